@@ -1,0 +1,100 @@
+"""The transports: how a message is written and sent natively to Slack, e-mail and Teams.
+
+A channel module (`slack`, `email`, `teams`) holds the settings of its account and destinations,
+writes the payload, sends it, and reads the target's answer. It never retries: the delivery table
+does. `registry.CHANNELS` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from relay.deliveries import Outcome
+from relay.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """At most `count` messages in `seconds`, after a burst of `burst`; a count of 0 is no limit."""
+
+    count: float
+    seconds: float
+    burst: int = 1
+
+
+NO_PACE = Pace(count=0, seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A named place with all that is needed to send there.
+
+    Each channel has its own subclass with the fields that it sends by. Secrets are held in
+    `pydantic.SecretStr`, so that no repr shows them.
+    """
+
+    name: str
+    channel: str
+    """`slack`, `email` or `teams`."""
+    target: str
+    """The lane: equal for destinations that end in the same place. Readable, holds no secret."""
+    account: str
+    """What it shares with others at the target: a workspace's token, a mail server. No secret."""
+    pace: Pace
+    account_pace: Pace = NO_PACE
+    recipients: tuple[str, ...] = ()
+    """Mail addresses; empty for the other channels."""
+    fingerprint: str = ""
+    """A hash over all its settings, secrets included: another one means that it was edited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message on its way: all that a channel needs to write it."""
+
+    delivery_id: str
+    event_id: str
+    message: Message
+    at: datetime
+    """Now, in UTC: the mail's Date."""
+    recipients: tuple[str, ...] = ()
+    """Mail addresses that are still owed it."""
+    thread: str = ""
+    """What a conversation is about (topic and number): mails with the same one are threaded."""
+
+
+class Channel(Protocol):
+    """One transport."""
+
+    name: str
+
+    def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
+        """Exactly what would be sent, as JSON-ready values without secrets.
+
+        Raises `UnsendableError` where the message cannot be written at all. Pure.
+        """
+        ...
+
+    async def send(self, destination: Destination, payload: Mapping[str, Any]) -> Outcome:
+        """Send once, under a total timeout, and say what the answer means. Never raises.
+
+        A cancellation while the request is under way is let through.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """What may be reached, and how long a send may take."""
+
+    allow_private: bool = False
+    """Slack and Teams URLs may stand on private or loopback addresses and on plain http."""
+    timeout: float = 20.0
+    """Seconds for one send, from the first byte to the last."""

@@ -1,0 +1,378 @@
+"""The life of a delivery: its states, its outcomes, and the one table of moves between them.
+
+Theory of operation: a delivery is a frozen value; each function here takes one and returns the
+next, or raises `IllegalMoveError` and changes nothing. Time and chance are arguments. The journal
+stores what comes back and the worker decides nothing on its own. Whoever adds a state adds it to
+`State`, to the functions that lead in and out, and to the table in `docs/deliveries.md`.
+
+Only failed attempts count against a delivery. Waiting because the target asked for it (a snooze),
+because the target is out of order (parked) or because the relay stops is nobody's failure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from relay.errors import IllegalMoveError
+
+SCHEDULE = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600))
+"""The upper bound of the wait after the first, second, … failed attempt; the last one repeats."""
+HORIZON = timedelta(days=3)
+"""How long a delivery is tried, from its routing or from the last retry by an operator."""
+LONGEST_SNOOZE = timedelta(hours=1)
+DEFAULT_SNOOZE = timedelta(seconds=30)
+MOST_LOSSES = 3
+"""So often may the driver be lost under one delivery before it is given up: it may be the cause."""
+
+
+class State(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    """In by routing, by a failed attempt with attempts left, or by a retry; out by a claim."""
+    CLAIMED = "claimed"
+    """In by a lane's driver; out by what the target answered, or by the loss of the driver."""
+    DELIVERED = "delivered"
+    """In by an answer of the target, with its proof; final."""
+    PARKED = "parked"
+    """In while the target is out of order; out when it works again, or by an operator."""
+    DEAD = "dead"
+    """In when it was given up, with the reason; out by an operator."""
+    SUPPRESSED = "suppressed"
+    """In when it is owed to nobody on purpose; final."""
+
+
+class Proof(StrEnum):
+    """How much the target's answer proves."""
+
+    POSTED = "posted"
+    ACCEPTED = "accepted"
+    """It took the message and may still drop it: Teams' 202."""
+    SANDBOX = "sandbox"
+    """Nothing was sent; the message stands in the journal."""
+
+
+class Cause(StrEnum):
+    """Why a delivery is owed."""
+
+    RULE = "rule"
+    DEFAULT = "default"
+    ALARM = "alarm"
+    TEST = "test"
+    REPLAY = "replay"
+
+
+class Scope(StrEnum):
+    """Whose fault it is: one target's, or that of the account that its lanes share."""
+
+    TARGET = "target"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The target has it."""
+
+    proof: Proof
+    reference: Mapping[str, str] = field(default_factory=dict)
+    """How the target names the message: channel and `ts`, or the `Message-ID`."""
+    reason: str = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """The target surely does not have it, and may take it later."""
+
+    reason: str
+    scope: Scope = Scope.TARGET
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The target does not take this message; the same one again is pointless."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartlyRefused:
+    """A mail server took the mail for some recipients and refused others, each with its reason."""
+
+    later: Mapping[str, str]
+    """Recipients refused for now."""
+    never: Mapping[str, str]
+    """Recipients refused for good."""
+    reference: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        return "; ".join(f"{who}: {why}" for who, why in {**self.never, **self.later}.items())
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfOrder:
+    """The target (or its account) takes nothing from us until somebody mends it."""
+
+    reason: str
+    scope: Scope = Scope.TARGET
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimited:
+    """The target asked to wait."""
+
+    reason: str
+    retry_after: float | None = None
+    """Seconds; None where the target did not say."""
+    scope: Scope = Scope.TARGET
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """The request went out and no answer came: it may have been posted."""
+
+    reason: str
+    scope: Scope = Scope.TARGET
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The relay stops; `written` says whether the request was already under way."""
+
+    written: bool
+    reason: str = "the relay was stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The driver disappeared between claim and settlement."""
+
+    reason: str = "the relay was lost while it held this delivery"
+
+
+Outcome = (
+    Sent
+    | Transient
+    | Refused
+    | PartlyRefused
+    | OutOfOrder
+    | RateLimited
+    | Ambiguous
+    | Interrupted
+    | Lost
+)
+
+_WORDS: Mapping[type[Outcome], str] = {
+    Sent: "sent",
+    Transient: "transient",
+    Refused: "refused",
+    PartlyRefused: "partly_refused",
+    OutOfOrder: "out_of_order",
+    RateLimited: "rate_limited",
+    Ambiguous: "ambiguous",
+    Interrupted: "interrupted",
+    Lost: "lost",
+}
+
+
+def outcome_word(outcome: Outcome) -> str:
+    """The word that journal, JSON, metrics and logs use for an outcome."""
+    return _WORDS[type(outcome)]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event owed to one target."""
+
+    id: str
+    event_id: str
+    destination: str
+    channel: str
+    target: str
+    """The lane: destinations that end in the same place share it. Holds no secret."""
+    account: str
+    cause: Cause
+    due_at: datetime
+    tried_since: datetime
+    """Where the horizon of its attempts begins."""
+    rule: str | None = None
+    rules_version: int = 0
+    template: str | None = None
+    """The template that its rule names; None: found by kind."""
+    critical: bool = False
+    state: State = State.PENDING
+    proof: Proof | None = None
+    degraded: bool = False
+    """The plain fallback message takes the place of the refused one."""
+    ambiguous: bool = False
+    """It may have been posted before; a repeat is possible."""
+    recipients: tuple[str, ...] = ()
+    """Mail addresses that are still owed it."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Mail addresses that refused it for good, with the reason."""
+    failures: int = 0
+    """Failed attempts."""
+    losses: int = 0
+    claim: int = 0
+    """Counts the claims; a settlement of an older claim is void."""
+    reason: str | None = None
+    """What brought it into its state, in words."""
+    reference: Mapping[str, str] = field(default_factory=dict)
+    via: str | None = None
+
+
+def delivery_id(event_id: str, target: str, occasion: str = "") -> str:
+    """The id of what an event owes a target; `occasion` tells replays and tests apart."""
+    return hashlib.sha256(f"{event_id}\n{target}\n{occasion}".encode()).hexdigest()[:20]
+
+
+def claim(delivery: Delivery) -> Delivery:
+    """A lane's driver takes it."""
+    _only(delivery, "claimed", State.PENDING)
+    return replace(delivery, state=State.CLAIMED, claim=delivery.claim + 1)
+
+
+def park(delivery: Delivery, reason: str) -> Delivery:
+    """Its target is out of order, or its destination is no longer known."""
+    _only(delivery, "parked", State.PENDING)
+    return replace(delivery, state=State.PARKED, reason=reason)
+
+
+def unpark(delivery: Delivery, now: datetime) -> Delivery:
+    """Its target works again, or it is the one that finds out."""
+    _only(delivery, "put back", State.PARKED)
+    return replace(delivery, state=State.PENDING, due_at=now, tried_since=now, reason=None)
+
+
+def retry(delivery: Delivery, now: datetime) -> Delivery:
+    """An operator puts it back: all attempts are open again, with the full message."""
+    _only(delivery, "retried", State.DEAD, State.PARKED)
+    return replace(
+        delivery,
+        state=State.PENDING,
+        due_at=now,
+        tried_since=now,
+        failures=0,
+        losses=0,
+        degraded=False,
+        recipients=(*delivery.recipients, *delivery.refused),
+        refused={},
+        reason=None,
+    )
+
+
+def discard(delivery: Delivery, reason: str) -> Delivery:
+    """An operator gives it up."""
+    _only(delivery, "discarded", State.PENDING, State.PARKED, State.DEAD)
+    return replace(delivery, state=State.SUPPRESSED, reason=reason)
+
+
+def wait_after(failures: int, chance: float) -> timedelta:
+    """The wait after so many failed attempts: full jitter, `chance` in [0, 1) of the bound."""
+    bound = SCHEDULE[min(failures, len(SCHEDULE)) - 1] if failures else timedelta(0)
+    return bound * chance
+
+
+def settle(delivery: Delivery, outcome: Outcome, now: datetime, chance: float) -> Delivery:
+    """What becomes of a claimed delivery; `chance` in [0, 1) is the jitter of the next wait."""
+    _only(delivery, outcome_word(outcome), State.CLAIMED)
+    match outcome:
+        case Sent(proof=proof, reference=reference):
+            return _sent(delivery, proof, reference)
+        case Transient(reason=reason):
+            return _failed(delivery, reason, now, chance)
+        case Refused(reason=reason) if delivery.degraded:
+            return _dead(replace(delivery, failures=delivery.failures + 1), reason)
+        case Refused(reason=reason):
+            return replace(
+                delivery,
+                state=State.PENDING,
+                degraded=True,
+                failures=delivery.failures + 1,
+                due_at=now,
+                reason=reason,
+            )
+        case PartlyRefused():
+            return _partly_refused(delivery, outcome, now, chance)
+        case OutOfOrder(reason=reason):
+            return replace(delivery, state=State.PARKED, reason=reason)
+        case RateLimited():
+            return _snoozed(delivery, outcome, now)
+        case Ambiguous(reason=reason):
+            return _failed(replace(delivery, ambiguous=True), reason, now, chance)
+        case Interrupted(written=True, reason=reason):
+            return _failed(replace(delivery, ambiguous=True), reason, now, 0.0)
+        case Interrupted(reason=reason):
+            return replace(delivery, state=State.PENDING, due_at=now, reason=reason)
+        case Lost(reason=reason):
+            lost = replace(
+                delivery,
+                ambiguous=True,
+                losses=delivery.losses + 1,
+                failures=delivery.failures + 1,
+            )
+            if lost.losses >= MOST_LOSSES:
+                return _dead(lost, f"{reason}, {MOST_LOSSES} times")
+            return replace(lost, state=State.PENDING, due_at=now, reason=reason)
+
+
+def _only(delivery: Delivery, move: str, *states: State) -> None:
+    if delivery.state not in states:
+        raise IllegalMoveError(f"delivery {delivery.id} is {delivery.state} and cannot be {move}")
+
+
+def _dead(delivery: Delivery, reason: str) -> Delivery:
+    return replace(delivery, state=State.DEAD, reason=reason)
+
+
+def _sent(delivery: Delivery, proof: Proof, reference: Mapping[str, str]) -> Delivery:
+    if delivery.refused:
+        reason = PartlyRefused(later={}, never=delivery.refused).reason
+        return _dead(replace(delivery, proof=proof, reference=reference, recipients=()), reason)
+    return replace(
+        delivery, state=State.DELIVERED, proof=proof, reference=dict(reference), reason=None
+    )
+
+
+def _failed(delivery: Delivery, reason: str, now: datetime, chance: float) -> Delivery:
+    failed = replace(delivery, failures=delivery.failures + 1)
+    due_at = now + wait_after(failed.failures, chance)
+    if due_at - failed.tried_since > HORIZON:
+        return _dead(failed, f"given up after {failed.failures} attempts: {reason}")
+    return replace(failed, state=State.PENDING, due_at=due_at, reason=reason)
+
+
+def _partly_refused(
+    delivery: Delivery, outcome: PartlyRefused, now: datetime, chance: float
+) -> Delivery:
+    rest = replace(
+        delivery,
+        recipients=tuple(outcome.later),
+        refused={**delivery.refused, **outcome.never},
+        reference=dict(outcome.reference) or delivery.reference,
+    )
+    if not rest.recipients:
+        return _dead(replace(rest, failures=rest.failures + 1), outcome.reason)
+    return _failed(rest, outcome.reason, now, chance)
+
+
+def _snoozed(delivery: Delivery, outcome: RateLimited, now: datetime) -> Delivery:
+    if now - delivery.tried_since > HORIZON:
+        return _dead(delivery, f"given up after {HORIZON.days} days: {outcome.reason}")
+    return replace(
+        delivery,
+        state=State.PENDING,
+        due_at=now + snooze(outcome.retry_after),
+        reason=outcome.reason,
+    )
+
+
+def snooze(retry_after: float | None) -> timedelta:
+    """How long to wait when a target asked for it, in sane bounds."""
+    if retry_after is None or retry_after < 0:
+        return DEFAULT_SNOOZE
+    return min(timedelta(seconds=min(retry_after, 86_400.0)), LONGEST_SNOOZE)

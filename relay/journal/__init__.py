@@ -1,0 +1,323 @@
+"""The durable store: `Journal`, the verbs that change it, and `Records`, the questions.
+
+`sqlite.open_journal` opens the embedded engine. Every verb returns only when its change is on
+disk. Moments are aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from relay.deliveries import Delivery, Scope
+from relay.events import Event
+from relay.sources import Reading
+
+
+class EventState(StrEnum):
+    """What became of an event."""
+
+    RECEIVED = "received"
+    """On disk, not yet routed."""
+    ROUTED = "routed"
+    UNMATCHED = "unmatched"
+    """No rule took it and there is no default."""
+    MUTED = "muted"
+    """A rule says that nobody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What one webhook added."""
+
+    events: tuple[Event, ...] = ()
+    """The new ones, in order, with the ids under which they are stored."""
+    duplicates: int = 0
+    conflicts: int = 0
+    """Known ids that came with another content; kept in quarantine."""
+    ignored: int = 0
+    quarantined: int = 0
+    """Unreadable items, conflicts not included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What the rules said of one event."""
+
+    state: EventState
+    deliveries: tuple[Delivery, ...] = ()
+    rules_version: int = 0
+    muted_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A target, or an account with all its targets, that is out of order."""
+
+    key: str
+    """The target or the account, as deliveries name it."""
+    scope: Scope
+    reason: str
+    fingerprint: str = ""
+    """Of the destination's settings when it began: another one lifts the trouble."""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a delivery and its outcome."""
+
+    at: datetime
+    outcome: str | None
+    """A word of `relay.deliveries.outcome_word`; None while it is under way."""
+    reason: str | None = None
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Where a destination's deliveries go now."""
+
+    target: str
+    account: str
+    channel: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class RulesVersion:
+    """Rules and templates that were live: `files` maps file names to their texts, as written."""
+
+    version: int
+    loaded_at: datetime
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events or deliveries are asked for; None is no condition."""
+
+    state: str | None = None
+    kind: str | None = None
+    phone: str | None = None
+    """E.164."""
+    client: str | None = None
+    """Id or name, without case."""
+    destination: str | None = None
+    since: datetime | None = None
+    ids: tuple[str, ...] | None = None
+    """Ids or unambiguous beginnings of at least 4 characters."""
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with what became of it."""
+
+    event: Event
+    state: EventState
+    muted_by: str | None
+    rules_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """A delivery with its attempts and, once written, its message."""
+
+    delivery: Delivery
+    attempts: tuple[Attempt, ...]
+    rendered: Mapping[str, Any] | None = None
+    """`{"title", "text"}`, and `"payload"` in sandbox mode or when it is dead."""
+    created_at: datetime | None = None
+    settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The unfinished work of one target."""
+
+    target: str
+    account: str
+    pending: int
+    parked: int
+    oldest_due_at: datetime | None
+    next_due_at: datetime | None
+    """The soonest due time of a pending delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The counts of the balance; sources other than `partner` and `waba` are left out."""
+
+    events: Mapping[str, int]
+    """received (all), unrouted, unmatched, muted, routed, quarantined, duplicate, ignored."""
+    deliveries: Mapping[str, int]
+    """By state, alarms and tests included."""
+    last_event_at: datetime | None = None
+    refused_webhooks: int = 0
+    """401s of the last 24 hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A trouble of the relay itself, told once when it begins and once when it is over."""
+
+    key: str
+    began_at: datetime
+    text: str
+
+
+class Journal(Protocol):
+    """The verbs that change the store."""
+
+    async def append(self, reading: Reading, *, now: datetime) -> Appended:
+        """Record one webhook whole: events, conflicts, quarantine and tallies."""
+        ...
+
+    async def tally(self, name: str, *, now: datetime, count: int = 1) -> None:
+        """Count something that leaves no other trace, by day."""
+        ...
+
+    async def route(self, event_id: str, routing: Routing, *, now: datetime) -> bool:
+        """Record what is owed for an event; False when it was routed before, changing nothing.
+
+        Deliveries whose target or account is out of order are stored as parked.
+        """
+        ...
+
+    async def post(self, event: Event, deliveries: Sequence[Delivery], *, now: datetime) -> None:
+        """Record an event of the relay's own with its deliveries, routed at once."""
+        ...
+
+    async def owe(self, deliveries: Sequence[Delivery], *, now: datetime) -> int:
+        """Record further deliveries of known events (replays); how many were new."""
+        ...
+
+    async def claim(self, target: str, *, now: datetime) -> tuple[Delivery, Event] | None:
+        """Claim the next due delivery of a lane: critical first, first tries, retries, oldest."""
+        ...
+
+    async def probe(self, target: str, *, now: datetime) -> bool:
+        """Put the oldest parked delivery of a target back as pending and due; False if none."""
+        ...
+
+    async def open_attempt(self, delivery: Delivery, *, now: datetime) -> int | None:
+        """Record that a try begins, before anything is sent; None if the claim is lost."""
+        ...
+
+    async def settle(
+        self,
+        before: Delivery,
+        after: Delivery,
+        *,
+        now: datetime,
+        outcome: str,
+        reason: str | None,
+        attempt: int | None = None,
+        duration_ms: int = 0,
+        rendered: Mapping[str, Any] | None = None,
+        trouble: Trouble | None = None,
+        cured: Sequence[str] = (),
+    ) -> bool:
+        """Record what became of a claimed delivery, if claim and attempt still hold.
+
+        `trouble` parks all pending deliveries of its target or account and is remembered;
+        `cured` names targets and accounts that work: their troubles end and their parked
+        deliveries are due now. All of it in one transaction; False changes nothing.
+        """
+        ...
+
+    async def aim(self, aims: Mapping[str, Aim], *, now: datetime) -> None:
+        """Point unfinished deliveries at where their destinations are now.
+
+        By destination name: target, account and channel follow the destination. Pending ones of
+        unknown destinations are parked; parked ones whose destination came back or was edited
+        (another fingerprint than their trouble's) are due now, and the trouble ends. Troubles of
+        keys that no destination has any more end.
+        """
+        ...
+
+    async def retry(self, wanted: Filter, *, now: datetime, who: str) -> int:
+        """Put dead or parked deliveries back; how many."""
+        ...
+
+    async def discard(self, wanted: Filter, *, now: datetime, who: str) -> int:
+        """Give up pending, parked or dead deliveries for good; how many."""
+        ...
+
+    async def adopt_rules(self, files: Mapping[str, str], *, now: datetime) -> int:
+        """The version number of these files, a new one if they differ from the newest."""
+        ...
+
+    async def raise_alarm(self, key: str, text: str, *, now: datetime) -> bool:
+        """Remember an alarm; False if it is on already."""
+        ...
+
+    async def clear_alarm(self, key: str) -> bool:
+        """Forget an alarm; False if it is not on."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was asked for and give the store back."""
+        ...
+
+
+class Records(Protocol):
+    """The questions; nothing here changes the store."""
+
+    async def event(self, event_id: str) -> StoredEvent | None:
+        """By id, or by a beginning of at least 4 characters that only one event has."""
+        ...
+
+    async def events(self, wanted: Filter) -> Sequence[StoredEvent]:
+        """Newest last; at most `limit`, the newest ones."""
+        ...
+
+    async def unrouted(self, limit: int) -> Sequence[Event]:
+        """Events that wait for routing, oldest first."""
+        ...
+
+    async def deliveries(self, wanted: Filter) -> Sequence[StoredDelivery]:
+        """Newest last; at most `limit`, the newest ones."""
+        ...
+
+    async def of_event(self, event_id: str) -> Sequence[StoredDelivery]:
+        """All deliveries of one event, in the order of its rules."""
+        ...
+
+    async def lanes(self) -> Sequence[Lane]:
+        """Every target that has pending or parked deliveries."""
+        ...
+
+    async def next_due(self, target: str) -> datetime | None:
+        """When the soonest pending delivery of a target is due."""
+        ...
+
+    async def troubles(self) -> Sequence[Trouble]:
+        """What is out of order."""
+        ...
+
+    async def alarms(self) -> Sequence[Alarm]:
+        """What is on."""
+        ...
+
+    async def status(self, *, now: datetime) -> Status:
+        """The counts."""
+        ...
+
+    async def rules(self, version: int | None = None) -> RulesVersion | None:
+        """A rules version; None: the newest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open journal with its records."""
+
+    journal: Journal
+    records: Records
+    recovered: int = field(default=0)
+    """Deliveries whose driver was lost before this opening."""
