@@ -1,0 +1,204 @@
+"""What each known detail means, kind by kind, as tables.
+
+The words are Meta's (upper case, in payments lower case), as its webhook reference spells them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from relay.events import Direction, Severity, Topic
+from relay.events.meanings import Meaning
+
+Said = tuple[str, Severity, Direction]
+
+
+def good(title: str) -> Said:
+    return title, Severity.INFO, Direction.BETTER
+
+
+def plain(title: str) -> Said:
+    return title, Severity.INFO, Direction.NEUTRAL
+
+
+def bad(title: str) -> Said:
+    return title, Severity.WARNING, Direction.WORSE
+
+
+def relief(title: str) -> Said:
+    """The end of something bad: the subject matters as much as it did before."""
+    return title, Severity.WARNING, Direction.BETTER
+
+
+def grave(title: str) -> Said:
+    return title, Severity.CRITICAL, Direction.WORSE
+
+
+def about(topic: Topic, rows: Mapping[str, Said]) -> dict[str, Meaning]:
+    return {detail: Meaning(topic, *said) for detail, said in rows.items()}
+
+
+TEMPLATE_STATUS = about(
+    Topic.TEMPLATE,
+    {
+        "APPROVED": good("Template approved"),
+        "REJECTED": bad("Template rejected"),
+        "FLAGGED": bad("Template flagged"),
+        "PAUSED": bad("Template paused"),
+        "UNPAUSED": relief("Template no longer paused"),
+        "DISABLED": bad("Template disabled"),
+        "REINSTATED": relief("Template reinstated"),
+        "LOCKED": bad("Template locked"),
+        "LIMIT_EXCEEDED": bad("Template limit exceeded"),
+        "PENDING": plain("Template in review"),
+        "IN_APPEAL": plain("Template in appeal"),
+        "ARCHIVED": plain("Template archived"),
+        "UNARCHIVED": plain("Template no longer archived"),
+        "PENDING_DELETION": plain("Template is about to be deleted"),
+        "DELETED": plain("Template deleted"),
+    },
+)
+NUMBER_QUALITY = about(
+    Topic.QUALITY,
+    {
+        "FLAGGED": bad("Number flagged for low quality"),
+        "UNFLAGGED": relief("Number no longer flagged"),
+    },
+) | about(
+    Topic.LIMIT,
+    {
+        "UPGRADE": good("Messaging limit raised"),
+        "DOWNGRADE": bad("Messaging limit lowered"),
+        "THROUGHPUT_UPGRADE": good("Throughput raised"),
+        "ONBOARDING": plain("Messaging limit of a new number"),
+    },
+)
+TEMPLATE_QUALITY = about(
+    Topic.QUALITY,
+    {
+        "GREEN": relief("Template quality is high"),
+        "YELLOW": bad("Template quality dropped"),
+        "RED": bad("Template quality is low"),
+        "UNKNOWN": plain("Template quality is not known yet"),
+    },
+)
+ACCOUNT = (
+    about(Topic.REVIEW, {"VERIFIED_ACCOUNT": good("Account verified")})
+    | about(Topic.BAN, {"DISABLED_UPDATE": grave("Ban of the account changed")})
+    | about(Topic.VIOLATION, {"ACCOUNT_VIOLATION": grave("Policy violated")})
+    | about(Topic.RESTRICTION, {"ACCOUNT_RESTRICTION": grave("Account restricted")})
+    | about(Topic.CANCELLATION, {"ACCOUNT_DELETED": bad("Account deleted")})
+    | about(
+        Topic.PARTNER,
+        {
+            "PARTNER_ADDED": good("Account shared with the partner"),
+            "PARTNER_REMOVED": bad("Account no longer shared with the partner"),
+            "PARTNER_APP_INSTALLED": good("Partner app installed"),
+            "PARTNER_APP_UNINSTALLED": bad("Partner app uninstalled"),
+            "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE": plain("Client certification changed"),
+            "ACCOUNT_OFFBOARDED": bad("Account offboarded"),
+            "ACCOUNT_RECONNECTED": good("Account reconnected"),
+            "AD_ACCOUNT_LINKED": plain("Ad account linked"),
+            "MM_LITE_TERMS_SIGNED": plain("Terms of Marketing Messages Lite signed"),
+        },
+    )
+    | about(
+        Topic.BILLING,
+        {
+            "VOLUME_BASED_PRICING_TIER_UPDATE": plain("Volume price tier changed"),
+            "AUTH_INTL_PRICE_ELIGIBILITY_UPDATE": plain(
+                "Eligibility for international authentication rates changed"
+            ),
+            "BUSINESS_PRIMARY_LOCATION_COUNTRY_UPDATE": plain(
+                "Primary country of the business changed"
+            ),
+        },
+    )
+)
+VIOLATION = about(
+    Topic.VIOLATION,
+    {
+        "SCAM": grave("Policy violated"),
+        "ADULT": grave("Policy violated"),
+        "GAMBLING": grave("Policy violated"),
+        "LOW_BUSINESS_INITIATED_CALLING_QUALITY": grave("Quality of the business's calls is low"),
+        "LOW_USER_INITIATED_CALLING_QUALITY": grave("Quality of answered calls is low"),
+    },
+)
+RESTRICTION = about(
+    Topic.RESTRICTION,
+    {
+        "RESTRICTED_ADD_PHONE_NUMBER_ACTION": grave("Account may not add numbers"),
+        "RESTRICTED_BIZ_INITIATED_MESSAGING": grave("Account may not start conversations"),
+        "RESTRICTED_CUSTOMER_INITIATED_MESSAGING": grave("Account may not answer customers"),
+        "RESTRICTED_UTILITY_TEMPLATES": grave("Account may not send utility templates"),
+        "RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES": grave(
+            "Account may not send utility templates directly"
+        ),
+        "RESTRICTED_BUSINESS_INITIATED_CALLING": grave("Account may not call customers"),
+        "RESTRICTED_USER_INITIATED_CALLING": grave("Account may not take calls"),
+    },
+)
+ALERT = about(
+    Topic.LIMIT,
+    {
+        "INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED": bad("Higher messaging limit deferred"),
+        "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED": bad("Higher messaging limit refused"),
+        "INCREASED_CAPABILITIES_ELIGIBILITY_NEED_MORE_INFO": bad(
+            "Higher messaging limit needs more information"
+        ),
+    },
+) | about(
+    Topic.NAME,
+    {
+        "OBA_APPROVED": good("Official business account approved"),
+        "OBA_REJECTED": bad("Official business account rejected"),
+    },
+)
+DISPLAY_NAME = about(
+    Topic.NAME,
+    {
+        "APPROVED": good("Display name approved"),
+        "REJECTED": bad("Display name rejected"),
+        "DEFERRED": plain("Decision about the display name deferred"),
+        "PENDING": plain("Display name in review"),
+    },
+)
+REVIEW = about(
+    Topic.REVIEW,
+    {
+        "APPROVED": good("Account review passed"),
+        "REJECTED": bad("Account review failed"),
+        "DEFERRED": plain("Account review deferred"),
+        "PENDING": plain("Account in review"),
+    },
+)
+PAYMENT = about(
+    Topic.BILLING,
+    {
+        "captured": good("Payment received"),
+        "pending": plain("Payment pending"),
+        "failed": bad("Payment failed"),
+    },
+)
+PAYMENT_SETUP = about(
+    Topic.BILLING,
+    {
+        "Active": good("Payment configuration is active"),
+        "Needs Connecting": bad("Payment configuration needs connecting"),
+        "Needs Testing": bad("Payment configuration needs testing"),
+    },
+)
+SECURITY = about(
+    Topic.SECURITY,
+    {
+        "PIN_CHANGED": grave("Two-step PIN changed"),
+        "PIN_RESET_REQUEST": grave("Reset of the two-step PIN requested"),
+        "PIN_RESET_SUCCESS": grave("Two-step PIN reset"),
+        # The current reference's name of the same step.
+        "PIN_REQUEST_SUCCESS": grave("Two-step PIN reset"),
+    },
+)
+BUSINESS_STATUS = about(
+    Topic.SECURITY, {"COMPROMISED_NOTIFICATION": grave("Business may be compromised")}
+)
