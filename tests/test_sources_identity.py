@@ -1,0 +1,143 @@
+"""The same happening has the same key and id wherever it is parsed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.sources import Arrival
+from relay.sources.reading import read
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+LATER = datetime(2026, 11, 24, 9, tzinfo=UTC)
+TIME = 1772445600
+STATUS = {
+    "id": "wamid.ONE",
+    "recipient_id": "910000000099",
+    "type": "payment",
+    "status": "captured",
+    "timestamp": str(TIME),
+    "payment": {"reference_id": "tea-1"},
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def arrivals(body: Any, when: datetime = NOW, **style: Any) -> tuple[Arrival, ...]:
+    return read(json.dumps(body, **style).encode(), received_at=when).arrivals
+
+
+def one(body: Any, **style: Any) -> Arrival:
+    (arrival,) = arrivals(body, **style)
+    return arrival
+
+
+def change(value: Any = None, field: str = "account_update") -> dict[str, Any]:
+    return {"field": field, "value": value or {"event": "X"}}
+
+
+def entry(*changes: Any, **facts: Any) -> dict[str, Any]:
+    return {"id": "1", "time": TIME} | facts | {"changes": list(changes)}
+
+
+def backwards(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: backwards(item) for key, item in reversed(value.items())}
+    return [backwards(item) for item in value] if isinstance(value, list) else value
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5))
+def test_key_order_and_whitespace_do_not_change_ids(data: dict[str, Any]) -> None:
+    for body in (
+        {"event": "x", "data": data},
+        {"id": "7", "event": "x", "data": data},
+        {"entry": [entry(change(data))]},
+        {"entry": [{"changes": [change(data)]}]},
+    ):
+        for here, there in zip(
+            arrivals(body), arrivals(backwards(body), LATER, indent=3), strict=True
+        ):
+            assert here.key == there.key
+            assert here.event.id == there.event.id
+            assert here.fingerprint == there.fingerprint
+
+
+def test_the_senders_id_is_the_key_of_a_partner_event() -> None:
+    here = one({"id": "evt-1", "event": "x", "data": {"a": 1}})
+    there = one({"id": "evt-1", "event": "x", "data": {"a": 2}})
+    assert here.key == there.key == "partner:id:evt-1"
+    assert here.fingerprint != there.fingerprint
+    assert here.lasting
+    assert one({"id": 7, "event": "x"}).key == one({"id": "7", "event": "x"}).key
+
+
+def test_without_a_usable_id_the_content_is_the_key_for_a_while() -> None:
+    unusable: list[Any] = [None, "", "  ", True, [], {}, 1.5]
+    for sent_id in unusable:
+        here = one({"id": sent_id, "event": "x", "data": {"a": 1}})
+        assert here.key == one({"event": "x", "data": {"a": 1}}).key
+        assert here.key != one({"event": "x", "data": {"a": 2}}).key
+        assert not here.lasting
+
+
+def test_a_change_has_the_same_key_in_every_batch() -> None:
+    alone = one({"entry": [entry(change())]})
+    batch = {"entry": [entry(change({"event": "Y"}), change()), entry(change(), id="2")]}
+    keys = [arrival.key for arrival in arrivals(batch)]
+    assert alone.lasting
+    assert keys.index(alone.key) == 1
+    assert keys.count(alone.key) == 1
+
+
+def test_account_time_field_and_value_all_tell_changes_apart() -> None:
+    bodies = [
+        entry(change()),
+        entry(change(), id="2"),
+        entry(change(), time=TIME + 1),
+        entry(change(field="security")),
+        entry(change({"event": "Y"})),
+    ]
+    assert len({one({"entry": [body]}).key for body in bodies}) == len(bodies)
+
+
+def test_one_time_has_one_key_however_it_is_written() -> None:
+    times = (TIME, str(TIME), float(TIME), TIME * 1000)
+    assert len({one({"entry": [entry(change(), time=time)]}).key for time in times}) == 1
+
+
+def test_without_a_time_a_key_does_not_last() -> None:
+    for time in (None, 0, "soon"):
+        assert not one({"entry": [entry(change(), time=time)]}).lasting
+
+
+def test_private_content_that_is_not_kept_still_tells_events_apart() -> None:
+    def created(mail: str) -> Arrival:
+        return one({"event": "client_created", "data": {"contact_info": {"email": mail}}})
+
+    def changed(person: str) -> Arrival:
+        return one({"entry": [entry(change({"event": "X", "wa_id": person}))]})
+
+    for made in (created, changed):
+        assert made("a@x.example").key != made("b@x.example").key
+        assert made("a@x.example").event.data == made("b@x.example").event.data
+
+
+def test_a_payment_is_known_by_its_status_and_account() -> None:
+    def paid(status: dict[str, Any], entry_id: str = "1", **more: Any) -> Arrival:
+        value = {"statuses": [status], **more}
+        return one({"entry": [{"id": entry_id, "changes": [change(value, "messages")]}]})
+
+    here = paid(STATUS)
+    assert here.lasting
+    assert here.key == paid(backwards(STATUS), metadata={"phone_number_id": "5"}).key
+    assert here.key != paid(STATUS, "2").key
+    assert here.key != paid(STATUS | {"id": "wamid.TWO"}).key
+    assert here.key != paid(STATUS | {"timestamp": str(TIME + 1)}).key
+    assert not paid(STATUS | {"timestamp": None}).lasting

@@ -1,0 +1,248 @@
+"""Chats, contacts and calls are never kept, under whatever field they come."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.sources import Reading
+from relay.sources.reading import read
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+SECRET = "hush-4711"
+KINDS = [
+    "messages",
+    "message_echoes",
+    "smb_message_echoes",
+    "smb_app_state_sync",
+    "history",
+    "calls",
+]
+HOLDERS = ["messages", "message_echoes", "contacts", "statuses", "history", "state_sync", "calls"]
+HELD = [[{"text": SECRET}], {"text": SECRET}, SECRET]
+PAYMENT = {
+    "id": f"wamid.{SECRET}",
+    "recipient_id": SECRET,
+    "type": "payment",
+    "status": "captured",
+    "timestamp": "1772445600",
+    "biz_opaque_callback_data": SECRET,
+    "payment": {
+        "reference_id": "tea-1",
+        "amount": {"value": 45000, "offset": 100, "note": SECRET},
+        "currency": "INR",
+        "payer": {"name": SECRET},
+        "transaction": {"id": "order-1", "status": "success", "method": {"upi": SECRET}},
+    },
+    "errors": [{"code": 7, "title": "Declined", "details": SECRET}],
+}
+
+
+def reading(body: Any, keep: frozenset[str] = frozenset()) -> Reading:
+    return read(json.dumps(body).encode(), received_at=NOW, keep=keep)
+
+
+def bodies(value: Any, kind: str) -> list[dict[str, Any]]:
+    return [
+        {"id": "1", "event": kind, "data": value},
+        {"entry": [{"id": "1", "changes": [{"field": kind, "value": value}]}]},
+    ]
+
+
+def kept(found: Reading) -> str:
+    """Everything of a reading that is stored or logged."""
+    return repr(found) + json.dumps([arrival.event.to_json() for arrival in found.arrivals])
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "Messages", "messageEchoes"])
+def test_private_kinds_are_ignored_in_both_envelopes(kind: str) -> None:
+    for body in bodies({"anything": SECRET}, kind):
+        found = reading(body)
+        assert not found.arrivals
+        assert not found.unreadable
+        assert len(found.ignored) == 1
+        assert SECRET not in kept(found)
+
+
+@pytest.mark.parametrize("holder", [*HOLDERS, "MESSAGES", "stateSync"])
+@pytest.mark.parametrize("held", HELD)
+def test_what_holds_private_content_is_ignored_under_any_kind(holder: str, held: Any) -> None:
+    for body in bodies({holder: held, "event": "X"}, "account_update"):
+        found = reading(body)
+        assert not found.arrivals
+        assert len(found.ignored) == 1
+        assert "account_update" in found.ignored[0]
+        assert SECRET not in kept(found)
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("held", HELD)
+def test_deeper_private_content_is_removed_and_the_event_kept(holder: str, held: Any) -> None:
+    for body in bodies({"event": "X", "a": [{"b": {holder: held, "c": 1}}]}, "account_update"):
+        (arrival,) = reading(body).arrivals
+        assert arrival.event.data == {"event": "X", "a": [{"b": {"c": 1}}]}
+        assert SECRET not in kept(reading(body))
+
+
+def test_a_count_of_messages_is_not_private() -> None:
+    for body in bodies({"messages": 5, "calls": None}, "account_update"):
+        assert reading(body).arrivals[0].event.data == {"messages": 5, "calls": None}
+
+
+def test_private_content_beside_the_data_is_not_kept() -> None:
+    body = {"event": "x", "data": {"a": 1}, "messages": [SECRET], "contact_info": {"x": SECRET}}
+    found = reading(body)
+    assert len(found.arrivals) == 1
+    assert SECRET not in kept(found)
+    assert reading({"event": "x", "messages": [SECRET]}).ignored
+
+
+def test_of_contact_info_only_country_and_language_are_kept() -> None:
+    info = {"country": "DE", "language": "de", "email": SECRET, "phone": SECRET}
+    data = {
+        "client": {"id": "1CL", "contact_info": info, "contact_user": {"mail": SECRET}},
+        "contact_info": [info, SECRET],
+        "contactInfo": SECRET,
+        "contact_person": SECRET,
+    }
+    for body in bodies(data, "client_created"):
+        found = reading(body)
+        clean = {"country": "DE", "language": "de"}
+        assert found.arrivals[0].event.data == {
+            "client": {"id": "1CL", "contact_info": clean},
+            "contact_info": [clean],
+        }
+        assert found.arrivals[0].event.country == "DE"
+        assert SECRET not in kept(found)
+
+
+def test_hostile_country_and_language_are_not_kept() -> None:
+    info = {"country": {"x": SECRET}, "language": [SECRET]}
+    assert SECRET not in kept(reading({"event": "x", "data": {"contact_info": info}}))
+
+
+def test_contact_info_is_kept_whole_where_the_operator_says_so() -> None:
+    data = {"client": {"contact_info": {"email": "a@x.example"}, "contact_user": SECRET}}
+    found = reading({"event": "x", "data": data}, frozenset({"contact_info"}))
+    assert found.arrivals[0].event.data == {"client": {"contact_info": {"email": "a@x.example"}}}
+
+
+def test_message_ids_and_their_people_are_removed_everywhere() -> None:
+    value = {"status": "captured", "id": f"wamid.{SECRET}", "recipient_id": SECRET, "wa_id": SECRET}
+    for body in bodies(value | {"list": [f" WAMID.{SECRET}"]}, "payment"):
+        found = reading(body)
+        assert found.arrivals[0].event.data == {"status": "captured", "list": []}
+        assert SECRET not in kept(found)
+
+
+@pytest.mark.parametrize("field", ["messages", "payment", "statuses"])
+def test_payments_are_rebuilt_from_harmless_fields(field: str) -> None:
+    value = {
+        "metadata": {"display_phone_number": "910000000011", "phone_number_id": "5", "x": SECRET},
+        "contacts": [{"wa_id": SECRET}],
+        "statuses": [PAYMENT, PAYMENT | {"status": "failed"}],
+    }
+    found = reading({"entry": [{"id": "1", "changes": [{"field": field, "value": value}]}]})
+    first, second = (arrival.event for arrival in found.arrivals)
+    assert (first.kind, first.detail, second.detail) == ("payment", "captured", "failed")
+    assert first.phone == "+910000000011"
+    assert first.occurred_at is not None
+    assert first.data == {
+        "status": "captured",
+        "type": "payment",
+        "timestamp": "1772445600",
+        "metadata": {"display_phone_number": "910000000011", "phone_number_id": "5"},
+        "payment": {
+            "reference_id": "tea-1",
+            "amount": {"value": 45000, "offset": 100},
+            "currency": "INR",
+            "transaction": {"id": "order-1", "status": "success"},
+        },
+        "errors": [{"code": 7, "title": "Declined"}],
+    }
+    assert not found.ignored
+    assert SECRET not in kept(found)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"messages": [{"text": SECRET}] * 3},
+        {"statuses": [PAYMENT, {"status": "read", "recipient_id": SECRET}, "x", None]},
+    ],
+)
+def test_what_stands_beside_payments_is_one_ignored_item(others: dict[str, Any]) -> None:
+    value = {"statuses": [PAYMENT]} | others
+    found = reading({"entry": [{"changes": [{"field": "messages", "value": value}]}]})
+    assert len(found.arrivals) == 1
+    assert len(found.ignored) == 1
+    assert SECRET not in kept(found)
+
+
+@pytest.mark.parametrize("mistyped", [None, 7, "x", [], {"transaction": 5, "amount": [SECRET]}])
+def test_a_mistyped_payment_is_still_an_event(mistyped: Any) -> None:
+    status = PAYMENT | {"payment": mistyped, "errors": "x"}
+    value = {"statuses": [status], "metadata": "x"}
+    found = reading({"entry": [{"changes": [{"field": "messages", "value": value}]}]})
+    assert found.arrivals[0].event.detail == "captured"
+    assert SECRET not in kept(found)
+
+
+def test_an_ignored_reason_names_the_field_and_nothing_else() -> None:
+    (reason,) = reading(bodies({"messages": SECRET}, "od<d>\n" + "x" * 500)[0]).ignored
+    assert "\n" not in reason
+    assert "<" not in reason
+    assert len(reason) < 120
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"messages":[{"text":"hush-4711"}],"contacts":[]}',
+        b'{"deep":[{"statuses":{"x":"hush-4711"}}]}',
+        b'{"contact_info":"hush-4711"}',
+        b'{"a":"wamid.hush-4711"}',
+        b'{"event":"x","data":{"messages":["hush-4711"',
+        b"messages=hush-4711&x=1",
+        '{"messages":"hush-4711",'.encode("utf-16"),
+        b'{"object":"instagram","entry":[{"messaging":[{"text":"hush-4711"}]}]}',
+        b'[7,{"messages":"hush-4711"}]',
+        b'{"entry":[{"messaging":["hush-4711"]},{"changes":[{"value":{"calls":"hush-4711"}}]}]}',
+    ],
+)
+def test_an_unreadable_body_that_looks_private_keeps_only_size_and_hash(body: bytes) -> None:
+    found = read(body, received_at=NOW)
+    assert found.unreadable
+    assert not found.arrivals
+    assert SECRET not in kept(found)
+    assert any(item.body is None and item.size and item.sha256 for item in found.unreadable)
+
+
+def test_a_broken_body_about_templates_does_not_look_private() -> None:
+    body = b'{"entry":[{"changes":[{"field":"message_template_status_update","value":{'
+    assert read(body, received_at=NOW).unreadable[0].body == body
+
+
+@given(
+    st.sampled_from([*HOLDERS, "contact_user", "wa_id", "recipient_id"]),
+    st.recursive(
+        st.just(SECRET),
+        lambda inner: (
+            st.lists(inner, min_size=1, max_size=3)
+            | st.dictionaries(st.text(max_size=3), inner, min_size=1, max_size=3)
+        ),
+        max_leaves=5,
+    ),
+    st.lists(st.sampled_from(["a", "b", "data", "value", "client", ""]), max_size=5),
+)
+def test_private_values_never_come_through(holder: str, held: Any, path: list[str]) -> None:
+    value: Any = {holder: held}
+    for name in path:
+        value = {name: [value] if name == "a" else value}
+    for body in [*bodies(value, "account_update"), value, [value], {"entry": [value]}]:
+        assert SECRET not in kept(reading(body))
