@@ -1,0 +1,120 @@
+"""Bundled sample webhooks: one for every kind of event and for every detail with a meaning.
+
+A sample is called `KIND` or `KIND/DETAIL`. Where that means several things, another word in lower
+case follows: `account_update/DISABLED_UPDATE/reinstate`, `template_category_update/notice`.
+Clients, numbers and ids are fictitious; times stand in March 2026.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+
+from relay.errors import UsageError
+from relay.events.catalogue import KINDS
+
+_SUFFIX = ".json"
+_MOST_TELLING = {
+    "phone_number_name_update": "REJECTED",
+    "account_update": "ACCOUNT_RESTRICTION",
+    "account_review_update": "REJECTED",
+    "message_template_status_update": "REJECTED",
+    "message_template_quality_update": "RED",
+    "waba_template_status_changed": "REJECTED",
+    "payment_configuration_update": "Needs Connecting",
+    "security": "PIN_RESET_REQUEST",
+}
+"""The details that stand for their kinds; elsewhere it is the first one of the catalogue."""
+_DEMO = (
+    "client_created",
+    "channel_created",
+    "account_review_update/APPROVED",
+    "channel_live",
+    "phone_number_name_update/APPROVED",
+    "message_template_status_update/REJECTED",
+    "phone_number_quality_update/FLAGGED",
+    "phone_number_quality_update/DOWNGRADE",
+    "account_update/ACCOUNT_RESTRICTION",
+    "account_update/DISABLED_UPDATE/reinstate",
+    "security/PIN_RESET_REQUEST",
+    "payment/failed",
+    "cancellation_request",
+)
+
+
+def names() -> tuple[str, ...]:
+    """The names of all samples, in the order of the catalogue."""
+    return tuple(_files())
+
+
+def demo() -> tuple[str, ...]:
+    """The names of some samples that tell a story, in its order."""
+    return _DEMO
+
+
+def find(name: str) -> bytes:
+    """The body of a sample; the case of the name is free, and a bare kind finds its most telling.
+
+    Raises `UsageError` naming the nearest sample.
+    """
+    known = {_key(sample): sample for sample in names()}
+    sample = known.get(_key(name)) or _of_kind(_key(name))
+    if sample is None:
+        nearest = known | {kind: kind for kind in KINDS if _of_kind(kind)}
+        near = get_close_matches(_key(name), nearest, 1, cutoff=0.4)
+        hint = f': did you mean "{nearest[near[0]]}"?' if near else ""
+        shown = "".join(char if char.isprintable() else " " for char in name[:80])
+        raise UsageError(f'there is no sample "{shown}"{hint}')
+    return (files(__name__) / _files()[sample]).read_bytes()
+
+
+def fresh(name: str, now: datetime) -> bytes:
+    """The body of a sample as if it had happened now: its times, where it has some, are `now`."""
+    body = json.loads(find(name))
+    seconds = int(now.timestamp())
+    for entry in body.get("entry", ()):
+        if "time" in entry:
+            entry["time"] = seconds
+        for change in entry["changes"]:
+            for status in change["value"].get("statuses", ()):
+                status["timestamp"] = str(seconds)
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _key(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_")
+
+
+def _of_kind(kind: str) -> str | None:
+    """The most telling sample of a kind that is named without a detail."""
+    if kind in _MOST_TELLING:
+        return f"{kind}/{_MOST_TELLING[kind]}"
+    return next((sample for sample in names() if sample.partition("/")[0] == kind), None)
+
+
+@cache
+def _files() -> dict[str, str]:
+    """File names by sample names, in the order of the catalogue."""
+    stems = {
+        item.name.removesuffix(_SUFFIX).casefold(): item.name
+        for item in files(__name__).iterdir()
+        if item.name.endswith(_SUFFIX)
+    }
+    found: dict[str, str] = {}
+    for kind in KINDS.values():
+        for detail in ("", *kind.details):
+            stem = _key(f"{kind.name}.{detail}" if detail else kind.name)
+            if stem in stems:
+                found[f"{kind.name}/{detail}" if detail else kind.name] = stems.pop(stem)
+            for rest in sorted(stems):
+                # What is left under this name: variants, and details of an open list.
+                if detail and rest.startswith(f"{stem}."):
+                    found[f"{kind.name}/{detail}/{rest[len(stem) + 1 :]}"] = stems.pop(rest)
+        for rest in sorted(stems):
+            if rest.startswith(f"{_key(kind.name)}."):
+                own = stems.pop(rest)
+                found[f"{kind.name}/{own.removesuffix(_SUFFIX).partition('.')[2]}"] = own
+    return found
