@@ -1,0 +1,80 @@
+"""What ten thousand rules cost for one event, compared with ten, in the same run.
+
+    python benchmarks/rules.py
+
+Prints the time for one `match` and the ratio; the ratio is what counts, as machines differ.
+"""
+
+from __future__ import annotations
+
+import timeit
+from datetime import UTC, datetime
+
+from relay.events import Client, Direction, Event, Severity, Source, Topic
+from relay.phones import PhonePattern
+from relay.rules import All, Condition, Rule, Ruleset, Test, text_matcher
+
+REPEATS, CALLS = 5, 2_000
+
+
+def event(number: int) -> Event:
+    """An event that a few of the rules match."""
+    return Event(
+        id=f"e{number}",
+        source=Source.WABA,
+        kind="phone_number_quality_update",
+        detail="FLAGGED",
+        topic=Topic.QUALITY,
+        severity=Severity.WARNING,
+        direction=Direction.WORSE,
+        title="Quality fell",
+        received_at=datetime(2026, 11, 23, tzinfo=UTC),
+        phones=(f"+49171{number:07}",),
+        client=Client(f"c{number}CL", "Musterladen"),
+        country="DE",
+        waba=f"{number}",
+    )
+
+
+def test(key: str, text: str) -> Test:
+    return Test(key, (text_matcher(text),), text)
+
+
+def condition(number: int) -> Condition:
+    """Numbers, prefixes, clients and accounts, each with a topic, as partners write them."""
+    quality = test("topic", "quality")
+    match number % 4:
+        case 0:
+            text = f"+49171{number:07}"
+            return All((quality, Test("phone", (PhonePattern.parse(text),), text)))
+        case 1:
+            text = f"+49171{number:07}*"
+            return All((quality, Test("phone", (PhonePattern.parse(text),), text)))
+        case 2:
+            return All((quality, test("client", f"c{number}CL")))
+        case _:
+            return All((quality, test("waba", f"{number}")))
+
+
+def seconds(count: int) -> float:
+    """The best time of one match among `count` rules."""
+    rules = tuple(Rule(f"r{n}", condition(n), ("support",)) for n in range(count))
+    ruleset = Ruleset(rules, ("support",))
+    events = [event(number) for number in range(10)]
+    turns = iter(range(REPEATS * CALLS + 1))
+
+    def once() -> None:
+        ruleset.match(events[next(turns) % len(events)])
+
+    return min(timeit.repeat(once, number=CALLS, repeat=REPEATS)) / CALLS
+
+
+def main() -> None:
+    few, many = seconds(10), seconds(10_000)
+    print(f"10 rules:     {few * 1e6:6.1f} µs for one event")
+    print(f"10,000 rules: {many * 1e6:6.1f} µs for one event")
+    print(f"ratio:        {many / few:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Who must know: rules compiled once, matched by index, and explained one by one.
+
+All matching rules apply, in order. `stop` ends the list after a match; a rule that sends to nobody
+mutes the event and ends the list, earlier choices stand. Rules marked `always` are judged even
+after the end. The default applies only where no rule matched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from relay.events import Event
+from relay.rules.conditions import (
+    DATA,
+    KEYS,
+    All,
+    AnyOf,
+    Condition,
+    Exact,
+    Facts,
+    Glob,
+    Matcher,
+    Not,
+    Regex,
+    Test,
+    text_matcher,
+)
+from relay.rules.index import Index
+from relay.rules.reasons import why, why_not
+
+__all__ = [
+    "DATA",
+    "KEYS",
+    "All",
+    "AnyOf",
+    "Choice",
+    "Condition",
+    "Exact",
+    "Glob",
+    "Match",
+    "Matcher",
+    "Not",
+    "Regex",
+    "Rule",
+    "Ruleset",
+    "Test",
+    "Verdict",
+    "text_matcher",
+]
+
+LONGEST_REASON = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Conditions and where to send."""
+
+    name: str
+    when: Condition
+    send_to: tuple[str, ...]
+    """Names of destinations; empty: tell nobody."""
+    stop: bool = False
+    always: bool = False
+    template: str | None = None
+    line: int = 0
+    """Where it stands in its file, from 1; 0 where it has none."""
+    column: int = 0
+
+    @property
+    def mutes(self) -> bool:
+        return not self.send_to
+
+    @property
+    def ends(self) -> bool:
+        """Whether the rules after it are left unjudged when it matches."""
+        return self.stop or self.mutes
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A destination that is to hear of an event, and the first rule that says so."""
+
+    destination: str
+    rule: str | None
+    """None: the default."""
+    template: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What the rules say of one event."""
+
+    choices: tuple[Choice, ...]
+    """By rule, in order; each destination once."""
+    matched: tuple[str, ...]
+    """Names of all rules that matched, also those that sent nobody anything new."""
+    muted_by: str | None
+    """The first matching rule that sends to nobody."""
+    by_default: bool
+    """No rule matched and the choices are the default's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule says of an event, and why."""
+
+    name: str
+    matched: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All rules of a file, in order, and who hears of what none of them takes."""
+
+    rules: tuple[Rule, ...]
+    default: tuple[str, ...] = ()
+    _index: Index = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", Index([rule.when for rule in self.rules]))
+
+    def match(self, event: Event) -> Match:
+        """Who must know of an event."""
+        facts = Facts(event)
+        taken: list[Rule] = []
+        ended = False
+        for position in self._index.candidates(facts):
+            rule = self.rules[position]
+            if (not ended or rule.always) and rule.when.holds(facts):
+                taken.append(rule)
+                ended = ended or rule.ends
+        if not taken:
+            choices = _unique(Choice(name, None, None) for name in self.default)
+            return Match(choices, (), None, by_default=bool(choices))
+        return Match(
+            choices=_unique(
+                Choice(name, rule.name, rule.template) for rule in taken for name in rule.send_to
+            ),
+            matched=tuple(rule.name for rule in taken),
+            muted_by=next((rule.name for rule in taken if rule.mutes), None),
+            by_default=False,
+        )
+
+    def explain(self, event: Event) -> tuple[Verdict, ...]:
+        """A verdict of every rule, in order, with the first condition that failed."""
+        facts = Facts(event)
+        verdicts = []
+        ended_by: Rule | None = None
+        for rule in self.rules:
+            if ended_by is not None and not rule.always:
+                matched, reason = False, _not_judged(ended_by)
+            elif rule.when.holds(facts):
+                matched, reason = True, f"matched: {why(rule.when, facts)}"
+                if ended_by is None and rule.ends:
+                    ended_by = rule
+            else:
+                matched, reason = False, why_not(rule.when, facts)
+            verdicts.append(Verdict(rule.name, matched, _cut(reason)))
+        return tuple(verdicts)
+
+
+def _not_judged(ended_by: Rule) -> str:
+    did = "muted the event" if ended_by.mutes else "stopped the list"
+    return f'not judged: rule "{ended_by.name}" {did}'
+
+
+def _unique(choices: Iterable[Choice]) -> tuple[Choice, ...]:
+    """The first choice of each destination, in order."""
+    first: dict[str, Choice] = {}
+    for choice in choices:
+        first.setdefault(choice.destination, choice)
+    return tuple(first.values())
+
+
+def _cut(reason: str) -> str:
+    return reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON] + "…"

@@ -1,0 +1,105 @@
+"""Which rules can match an event at all: an index, so that ten thousand rules cost as few.
+
+Theory of operation: an *anchor* is a value without which a condition cannot hold: `(key, text)`,
+or `(PREFIX, digits)` for the beginning of a number. Each rule is filed under one set of anchors of
+which the event must have one; where its condition gives a choice, the set whose fullest bucket is
+the smallest over all rules is taken. Rules without anchors are candidates for every event. The
+index never decides: candidates are judged in full, so a too generous anchor costs only time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from relay.phones import PhonePattern, aliases
+from relay.rules.conditions import All, AnyOf, Condition, Facts, Not, Test
+
+Anchor = tuple[str, str]
+Anchors = frozenset[Anchor]
+
+PREFIX = "phone prefix"
+
+
+class Index:
+    """Positions of conditions by the values that they need."""
+
+    __slots__ = ("_buckets", "_everywhere", "_keys")
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        crowd: Counter[Anchor] = Counter()
+        for condition in conditions:
+            crowd.update({anchor for anchors in _offered(condition) for anchor in anchors})
+        self._buckets: dict[Anchor, list[int]] = defaultdict(list)
+        self._everywhere: list[int] = []
+        for position, condition in enumerate(conditions):
+            anchors = _best(condition, crowd)
+            if anchors is None:
+                self._everywhere.append(position)
+            else:
+                for anchor in anchors:
+                    self._buckets[anchor].append(position)
+        self._keys = frozenset(key for key, _ in self._buckets)
+
+    def candidates(self, facts: Facts) -> list[int]:
+        """Positions of all conditions that may hold, in order."""
+        found = set(self._everywhere)
+        for anchor in self._anchors_of(facts):
+            found.update(self._buckets.get(anchor, ()))
+        return sorted(found)
+
+    def _anchors_of(self, facts: Facts) -> Iterator[Anchor]:
+        for key in self._keys:
+            if key == PREFIX:
+                numbers = {twin for number in facts.values("phone") for twin in aliases(number)}
+                beginnings = {number[:end] for number in numbers for end in range(len(number) + 1)}
+                yield from ((PREFIX, beginning) for beginning in beginnings)
+            else:
+                yield from ((key, text) for text in facts.folded(key))
+
+
+def _of_test(test: Test) -> Anchors | None:
+    """The anchors of a test; None where one of its patterns can begin with anything."""
+    anchors = {(test.key, text) for text in test.exact}
+    for pattern in test.patterns:
+        if not isinstance(pattern, PhonePattern) or not pattern.prefix:
+            return None
+        anchors.add((PREFIX, pattern.prefix))
+    return frozenset(anchors)
+
+
+def _offered(condition: Condition) -> Iterator[Anchors]:
+    """Every set of anchors that stands anywhere in a condition outside `not`."""
+    match condition:
+        case Test():
+            if (anchors := _of_test(condition)) is not None:
+                yield anchors
+        case All(parts=parts) | AnyOf(parts=parts):
+            for part in parts:
+                yield from _offered(part)
+        case Not():
+            return
+
+
+def _best(condition: Condition, crowd: Counter[Anchor]) -> Anchors | None:
+    """The anchors of which an event must have one for the condition to hold."""
+    match condition:
+        case Test():
+            return _of_test(condition)
+        case All(parts=parts):
+            choices = [a for part in parts if (a := _best(part, crowd)) is not None]
+            return min(choices, key=lambda a: (_fullest(a, crowd), len(a)), default=None)
+        case AnyOf(parts=parts):
+            united: set[Anchor] = set()
+            for part in parts:
+                anchors = _best(part, crowd)
+                if anchors is None:
+                    return None
+                united |= anchors
+            return frozenset(united)
+        case Not():
+            return None
+
+
+def _fullest(anchors: Iterable[Anchor], crowd: Counter[Anchor]) -> int:
+    return max((crowd[anchor] for anchor in anchors), default=0)
