@@ -1,0 +1,274 @@
+"""`when`: from nodes to a condition, every word checked against what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from relay.config.findings import nearest, quoted, unknown
+from relay.config.form import Form
+from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar
+from relay.config.phone_lists import PhoneLists
+from relay.events import Direction, Severity, Source, Topic
+from relay.events.catalogue import KINDS
+from relay.rules import (
+    DATA,
+    KEYS,
+    All,
+    AnyOf,
+    Condition,
+    Exact,
+    Glob,
+    Matcher,
+    Not,
+    Regex,
+    Test,
+    text_matcher,
+)
+
+EVERYTHING = 'everything is `event: "*"`'
+MOST_WANTED = 8
+_MEANT = {
+    "kind": "event",
+    "type": "event",
+    "number": "phone",
+    "phone_number": "phone",
+    "client_id": "client",
+    "or": "any",
+    "all": "any",
+    "data": "data.<path>",
+}
+_WORDS: Mapping[str, Collection[str]] = {
+    "topic": tuple(topic.value for topic in Topic),
+    "severity": tuple(severity.value for severity in Severity),
+    "direction": tuple(direction.value for direction in Direction),
+    "source": tuple(source.value for source in Source),
+}
+_CLIENT_ID_END = "cl"
+"""360dialog's client ids end so; a name can be changed by the client itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A matcher with the node that it stands in and what an explanation shows of it."""
+
+    node: Node
+    matcher: Matcher
+    shown: str
+    missing: bool = False
+
+
+class Conditions:
+    """Compiles the `when` of rules."""
+
+    def __init__(self, form: Form, lists: PhoneLists) -> None:
+        self._form = form
+        self._lists = lists
+
+    def compile(self, node: Node, kinds: Collection[str] = tuple(KINDS)) -> Condition | None:
+        """The condition of a `when`, `any` or `not` map; None where a fault was reported.
+
+        `kinds` are those that an event can have here, as far as the maps around it say.
+        """
+        if isinstance(node, Items):
+            self._form.error(
+                node, "the conditions of `when` are a map; alternatives go under `any:` as a list"
+            )
+            return None
+        fields = self._form.fields(node, "when")
+        if fields is None:
+            return None
+        if not fields.entries:
+            self._form.error(node, f"the conditions are empty: {EVERYTHING}")
+            return None
+        parts: list[Condition] = []
+        event = fields.entry("event")
+        if event is not None:
+            test, kinds = self._event(event, kinds)
+            parts += [test] if test is not None else []
+        for entry in fields:
+            if entry is not event and (part := self._part(entry, kinds)) is not None:
+                parts.append(part)
+        return self._in_order(fields, parts)
+
+    def _in_order(self, fields: Fields, parts: list[Condition]) -> Condition | None:
+        """The parts as the file has them, so that an explanation names the first that fails."""
+        if len(parts) < len(fields.entries):
+            return None
+        keys = [entry.name for entry in fields]
+        if "event" in keys:
+            parts.insert(keys.index("event"), parts.pop(0))
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def _part(self, entry: Entry, kinds: Collection[str]) -> Condition | None:
+        match entry.name:
+            case "any":
+                return self._any(entry, kinds)
+            case "not":
+                return self._not(entry, kinds)
+            case "phone":
+                return self._test(entry, self._phones(entry))
+            case key if key in KEYS:
+                return self._test(entry, self._texts(entry, kinds))
+            case key if key.startswith(DATA):
+                if not all(key.removeprefix(DATA).split(".")):
+                    self._form.error(
+                        entry.key, f"{quoted(key)} is no path: write data.<name>.<name>"
+                    )
+                    return None
+                return self._test(entry, self._texts(entry, kinds))
+            case _:
+                self._form.unknown_key(entry.key, (*KEYS, "any", "not", "data.<path>"), _MEANT)
+                return None
+
+    def _any(self, entry: Entry, kinds: Collection[str]) -> Condition | None:
+        if isinstance(entry.value, Fields):
+            self._form.error(
+                entry.value, "any takes a list of alternatives: put a dash before each of them"
+            )
+            return None
+        return self._alternatives(entry, kinds)
+
+    def _not(self, entry: Entry, kinds: Collection[str]) -> Condition | None:
+        if isinstance(entry.value, Fields):
+            part = self.compile(entry.value, kinds)
+        else:
+            part = self._alternatives(entry, kinds)
+        return Not(part) if part is not None else None
+
+    def _alternatives(self, entry: Entry, kinds: Collection[str]) -> Condition | None:
+        nodes = self._form.items(entry.value, entry.name)
+        parts = []
+        for node in nodes:
+            if isinstance(node, Scalar) and node.text:
+                self._form.error(
+                    node, f"{entry.name} takes conditions such as {{topic: quality}}, not a text"
+                )
+            elif (part := self.compile(node, kinds)) is not None:
+                parts.append(part)
+        return AnyOf(tuple(parts)) if parts and len(parts) == len(nodes) else None
+
+    def _event(
+        self, entry: Entry, kinds: Collection[str]
+    ) -> tuple[Condition | None, Collection[str]]:
+        """The test of the kind, and the kinds that meet it."""
+        wanted = self._values(entry)
+        known: list[str] = []
+        for value in wanted or ():
+            met = [kind for kind in KINDS if value.matcher.matches(kind)]
+            known += met
+            if met or value.missing:
+                self._own(value, met)
+            elif isinstance(value.matcher, Exact):
+                self._form.error(value.node, unknown("kind", value.shown, list(KINDS)))
+            else:
+                self._form.warning(value.node, f"no known kind matches {quoted(value.shown)}")
+        # Where the kinds contradict those around, nothing can be said of details.
+        both = [kind for kind in dict.fromkeys(known) if kind in kinds]
+        return self._test(entry, wanted), both
+
+    def _own(self, value: _Wanted, met: Sequence[str]) -> None:
+        if met and all(KINDS[kind].source is Source.RELAY for kind in met):
+            self._form.warning(value.node, "the relay's own events are outside the rules")
+
+    def _texts(self, entry: Entry, kinds: Collection[str]) -> list[_Wanted] | None:
+        wanted = self._values(entry)
+        for value in wanted or ():
+            if not value.missing:
+                self._check_word(entry.name, value, kinds)
+        return wanted
+
+    def _check_word(self, key: str, value: _Wanted, kinds: Collection[str]) -> None:
+        exact = value.matcher.text if isinstance(value.matcher, Exact) else None
+        if (words := _WORDS.get(key)) is not None:
+            if not any(value.matcher.matches(word) for word in words):
+                self._form.error(value.node, unknown(key, value.shown, words))
+            elif key == "source" and exact and value.matcher.matches(Source.RELAY.value):
+                self._form.warning(value.node, "the relay's own events are outside the rules")
+        elif key == "detail":
+            self._check_detail(value, kinds)
+        elif key == "country" and exact is not None and len(exact) != len("DE"):
+            self._form.warning(
+                value.node,
+                f"no country is {quoted(value.shown)}: write its two letters, such as DE",
+            )
+        elif key == "client" and isinstance(value.matcher, Exact | Glob):
+            text = value.matcher.text
+            if text.strip("*?") and not text.casefold().endswith(_CLIENT_ID_END):
+                self._form.warning(
+                    value.node,
+                    f"{quoted(value.shown)} looks like a client's name, which the client can "
+                    "change: its id (…CL) lasts",
+                )
+
+    def _check_detail(self, value: _Wanted, kinds: Collection[str]) -> None:
+        details = sorted({detail for kind in kinds for detail in KINDS[kind].details})
+        if not kinds or any(value.matcher.matches(detail) for detail in details):
+            return
+        close = nearest(value.shown, details)
+        hint = f': did you mean "{close}"?' if close else ""
+        self._form.warning(
+            value.node, f"no known event here has the detail {quoted(value.shown)}{hint}"
+        )
+
+    def _test(self, entry: Entry, wanted: list[_Wanted] | None) -> Test | None:
+        if not wanted:
+            return None
+        shown = list(dict.fromkeys(value.shown for value in wanted))
+        if len(shown) > MOST_WANTED:
+            shown[MOST_WANTED:] = [f"{len(shown) - MOST_WANTED} more"]
+        matchers = dict.fromkeys(value.matcher for value in wanted)
+        return Test(entry.name, tuple(matchers), " or ".join(shown))
+
+    def _values(self, entry: Entry) -> list[_Wanted] | None:
+        """The values of a key; None where one of them was at fault."""
+        nodes = self._form.items(entry.value, entry.name)
+        wanted = []
+        for node in nodes:
+            if isinstance(node, Fields):
+                value = self._regex(entry, node)
+            elif (filled := self._form.filled(node, entry.name)) is not None:
+                assert isinstance(node, Scalar)
+                value = _Wanted(node, text_matcher(filled.text), node.text, bool(filled.missing))
+            else:
+                value = None
+            if value is not None:
+                wanted.append(value)
+        return wanted if len(wanted) == len(nodes) else None
+
+    def _regex(self, entry: Entry, node: Fields) -> _Wanted | None:
+        regex = node.entry("regex")
+        if regex is None or len(node.entries) > 1:
+            self._form.error(node, f'{entry.name} must be a text, a list, or {{regex: "…"}}')
+            return None
+        filled = self._form.filled(regex.value, "regex")
+        if filled is None or not isinstance(regex.value, Scalar):
+            return None
+        try:
+            matcher = Regex(filled.text)
+        except ValueError as error:
+            self._form.error(
+                regex.value,
+                f"not a regular expression of RE2: {error} (it knows no look-around and no "
+                "back-references)",
+            )
+            return None
+        return _Wanted(regex.value, matcher, f"/{regex.value.text}/", bool(filled.missing))
+
+    def _phones(self, entry: Entry) -> list[_Wanted] | None:
+        nodes = self._form.items(entry.value, entry.name)
+        wanted: list[_Wanted] = []
+        failed = False
+        for node in nodes:
+            if isinstance(node, Fields):
+                value = self._regex(entry, node)
+                wanted += [value] if value is not None else []
+                failed = failed or value is None
+                continue
+            patterns = self._lists.patterns(node)
+            if patterns is None or isinstance(node, Broken | Items):
+                failed = True
+                continue
+            shown = self._lists.shown(node.text.strip())
+            wanted += [_Wanted(node, pattern, shown) for pattern in patterns]
+        return None if failed else wanted

@@ -1,0 +1,171 @@
+"""`accounts` and `destinations`: from nodes to destinations that can be sent to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from relay.channels import NO_PACE, Destination, Outbound, Pace
+from relay.channels.registry import CHANNELS, ChannelKind
+from relay.config.findings import quoted, unknown
+from relay.config.form import Form
+from relay.config.models import validate
+from relay.config.nodes import Entry, Fields, Node, Place
+
+NOBODY = "none"
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
+_PACE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*/\s*(s|min|h)")
+_NAME = re.compile(r"[\w][\w .@&+()-]{0,79}")
+_MEANT = {"mail": "email", "e-mail": "email", "smtp": "email", "msteams": "teams"}
+
+Accounts = Mapping[str, tuple[Entry, BaseModel | None]]
+"""By transport: where the account stands, and its settings unless they are at fault."""
+
+
+def read_accounts(form: Form, node: Node | None) -> Accounts:
+    """One account for each transport."""
+    fields = form.fields(node, "accounts") if node is not None else None
+    accounts: dict[str, tuple[Entry, BaseModel | None]] = {}
+    with_accounts = [name for name, kind in CHANNELS.items() if kind.account is not None]
+    for entry in fields or ():
+        kind = CHANNELS.get(entry.name)
+        if kind is None:
+            _unknown_transport(form, entry, with_accounts)
+            continue
+        if kind.account is None:
+            form.error(
+                entry.key,
+                f"{entry.name} has no account: each of its destinations has its own address",
+            )
+            continue
+        what = f"accounts.{entry.name}"
+        settings = form.fields(entry.value, what, list(kind.account.model_fields))
+        accounts[entry.name] = (
+            entry,
+            validate(form, kind.account, settings, what) if settings is not None else None,
+        )
+    return accounts
+
+
+def read_destinations(
+    form: Form, node: Node, accounts: Accounts, outbound: Outbound
+) -> dict[str, Destination | None]:
+    """Destinations by name, in the file's order; None for one that is at fault."""
+    fields = form.fields(node, "destinations")
+    found: dict[str, Destination | None] = {}
+    if fields is not None and not fields.entries:
+        form.error(fields, "destinations is empty: name at least one place to send to")
+    for entry in fields or ():
+        if entry.name.casefold() == NOBODY:
+            form.error(entry.key, '"none" means nobody: give the destination another name')
+        elif not _NAME.fullmatch(entry.name):
+            form.error(
+                entry.key,
+                f"{quoted(entry.name)} is no name for a destination: begin with a letter or digit, "
+                "at most 80 characters, no placeholders",
+            )
+        found[entry.name] = _destination(form, entry, accounts, outbound)
+    return found
+
+
+def _destination(
+    form: Form, entry: Entry, accounts: Accounts, outbound: Outbound
+) -> Destination | None:
+    what = f"destinations.{entry.name}"
+    fields = form.fields(entry.value, what)
+    if fields is None:
+        return None
+    pace: Pace | None = None
+    transports: list[Entry] = []
+    for field in fields:
+        if field.name == "pace":
+            pace = _pace(form, field)
+        elif field.name in CHANNELS:
+            transports.append(field)
+        else:
+            _unknown_transport(form, field, [*CHANNELS, "pace"])
+    if len(transports) == 1:
+        return _build(form, entry.name, transports[0], accounts, pace, outbound)
+    if transports:
+        form.error(
+            transports[1].key,
+            f"{what} has {' and '.join(t.name for t in transports)}: a destination has one "
+            "transport, make two destinations and name both in send_to",
+        )
+    elif all(field.name == "pace" for field in fields):
+        form.error(entry.key, f"{what} needs a transport: one of {', '.join(CHANNELS)}")
+    return None
+
+
+def _build(
+    form: Form,
+    name: str,
+    transport: Entry,
+    accounts: Accounts,
+    pace: Pace | None,
+    outbound: Outbound,
+) -> Destination | None:
+    kind: ChannelKind = CHANNELS[transport.name]
+    what = f"destinations.{name}.{transport.name}"
+    known = list(kind.destination.model_fields)
+    if isinstance(transport.value, Fields) and (inside := transport.value.entry("pace")):
+        form.error(inside.key, f"pace stands beside {transport.name}, not inside of it")
+        known.append("pace")
+    fields = form.fields(transport.value, what, known)
+    settings = validate(form, kind.destination, fields, what) if fields is not None else None
+    if fields is None or settings is None:
+        return None
+    account_at, account = accounts.get(transport.name, (None, None))
+    if kind.account_needed(settings) and account is None:
+        if account_at is None:
+            form.error(
+                transport.key,
+                f"{what} needs accounts.{transport.name}: write down the account that it sends by",
+            )
+        return None
+    try:
+        return kind.build(name, settings, account, pace, outbound)
+    except ValueError as error:
+        message = str(error)
+        where = _meant_by(message, fields)
+        if where is None and account_at is not None and isinstance(account_at.value, Fields):
+            where = _meant_by(message, account_at.value)
+        if where is None:
+            where = fields.entries[0].value if len(fields.entries) == 1 else transport.key
+        form.error(where, message)
+        return None
+
+
+def _meant_by(message: str, fields: Fields) -> Node | None:
+    """The value whose key a sentence names."""
+    for entry in fields:
+        if re.search(rf"(?<![\w/]){re.escape(entry.name)}(?!\w)", message, re.IGNORECASE):
+            return entry.value
+    return None
+
+
+def _unknown_transport(form: Form, entry: Entry, known: list[str]) -> None:
+    if entry.name in _MEANT:
+        form.error(
+            entry.key,
+            f'unknown transport {quoted(entry.name)}: did you mean "{_MEANT[entry.name]}"?',
+        )
+    else:
+        form.error(entry.key, unknown("transport", entry.name, known))
+
+
+def _pace(form: Form, entry: Entry) -> Pace | None:
+    filled = form.filled(entry.value, "pace")
+    if filled is None or filled.missing:
+        return None
+    text = filled.text.strip().lower()
+    if text == NOBODY:
+        return NO_PACE
+    found = _PACE.fullmatch(text)
+    if found is None or float(found.group(1)) == 0:
+        where: Node | Place = entry.value
+        form.error(where, 'pace must be such as "1/s", "30/min", "100/h", or none for no limit')
+        return None
+    return Pace(count=float(found.group(1)), seconds=_SECONDS[found.group(2)])

@@ -1,0 +1,245 @@
+"""Loading: a file becomes a `Config`, or a `ConfigError` with every fault that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from zoneinfo import ZoneInfo, available_timezones
+
+from relay.channels import Destination, Outbound
+from relay.config.conditions import EVERYTHING, Conditions
+from relay.config.destinations import read_accounts, read_destinations
+from relay.config.findings import Findings, quoted, unknown
+from relay.config.form import Form
+from relay.config.nodes import Entry, Fields, Items, Node, Scalar
+from relay.config.phone_lists import PhoneLists
+from relay.config.placeholders import Placeholders
+from relay.config.rule_list import Names, check_tests, read_rules, read_send_to
+from relay.config.yaml_reader import LARGEST, decode, read
+from relay.errors import ConfigError, Fault
+from relay.rules import Ruleset
+
+VERSION = "1"
+KEYS = (
+    "version",
+    "timezone",
+    "accounts",
+    "destinations",
+    "phones",
+    "rules",
+    "default",
+    "alarms",
+    "tests",
+    "privacy",
+)
+KEEPABLE = ("contact_info",)
+_UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that one rules file says, checked."""
+
+    rules: Ruleset
+    destinations: Mapping[str, Destination]
+    """By name, in the file's order."""
+    default: tuple[str, ...]
+    """Who hears of events that no rule matched."""
+    alarms: tuple[str, ...]
+    """Who hears of the relay's own troubles; empty: nobody was named."""
+    timezone: ZoneInfo
+    keep: frozenset[str]
+    """Private content that is kept on purpose: `contact_info` or nothing."""
+    warnings: tuple[Fault, ...]
+    text: str
+    """The file as written, placeholders and all."""
+
+
+def load(
+    path: Path,
+    *,
+    env: Mapping[str, str],
+    strict_env: bool,
+    outbound: Outbound,
+    templates: Collection[str] | None = None,
+) -> Config:
+    """The configuration of a file; raises `ConfigError` with all its faults.
+
+    `env` is where `${NAME}` is looked up. With `strict_env` a missing name is an error, without
+    it a warning, and a stand-in takes its place. `templates` are the names that rules may use;
+    None: they are not checked.
+    """
+    findings = Findings(str(path))
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        findings.error(None, "does not exist: name the rules file by --rules or RELAY_RULES")
+    except OSError as error:
+        findings.error(None, f"cannot be read: {error.strerror or 'unknown reason'}")
+    else:
+        text = decode(data, findings)
+        if text is not None:
+            return _load(
+                text,
+                findings,
+                env=env,
+                strict_env=strict_env,
+                outbound=outbound,
+                templates=templates,
+            )
+    raise ConfigError(findings.all)
+
+
+def load_text(
+    text: str,
+    file_name: str,
+    *,
+    env: Mapping[str, str],
+    strict_env: bool,
+    outbound: Outbound,
+    templates: Collection[str] | None = None,
+) -> Config:
+    """The same for the text of a file, such as a version from the journal."""
+    return _load(
+        text,
+        Findings(file_name),
+        env=env,
+        strict_env=strict_env,
+        outbound=outbound,
+        templates=templates,
+    )
+
+
+def _load(
+    text: str,
+    findings: Findings,
+    *,
+    env: Mapping[str, str],
+    strict_env: bool,
+    outbound: Outbound,
+    templates: Collection[str] | None,
+) -> Config:
+    root = read(text, findings)
+    if isinstance(root, Scalar) and root.plain and not root.text:
+        root = None
+    if root is None and not findings.errors:
+        findings.error(None, f"is empty: rules cannot be empty; {EVERYTHING}")
+    if root is None:
+        raise ConfigError(findings.all)
+    form = Form(findings, Placeholders(env, strict=strict_env, findings=findings))
+    config = _read(root, text, form, outbound, templates)
+    if config is None or findings.errors:
+        raise ConfigError(findings.all)
+    return config
+
+
+def _read(
+    root: Node, text: str, form: Form, outbound: Outbound, templates: Collection[str] | None
+) -> Config | None:
+    if isinstance(root, Scalar | Items):
+        form.error(root, f"a rules file is a map: begin with `version: {VERSION}`")
+        return None
+    fields = form.fields(root, "the file", KEYS)
+    if fields is None:
+        return None
+    _check_version(form, fields)
+    zone = _timezone(form, fields.entry("timezone"))
+    keep = _keep(form, fields.entry("privacy"))
+    accounts = read_accounts(form, _value(fields, "accounts"))
+    places = _value(fields, "destinations")
+    if places is None:
+        form.error(fields, "destinations is missing: name at least one place to send to")
+    found = read_destinations(form, places, accounts, outbound) if places is not None else {}
+    names = Names(form, found)
+    conditions = Conditions(form, PhoneLists(form, _value(fields, "phones")))
+    rules = _value(fields, "rules")
+    if rules is None:
+        form.error(fields, f"rules is missing: rules cannot be empty; {EVERYTHING}")
+    listed = read_rules(form, rules, conditions, names, templates) if rules is not None else ()
+    default = read_send_to(form, fields.entry("default"), names)
+    alarms = read_send_to(form, fields.entry("alarms"), names)
+    if (tests := _value(fields, "tests")) is not None:
+        check_tests(form, tests, found)
+    destinations = {name: place for name, place in found.items() if place is not None}
+    _warn(form, fields, alarms, destinations)
+    return Config(
+        rules=Ruleset(listed, default),
+        destinations=MappingProxyType(destinations),
+        default=default,
+        alarms=alarms,
+        timezone=zone,
+        keep=keep,
+        warnings=form.findings.warnings,
+        text=text,
+    )
+
+
+def _value(fields: Fields, name: str) -> Node | None:
+    entry = fields.entry(name)
+    return entry.value if entry is not None else None
+
+
+def _check_version(form: Form, fields: Fields) -> None:
+    entry = fields.entry("version")
+    if entry is None:
+        form.error(fields, f"version is missing: begin with `version: {VERSION}`")
+        return
+    filled = form.filled(entry.value, "version")
+    if filled is not None and not filled.missing and filled.text != VERSION:
+        form.error(entry.value, f"this relay reads version {VERSION} of the rules file only")
+
+
+def _timezone(form: Form, entry: Entry | None) -> ZoneInfo:
+    filled = form.filled(entry.value, "timezone") if entry is not None else None
+    if entry is None or filled is None or filled.missing:
+        return _UTC
+    known = available_timezones()
+    if filled.text in known:
+        return ZoneInfo(filled.text)
+    assert isinstance(entry.value, Scalar)
+    form.error(entry.value, unknown("time zone", entry.value.text, known))
+    return _UTC
+
+
+def _keep(form: Form, entry: Entry | None) -> frozenset[str]:
+    fields = form.fields(entry.value, "privacy", ("keep",)) if entry is not None else None
+    keep = fields.entry("keep") if fields is not None else None
+    kept: set[str] = set()
+    for node in form.items(keep.value, "keep") if keep is not None else ():
+        filled = form.filled(node, "keep")
+        if filled is None or filled.missing:
+            continue
+        if filled.text not in KEEPABLE:
+            form.error(
+                node,
+                f"{quoted(node.text if isinstance(node, Scalar) else '')} cannot be kept: only "
+                f"{', '.join(KEEPABLE)} can",
+            )
+        kept.add(filled.text)
+    return frozenset(kept)
+
+
+def _warn(
+    form: Form,
+    fields: Fields,
+    alarms: tuple[str, ...],
+    destinations: Mapping[str, Destination],
+) -> None:
+    """What a file leaves open, probably by accident."""
+    if fields.entry("default") is None:
+        form.warning(fields, "default is missing: events that no rule matches reach nobody")
+    entry = fields.entry("alarms")
+    if entry is None:
+        form.warning(fields, "alarms is missing: name who hears of the relay's own troubles")
+        return
+    ways = {destinations[name].channel for name in alarms if name in destinations}
+    if len(ways) == 1 and all(name in destinations for name in alarms):
+        form.warning(
+            entry.key,
+            f"all alarms go by {ways.pop()}: when it is out of order, nobody hears of it",
+        )
+    elif not alarms and not form.findings.errors:
+        form.warning(entry.key, "alarms go to nobody: the relay's own troubles stay unheard")

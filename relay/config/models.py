@@ -1,0 +1,157 @@
+"""Maps of a file against the pydantic models of accounts and destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from relay.config.findings import unknown
+from relay.config.form import Form
+from relay.config.nodes import Broken, Fields, Items, Node, Position, Scalar
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_URL = "https://relay.invalid/{name}"
+"""RFC 2606: no name under `.invalid` ever resolves."""
+_STAND_INS = ("missing-{name}", _URL, "{name}@relay.invalid", "1", "true", "none")
+_URL_KEYS = ("url", "webhook", "api_url")
+
+
+def validate(form: Form, model: type[Model], node: Fields, what: str) -> Model | None:
+    """The model of a map's values; None where a fault was reported.
+
+    Keys that the model does not have are passed over: whoever read the map reported them.
+
+    What the environment does not have is filled with one stand-in after the other until the
+    model takes it: reported it was already, and it must not hide further faults.
+    """
+    known = tuple(entry for entry in node if entry.name in model.model_fields)
+    node = Fields(node.line, node.column, known)
+    if not _is_whole(form, node, what):
+        return None
+    tries: dict[Scalar, int] = {}
+    while True:
+        try:
+            return model.model_validate(_plain(form, node, tries))
+        except ValidationError as error:
+            told = error.errors(include_url=False, include_input=False)
+            places = [(detail, *_find(node, detail["loc"])) for detail in told]
+            moved = [_next_stand_in(form, found, tries) for _, found, _ in places]
+            if not any(moved):
+                _report(form, model, what, places)
+                return None
+
+
+def _is_whole(form: Form, node: Node, what: str) -> bool:
+    """Whether every value is there; says of each one that is not."""
+    match node:
+        case Broken():
+            return False
+        case Scalar():
+            return not (node.plain and form.empty(node, what))
+        case Items(items=items):
+            whole = [_is_whole(form, item, what) for item in items]
+        case Fields(entries=entries):
+            whole = [_is_whole(form, entry.value, entry.name) for entry in entries]
+    return all(whole)
+
+
+def _plain(form: Form, node: Node, tries: Mapping[Scalar, int], key: str = "") -> Any:
+    match node:
+        case Scalar():
+            order = (_URL, *_STAND_INS) if key in _URL_KEYS else _STAND_INS
+            return form.placeholders.fill(node, order[tries.get(node, 0)]).text
+        case Items(items=items):
+            return [_plain(form, item, tries, key) for item in items]
+        case Fields(entries=entries):
+            return {entry.name: _plain(form, entry.value, tries, entry.name) for entry in entries}
+        case Broken():
+            return ""
+
+
+def _find(node: Node, path: Sequence[int | str]) -> tuple[Node, Position]:
+    """The node that pydantic's path leads to, as far as it goes, and where to point at.
+
+    Parts of the path that name no key (branches of a union) are passed over.
+    """
+    where: Position = node
+    for part in path:
+        match node:
+            case Fields() if entry := node.entry(str(part)):
+                node, where = entry.value, entry.value
+            case Items(items=items) if isinstance(part, int) and part < len(items):
+                node = where = items[part]
+    return node, where
+
+
+def _scalars(node: Node) -> Iterator[Scalar]:
+    match node:
+        case Scalar():
+            yield node
+        case Items(items=items):
+            for item in items:
+                yield from _scalars(item)
+        case Fields(entries=entries):
+            for entry in entries:
+                yield from _scalars(entry.value)
+        case Broken():
+            pass
+
+
+def _next_stand_in(form: Form, node: Node, tries: dict[Scalar, int]) -> bool:
+    """Whether there is another stand-in to try for what is missing in a node."""
+    moved = False
+    for scalar in _scalars(node):
+        if form.placeholders.fill(scalar).missing and tries.get(scalar, 0) < len(_STAND_INS) - 1:
+            tries[scalar] = tries.get(scalar, 0) + 1
+            moved = True
+    return moved
+
+
+def _report(
+    form: Form,
+    model: type[BaseModel],
+    what: str,
+    places: Sequence[tuple[Any, Node, Position]],
+) -> None:
+    told: set[Position] = set()
+    for detail, node, where in places:
+        path = [str(part) for part in detail["loc"]]
+        key = path[-1] if path else what
+        match detail["type"]:
+            case "missing":
+                form.error(where, f"{'.'.join([what, *path])} is missing")
+            case "extra_forbidden":
+                entry = _owner(node, path)
+                form.error(entry or where, unknown("key", key, list(model.model_fields)))
+            case _ if where not in told:
+                told.add(where)
+                form.error(where, f"{'.'.join([what, *path[:1]])}: {_words(detail)}")
+
+
+def _owner(node: Node, path: Sequence[str]) -> Position | None:
+    entry = node.entry(path[-1]) if isinstance(node, Fields) and path else None
+    return entry.key if entry is not None else None
+
+
+def _words(detail: Any) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error" | "assertion_error":
+            return str(context.get("error", detail["msg"]))
+        case "literal_error" | "enum":
+            return f"must be {context.get('expected', 'another word')}".replace("'", '"')
+        case kind if kind.startswith("bool"):
+            return "must be true or false"
+        case kind if kind.startswith("int"):
+            return "must be a whole number"
+        case kind if kind.startswith("string_t"):
+            return "must be a text"
+        case kind if kind.startswith(("list", "tuple", "set", "frozen_set")):
+            return "must be a list"
+        case kind if kind.startswith(("model", "dict")):
+            return "must be a map of settings"
+        case _:
+            return str(detail["msg"]).replace("Input should", "must")

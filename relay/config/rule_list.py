@@ -1,0 +1,170 @@
+"""`rules`, `default`, `alarms` and `tests`: who is named, and whether it exists."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from relay.config.conditions import EVERYTHING, Conditions
+from relay.config.destinations import NOBODY
+from relay.config.findings import nearest, quoted, unknown
+from relay.config.form import Form
+from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar
+from relay.rules import Rule
+
+_RULE_KEYS = ("name", "when", "send_to", "stop", "always", "template")
+_MEANT = {"to": "send_to", "then": "send_to", "destination": "send_to", "if": "when"}
+_TEST_KEYS = ("name", "event", "file", "with", "expect")
+TEMPLATE_END = ".md.j2"
+
+
+class Names:
+    """The destinations that can be named in `send_to`."""
+
+    def __init__(self, form: Form, known: Collection[str]) -> None:
+        self._form = form
+        self._known = tuple(known)
+
+    def read(self, node: Node, what: str = "send_to") -> tuple[str, ...] | None:
+        """The named destinations; empty for `none`; None where a fault was reported."""
+        nodes = self._form.items(node, what)
+        names: list[str] = []
+        for item in nodes:
+            filled = self._form.filled(item, what)
+            if filled is None:
+                continue
+            if filled.missing and self._known:
+                names.append(self._known[0])  # a stand-in, as anywhere in a trial load
+            elif filled.text.casefold() == NOBODY:
+                if len(nodes) == 1 and isinstance(node, Scalar):
+                    return ()
+                self._form.error(
+                    item, f"none means nobody: write `{what}: none`, without other names or a list"
+                )
+            elif filled.text in self._known:
+                names.append(filled.text)
+            else:
+                assert isinstance(item, Scalar)
+                self._form.error(item, unknown("destination", item.text, self._known))
+        return tuple(dict.fromkeys(names)) if names and len(names) == len(nodes) else None
+
+
+def read_rules(
+    form: Form,
+    node: Node,
+    conditions: Conditions,
+    names: Names,
+    templates: Collection[str] | None,
+) -> tuple[Rule, ...]:
+    """All rules that are without fault, in order."""
+    if isinstance(node, Broken) or form.empty(node, "rules"):
+        return ()
+    if not isinstance(node, Items):
+        form.error(node, "rules must be a list: put a dash before each rule")
+        return ()
+    if not node.items:
+        form.error(node, f"rules cannot be empty; {EVERYTHING}")
+        return ()
+    rules: list[Rule] = []
+    seen: dict[str, Node] = {}
+    for item in node.items:
+        fields = form.fields(item, "a rule", _RULE_KEYS, _MEANT)
+        if fields is None:
+            continue
+        name = _name(form, fields, seen)
+        when = fields.entry("when")
+        if when is None:
+            form.error(fields, f"this rule has no `when`: {EVERYTHING}")
+        send_to = fields.entry("send_to")
+        if send_to is None:
+            form.error(fields, "this rule has no `send_to`: name destinations, or none for nobody")
+        condition = conditions.compile(when.value) if when is not None else None
+        destinations = names.read(send_to.value) if send_to is not None else None
+        stop, always = form.flag(fields.entry("stop")), form.flag(fields.entry("always"))
+        template = _template(form, fields.entry("template"), templates)
+        if name is not None and condition is not None and destinations is not None:
+            place = (fields.line, fields.column)
+            rules.append(Rule(name, condition, destinations, stop, always, template, *place))
+    return tuple(rules)
+
+
+def _name(form: Form, fields: Fields, seen: dict[str, Node]) -> str | None:
+    entry = fields.entry("name")
+    if entry is None:
+        form.error(fields, "this rule has no `name`: explanations and the journal name it by that")
+        return None
+    name = form.text(entry.value, "name")
+    if name is None:
+        return None
+    name = " ".join(name.split())
+    if name in seen:
+        form.error(
+            entry.value,
+            f"a rule named {quoted(entry.value.text if isinstance(entry.value, Scalar) else name)} "
+            f"stands in line {seen[name].line} already: names tell rules apart",
+        )
+    seen.setdefault(name, entry.value)
+    return name
+
+
+def _template(form: Form, entry: Entry | None, known: Collection[str] | None) -> str | None:
+    if entry is None:
+        return None
+    filled = form.filled(entry.value, "template")
+    if filled is None or filled.missing:
+        return None
+    name = filled.text.strip().removesuffix(TEMPLATE_END)
+    shown = entry.value.text if isinstance(entry.value, Scalar) else name
+    if "/" in name or "\\" in name or name.startswith("."):
+        form.error(
+            entry.value,
+            f"{quoted(shown)} is a path: name the template, such as welcome for welcome.md.j2",
+        )
+    elif known is not None:
+        names = {template.removesuffix(TEMPLATE_END) for template in known}
+        if name.casefold() not in {template.casefold() for template in names}:
+            form.error(entry.value, unknown("template", shown, names))
+    return name
+
+
+def read_send_to(form: Form, entry: Entry | None, names: Names) -> tuple[str, ...]:
+    """The destinations of `default` or `alarms`: `{send_to: …}`."""
+    if entry is None:
+        return ()
+    if isinstance(entry.value, Scalar) and not form.empty(entry.value, entry.name):
+        form.error(entry.value, f"write {entry.name}: {{send_to: {entry.value.text[:40]}}}")
+        return ()
+    if isinstance(entry.value, Scalar):
+        return ()
+    fields = form.fields(entry.value, entry.name, ("send_to",), _MEANT)
+    if fields is None:
+        return ()
+    send_to = fields.entry("send_to")
+    if send_to is None:
+        form.error(entry.key, f"{entry.name} has no `send_to`: name destinations, or none")
+        return ()
+    return names.read(send_to.value) or ()
+
+
+def check_tests(form: Form, node: Node, destinations: Mapping[str, object]) -> None:
+    """The shape of rule tests; running them is not done here."""
+    if isinstance(node, Scalar | Fields):
+        form.error(node, "tests must be a list: put a dash before each test")
+        return
+    for item in node.items if isinstance(node, Items) else ():
+        fields = form.fields(item, "a test", _TEST_KEYS)
+        if fields is None:
+            continue
+        keys = {entry.name for entry in fields}
+        if "name" not in keys:
+            form.error(fields, "this test has no `name`")
+        if len(keys & {"event", "file"}) != 1:
+            form.error(fields, "a test needs `event` (a bundled sample) or `file`, one of them")
+        expect = fields.entry("expect")
+        if expect is None:
+            form.error(fields, "this test has no `expect`: name destinations, or none")
+            continue
+        for name in expect.value.items if isinstance(expect.value, Items) else (expect.value,):
+            if not isinstance(name, Scalar) or name.text in (*destinations, NOBODY):
+                continue
+            if nearest(name.text, destinations) or name.text:
+                form.error(name, unknown("destination", name.text, list(destinations)))
