@@ -196,8 +196,14 @@ class Journal(Protocol):
         """Record further deliveries of known events (replays); how many were new."""
         ...
 
-    async def claim(self, target: str, *, now: datetime) -> tuple[Delivery, Event] | None:
-        """Claim the next due delivery of a lane: critical first, first tries, retries, oldest."""
+    async def claim(
+        self, target: str, *, now: datetime, head: bool = False
+    ) -> tuple[Delivery, Event] | None:
+        """Claim the next due delivery of a lane: critical first, first tries, retries, oldest.
+
+        With `head` the oldest pending one, due or not: the lane backs off as a whole, and its
+        head finds out for all.
+        """
         ...
 
     async def probe(self, target: str, *, now: datetime) -> bool:
@@ -260,8 +266,16 @@ class Journal(Protocol):
         """Forget an alarm; False if it is not on."""
         ...
 
+    def can_store(self) -> bool:
+        """Whether a webhook would be taken now; asks no disk for longer than a moment."""
+        ...
+
+    async def broken(self) -> str:
+        """Return, with the reason, when nothing can be recorded any more; the process ends then."""
+        ...
+
     async def close(self) -> None:
-        """Finish what was asked for and give the store back."""
+        """Finish what was asked for and give the store back, its records included."""
         ...
 
 
@@ -310,6 +324,10 @@ class Records(Protocol):
 
     async def rules(self, version: int | None = None) -> RulesVersion | None:
         """A rules version; None: the newest."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back; for records that were opened without a journal."""
         ...
 
 

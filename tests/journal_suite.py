@@ -1,0 +1,792 @@
+"""What every engine of the journal does: one suite, run by a small module for each engine."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from relay import deliveries
+from relay.deliveries import (
+    Ambiguous,
+    Cause,
+    Delivery,
+    Interrupted,
+    Outcome,
+    OutOfOrder,
+    PartlyRefused,
+    Proof,
+    RateLimited,
+    Refused,
+    Scope,
+    Sent,
+    State,
+    Transient,
+    delivery_id,
+    outcome_word,
+)
+from relay.errors import IllegalMoveError, JournalError
+from relay.events import Client, Direction, Event, Severity, Source, Topic, event_id, iso
+from relay.journal import Aim, Appended, EventState, Filter, Routing, Store, Trouble
+from relay.sources import Arrival, Reading, Unreadable
+
+NOW = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+
+Open = Callable[[], Awaitable[Store]]
+
+
+def event(name: str = "a", **changes: Any) -> Event:
+    made = Event(
+        id=event_id(name),
+        source=Source.PARTNER,
+        kind="channel_live",
+        detail=None,
+        topic=Topic.ONBOARDING,
+        severity=Severity.INFO,
+        direction=Direction.BETTER,
+        title="Number is live",
+        received_at=NOW,
+        phones=("+491713920011",),
+        client=Client("dev001CL", "Musterladen GmbH"),
+        data={"channel": {"id": name}},
+    )
+    return replace(made, **changes)
+
+
+def arrival(name: str = "a", *, lasting: bool = True, content: str = "", **changes: Any) -> Arrival:
+    raw = f'{{"id":"{name}","content":"{content}"}}'.encode()
+    fingerprint = hashlib.sha256(raw).hexdigest()
+    return Arrival(event(name, **changes), name, lasting, fingerprint, raw)
+
+
+def reading(*names: str, **changes: Any) -> Reading:
+    return Reading(tuple(arrival(name, **changes) for name in names))
+
+
+def owed(name: str = "a", target: str = "slack:#wa", **changes: Any) -> Delivery:
+    made = Delivery(
+        id=delivery_id(event_id(name), target),
+        event_id=event_id(name),
+        destination=target.removeprefix("slack:#"),
+        channel="slack",
+        target=target,
+        account="slack",
+        cause=Cause.RULE,
+        due_at=NOW,
+        tried_since=NOW,
+        rule="Numbers that go live",
+        rules_version=1,
+    )
+    return replace(made, **changes)
+
+
+def routed(*owing: Delivery) -> Routing:
+    return Routing(EventState.ROUTED, owing, rules_version=1)
+
+
+async def owe(store: Store, *owing: Delivery, now: datetime = NOW) -> None:
+    """Append and route the events of these deliveries."""
+    events = {one.event_id: one for one in owing}
+    for one in events.values():
+        made = event("", id=one.event_id)
+        key = f"key of {one.event_id}"
+        arrived = Arrival(made, key, True, "same", b"{}")
+        if (await store.journal.append(Reading((arrived,)), now=now)).events:
+            mine = tuple(d for d in owing if d.event_id == one.event_id)
+            assert await store.journal.route(one.event_id, routed(*mine), now=now)
+
+
+async def only(store: Store, delivery: Delivery) -> Delivery:
+    """A delivery as it is stored."""
+    (stored,) = await store.records.deliveries(Filter(ids=(delivery.id,)))
+    return stored.delivery
+
+
+async def settled(
+    store: Store,
+    before: Delivery,
+    outcome: Outcome,
+    *,
+    now: datetime = NOW,
+    chance: float = 0.5,
+    **more: Any,
+) -> Delivery:
+    """Try and settle a claimed delivery; it has to hold."""
+    attempt = await store.journal.open_attempt(before, now=now)
+    assert attempt is not None
+    after = deliveries.settle(before, outcome, now, chance)
+    held = await store.journal.settle(
+        before,
+        after,
+        now=now,
+        outcome=outcome_word(outcome),
+        reason=outcome.reason,
+        attempt=attempt,
+        **more,
+    )
+    assert held
+    return after
+
+
+async def claimed(store: Store, target: str = "slack:#wa", now: datetime = NOW) -> Delivery:
+    found = await store.journal.claim(target, now=now)
+    assert found is not None
+    return found[0]
+
+
+def trouble(
+    key: str = "slack:#wa", scope: Scope = Scope.TARGET, fingerprint: str = "f1"
+) -> Trouble:
+    return Trouble(key, scope, "channel_not_found", fingerprint)
+
+
+class JournalSuite:
+    """Inherit it and give it a fixture `opening` that opens the same journal at each call."""
+
+    @pytest.fixture
+    async def store(self, opening: Open) -> Any:
+        store = await opening()
+        yield store
+        await store.journal.close()
+
+    async def test_a_new_event_is_stored_as_received_and_comes_back_exactly(self, store: Store):
+        odd = event(
+            "a", data={"name": 'é\u0000"\ud800', "n": 2**70}, test=True, waba="1", detail="X"
+        )
+        taken = await store.journal.append(Reading((replace(arrival("a"), event=odd),)), now=NOW)
+        assert taken == Appended(events=(odd,))
+        stored = await store.records.event(odd.id)
+        assert stored is not None
+        assert stored.event == odd
+        assert stored.state is EventState.RECEIVED
+        assert list(await store.records.unrouted(10)) == [odd]
+
+    async def test_repeats_are_recognised_within_a_batch_and_between_batches(self, store: Store):
+        first = await store.journal.append(reading("a", "b", "a"), now=NOW)
+        assert [e.id for e in first.events] == [event_id("a"), event_id("b")]
+        assert first.duplicates == 1
+        again = await store.journal.append(reading("b", "c"), now=NOW + 400 * DAY)
+        assert [e.id for e in again.events] == [event_id("c")]
+        assert again.duplicates == 1
+        status = await store.records.status(now=NOW)
+        assert (status.events["received"], status.events["duplicate"]) == (3, 2)
+
+    async def test_a_known_event_under_another_key_is_a_repeat(self, store: Store):
+        await store.journal.append(reading("a"), now=NOW)
+        same = replace(arrival("a"), key="another")
+        assert await store.journal.append(Reading((same,)), now=NOW) == Appended(duplicates=1)
+
+    async def test_a_known_id_with_another_content_is_a_conflict_and_kept(self, store: Store):
+        await store.journal.append(reading("a"), now=NOW)
+        taken = await store.journal.append(reading("a", content="other"), now=NOW)
+        assert taken == Appended(conflicts=1)
+        status = await store.records.status(now=NOW)
+        assert status.events["quarantined"] == 1
+        assert status.events["duplicate"] == 0
+
+    async def test_a_key_that_does_not_last_is_new_again_after_seven_days(self, store: Store):
+        await store.journal.append(reading("a", lasting=False), now=NOW)
+        inside = await store.journal.append(reading("a", lasting=False), now=NOW + 7 * DAY)
+        assert inside.duplicates == 1
+        later = NOW + 7 * DAY + SECOND
+        batch = reading("a", "a", lasting=False, received_at=later)
+        beyond = await store.journal.append(batch, now=later)
+        assert [e.id for e in beyond.events] == [event_id(f"a#{iso(later)}")]
+        assert beyond.duplicates == 1
+        assert await store.records.event(beyond.events[0].id) is not None
+
+    async def test_what_was_ignored_or_unreadable_is_counted(self, store: Store):
+        bad = Unreadable("not JSON", 3, "0" * 64, b"{{{")
+        private = Unreadable("private", 3, "1" * 64, None)
+        taken = await store.journal.append(
+            Reading(ignored=("a chat", "a call"), unreadable=(bad, private)), now=NOW
+        )
+        assert taken == Appended(ignored=2, quarantined=2)
+        status = await store.records.status(now=NOW)
+        assert (status.events["ignored"], status.events["quarantined"]) == (2, 2)
+
+    async def test_refused_webhooks_are_counted_for_24_hours(self, store: Store):
+        await store.journal.tally("refused", now=NOW, count=3)
+        await store.journal.tally("refused", now=NOW + 2 * SECOND)
+        assert (await store.records.status(now=NOW + 23 * SECOND)).refused_webhooks == 4
+        assert (await store.records.status(now=NOW + 25 * 3600 * SECOND)).refused_webhooks == 0
+
+    async def test_an_event_is_routed_once(self, store: Store):
+        await store.journal.append(reading("a"), now=NOW)
+        results = await asyncio.gather(
+            *(store.journal.route(event_id("a"), routed(owed()), now=NOW) for _ in range(3))
+        )
+        assert sorted(results) == [False, False, True]
+        assert len(await store.records.of_event(event_id("a"))) == 1
+        assert list(await store.records.unrouted(10)) == []
+        assert not await store.journal.route("unknown", routed(), now=NOW)
+
+    async def test_a_muted_event_says_by_which_rule(self, store: Store):
+        await store.journal.append(reading("a"), now=NOW)
+        await store.journal.route(
+            event_id("a"), Routing(EventState.MUTED, (), 7, muted_by="No news"), now=NOW
+        )
+        stored = await store.records.event(event_id("a"))
+        assert stored is not None
+        assert (stored.state, stored.muted_by, stored.rules_version) == (
+            EventState.MUTED,
+            "No news",
+            7,
+        )
+
+    async def test_a_delivery_comes_back_exactly(self, store: Store):
+        full = owed(
+            template="welcome",
+            critical=True,
+            degraded=True,
+            ambiguous=True,
+            recipients=("a@example.com", "b@example.com"),
+            refused={"c@example.com": "550 no such user"},
+            failures=2,
+            losses=1,
+            claim=4,
+            reason="é",
+            reference={"ts": "1.2"},
+            via="oncall",
+            due_at=NOW + timedelta(microseconds=1),
+        )
+        await owe(store, full)
+        assert await only(store, full) == full
+
+    async def test_further_deliveries_of_a_known_event_are_new_once(self, store: Store):
+        await owe(store, owed())
+        again = owed(id="replay", cause=Cause.REPLAY)
+        assert await store.journal.owe([owed(), again], now=NOW) == 1
+        assert await store.journal.owe([again], now=NOW) == 0
+        with pytest.raises(JournalError):
+            await store.journal.owe([owed("never seen")], now=NOW)
+
+    async def test_the_relays_own_events_stand_outside_the_balance(self, store: Store):
+        alarm = event("alarm", source=Source.RELAY)
+        await store.journal.post(alarm, [owed("alarm", cause=Cause.ALARM)], now=NOW)
+        status = await store.records.status(now=NOW)
+        assert status.events["received"] == 0
+        assert status.deliveries["pending"] == 1
+        assert status.last_event_at is None
+        stored = await store.records.event(alarm.id)
+        assert stored is not None
+        assert stored.state is EventState.ROUTED
+
+    async def test_claims_go_critical_first_then_first_tries_then_retries(self, store: Store):
+        def one(name: str, **changes: Any) -> Delivery:
+            return owed(name, id=name, **changes)
+
+        early = NOW - 100 * SECOND
+        await owe(
+            store,
+            one("7 retry", failures=1, due_at=early),
+            one("5 first try", due_at=NOW - SECOND),
+            one("6 the same, later", due_at=NOW - SECOND),
+            one("4 older first try", due_at=NOW - 2 * SECOND),
+            one("3 critical retry", critical=True, failures=2, due_at=early - SECOND),
+            one("1 critical", critical=True, due_at=NOW - SECOND),
+            one("2 critical, later", critical=True, due_at=NOW),
+            one("not due", due_at=NOW + SECOND),
+            owed("8 elsewhere", "slack:#other", due_at=early),
+        )
+        order = []
+        while found := await store.journal.claim("slack:#wa", now=NOW):
+            delivery, its_event = found
+            assert its_event.id == delivery.event_id
+            assert (delivery.state, delivery.claim) == (State.CLAIMED, 1)
+            order.append(delivery.id[0])
+        assert "".join(order) == "1234567"
+        assert await store.records.next_due("slack:#wa") == NOW + SECOND
+        assert await store.records.next_due("nowhere") is None
+
+    async def test_what_was_rate_limited_waits_behind_first_tries(self, store: Store):
+        await owe(store, owed("a"), owed("b", due_at=NOW + SECOND))
+        await settled(store, await claimed(store), RateLimited("429", retry_after=1))
+        later = NOW + 5 * SECOND
+        assert (await claimed(store, now=later)).event_id == event_id("b")
+        assert (await claimed(store, now=later)).event_id == event_id("a")
+
+    async def test_the_head_of_a_lane_is_its_oldest_delivery_due_or_not(self, store: Store):
+        head = owed("a", due_at=NOW + DAY, failures=3)
+        await owe(store, head, owed("b", critical=True))
+        found = await store.journal.claim("slack:#wa", now=NOW, head=True)
+        assert found is not None
+        assert found[0].id == head.id
+
+    async def test_a_settlement_is_recorded_with_its_attempt(self, store: Store):
+        await owe(store, owed())
+        before = await claimed(store)
+        attempt = await store.journal.open_attempt(before, now=NOW)
+        (stored,) = await store.records.of_event(before.event_id)
+        assert [(a.at, a.outcome) for a in stored.attempts] == [(NOW, None)]
+        outcome = Sent(Proof.POSTED, {"ts": "1"})
+        after = deliveries.settle(before, outcome, NOW, 0)
+        done = NOW + SECOND
+        assert await store.journal.settle(
+            before,
+            after,
+            now=done,
+            outcome="sent",
+            reason="sent",
+            attempt=attempt,
+            duration_ms=12,
+            rendered={"title": "T", "text": "x"},
+        )
+        (stored,) = await store.records.of_event(before.event_id)
+        assert stored.delivery == after
+        assert stored.settled_at == done
+        assert stored.created_at == NOW
+        assert stored.rendered == {"title": "T", "text": "x"}
+        (tried,) = stored.attempts
+        assert (tried.at, tried.outcome, tried.duration_ms) == (NOW, "sent", 12)
+
+    async def test_a_lost_claim_settles_nothing(self, store: Store):
+        await owe(store, owed())
+        stale = await claimed(store)
+        await settled(store, stale, Interrupted(written=False))
+        fresh = await claimed(store)
+        assert fresh.claim == stale.claim + 1
+        assert await store.journal.open_attempt(stale, now=NOW) is None
+        gone = OutOfOrder("gone")
+        held = await store.journal.settle(
+            stale,
+            deliveries.settle(stale, gone, NOW, 0),
+            now=NOW,
+            outcome="out_of_order",
+            reason="gone",
+            trouble=trouble(),
+        )
+        assert not held
+        assert await only(store, fresh) == fresh
+        assert list(await store.records.troubles()) == []
+
+    async def test_an_attempt_is_settled_once(self, store: Store):
+        await owe(store, owed("a"), owed("b"))
+        first, second = await claimed(store), await claimed(store)
+        foreign = await store.journal.open_attempt(second, now=NOW)
+        after = deliveries.settle(first, Transient("down"), NOW, 0)
+        arguments: dict[str, Any] = {"now": NOW, "outcome": "transient", "reason": "down"}
+        assert not await store.journal.settle(first, after, attempt=foreign, **arguments)
+        assert await store.journal.settle(first, after, **arguments)
+        assert not await store.journal.settle(first, after, **arguments)
+        (stored,) = await store.records.of_event(first.event_id)
+        assert [a.outcome for a in stored.attempts] == ["transient"]
+
+    async def test_an_attempt_of_an_earlier_claim_settles_nothing(self, store: Store):
+        await owe(store, owed())
+        first = await claimed(store)
+        stale = await store.journal.open_attempt(first, now=NOW)
+        back = deliveries.settle(first, Interrupted(written=False), NOW, 0)
+        assert await store.journal.settle(
+            first, back, now=NOW, outcome="interrupted", reason="stopped"
+        )
+        second = await claimed(store)
+        after = deliveries.settle(second, Sent(Proof.POSTED), NOW, 0)
+        assert not await store.journal.settle(
+            second, after, now=NOW, outcome="sent", reason="sent", attempt=stale
+        )
+        assert await only(store, second) == second
+
+    async def test_a_settlement_as_claimed_or_of_another_delivery_is_illegal(self, store: Store):
+        await owe(store, owed("a"), owed("b"))
+        one, two = await claimed(store), await claimed(store)
+        for wrong in (one, replace(two, state=State.DELIVERED)):
+            with pytest.raises(IllegalMoveError):
+                await store.journal.settle(one, wrong, now=NOW, outcome="sent", reason=None)
+        assert await only(store, one) == one
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [
+            Sent(Proof.ACCEPTED),
+            Transient("503"),
+            Refused("invalid_blocks"),
+            PartlyRefused(later={"a@x.de": "451"}, never={"b@x.de": "550"}),
+            OutOfOrder("revoked"),
+            RateLimited("429", retry_after=7),
+            Ambiguous("no answer"),
+            Interrupted(written=True),
+        ],
+        ids=outcome_word,
+    )
+    async def test_every_outcome_is_stored_as_the_table_says(self, store: Store, outcome: Outcome):
+        await owe(store, owed(recipients=("a@x.de", "b@x.de")))
+        after = await settled(store, await claimed(store), outcome)
+        assert await only(store, after) == after
+
+    async def test_a_trouble_parks_the_lane_and_all_that_comes_after(self, store: Store):
+        await owe(store, owed("a"), owed("b"), owed("c", "slack:#other"))
+        await settled(store, await claimed(store), OutOfOrder("gone"), trouble=trouble())
+        (found,) = await store.records.troubles()
+        assert found == replace(trouble(), since=NOW)
+        waiting = owed("b")
+        assert await only(store, waiting) == deliveries.park(waiting, "channel_not_found")
+        new = owed("d")
+        await owe(store, new)
+        assert await only(store, new) == deliveries.park(new, "channel_not_found")
+        await store.journal.owe([replay := owed("d", id="replay")], now=NOW)
+        assert (await only(store, replay)).state is State.PARKED
+        assert await store.journal.claim("slack:#wa", now=NOW) is None
+        assert (await claimed(store, "slack:#other")).event_id == event_id("c")
+
+    async def test_an_accounts_trouble_parks_all_its_lanes(self, store: Store):
+        await owe(store, owed("a"), owed("b", "slack:#other"), owed("c", "mail:x", account="mail"))
+        revoked = trouble("slack", Scope.ACCOUNT)
+        await settled(store, await claimed(store), OutOfOrder("r", Scope.ACCOUNT), trouble=revoked)
+        lanes = {lane.target: lane for lane in await store.records.lanes()}
+        assert (lanes["slack:#other"].pending, lanes["slack:#other"].parked) == (0, 1)
+        assert lanes["slack:#other"].account == "slack"
+        assert lanes["slack:#other"].oldest_due_at == NOW
+        assert lanes["slack:#other"].next_due_at is None
+        assert (lanes["mail:x"].pending, lanes["mail:x"].next_due_at) == (1, NOW)
+
+    async def test_a_trouble_that_goes_on_keeps_its_beginning(self, store: Store):
+        await owe(store, owed())
+        await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        later = NOW + DAY
+        assert await store.journal.probe("slack:#wa", now=later)
+        again = replace(trouble(), reason="account_inactive")
+        probing = await claimed(store, now=later)
+        await settled(store, probing, OutOfOrder("y"), now=later, trouble=again)
+        (found,) = await store.records.troubles()
+        assert (found.since, found.reason) == (NOW, "account_inactive")
+
+    async def test_a_probe_puts_the_oldest_parked_delivery_back(self, store: Store):
+        await owe(store, owed("a"), owed("b"))
+        first = await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        later = NOW + DAY
+        assert await store.journal.probe("slack:#wa", now=later)
+        assert await only(store, first) == deliveries.unpark(first, later)
+        assert (await only(store, owed("b"))).state is State.PARKED
+        assert not await store.journal.probe("nowhere", now=later)
+
+    async def test_a_failed_probe_under_a_trouble_waits_again(self, store: Store):
+        await owe(store, owed("a"))
+        await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        assert await store.journal.probe("slack:#wa", now=NOW)
+        await settled(store, await claimed(store), Transient("503"))
+        assert (await only(store, owed("a"))).state is State.PARKED
+
+    async def test_a_cure_ends_the_trouble_and_what_waited_is_due(self, store: Store):
+        await owe(store, owed("a"), owed("b"), owed("c"))
+        await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        parked = await only(store, owed("b"))
+        later = NOW + DAY
+        assert await store.journal.probe("slack:#wa", now=later)
+        probing = await claimed(store, now=later)
+        await settled(store, probing, Sent(Proof.POSTED), now=later, cured=("slack:#wa", "slack"))
+        assert list(await store.records.troubles()) == []
+        assert await only(store, parked) == deliveries.unpark(parked, later)
+        assert (await store.records.status(now=later)).deliveries["parked"] == 0
+
+    async def test_a_cured_target_waits_on_while_its_account_is_in_trouble(self, store: Store):
+        await owe(store, owed("a"), owed("b"), owed("m", "mail", account="mail"))
+        await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        assert await store.journal.probe("slack:#wa", now=NOW)
+        revoked = trouble("slack", Scope.ACCOUNT)
+        await settled(store, await claimed(store), OutOfOrder("r"), trouble=revoked)
+        elsewhere = await claimed(store, "mail")
+        await settled(store, elsewhere, Sent(Proof.POSTED), cured=("slack:#wa",))
+        assert [t.key for t in await store.records.troubles()] == ["slack"]
+        assert (await only(store, owed("b"))).state is State.PARKED
+
+    @staticmethod
+    def aims(**changed: Aim) -> dict[str, Aim]:
+        return {
+            "wa": Aim("slack:#wa", "slack", "slack", "f1"),
+            "other": Aim("slack:#other", "slack", "slack", "f2"),
+        } | changed
+
+    async def test_deliveries_of_unknown_destinations_wait_for_their_return(self, store: Store):
+        elsewhere = owed("b", "slack:#other")
+        await owe(store, owed("a"), elsewhere)
+        without = self.aims()
+        del without["wa"]
+        await store.journal.aim(without, now=NOW)
+        parked = await only(store, owed("a"))
+        assert parked.state is State.PARKED
+        assert "destination" in (parked.reason or "")
+        assert (await only(store, elsewhere)).state is State.PENDING
+        new = owed("c")
+        await owe(store, new)
+        assert (await only(store, new)).state is State.PARKED
+        assert not await store.journal.probe("slack:#wa", now=NOW)
+        await store.journal.retry(Filter(), now=NOW, who="ada")
+        parked = await only(store, owed("a"))
+        assert parked.state is State.PARKED
+        later = NOW + DAY
+        await store.journal.aim(self.aims(), now=later)
+        assert await only(store, owed("a")) == deliveries.unpark(parked, later)
+
+    async def test_no_cure_brings_back_what_has_no_destination(self, store: Store):
+        await owe(store, owed("a", destination="gone"), owed("b"))
+        await store.journal.aim(self.aims(), now=NOW)
+        await settled(store, await claimed(store), Sent(Proof.POSTED), cured=("slack:#wa", "slack"))
+        assert (await only(store, owed("a"))).state is State.PARKED
+
+    async def test_unfinished_deliveries_follow_their_destination(self, store: Store):
+        await owe(store, owed("a"), owed("b"))
+        flying = await claimed(store)
+        moved = Aim("teams:x", "teams", "teams", "f9")
+        await store.journal.aim(self.aims(wa=moved), now=NOW)
+        new = await claimed(store, "teams:x")
+        assert (new.target, new.account, new.channel) == ("teams:x", "teams", "teams")
+        await settled(store, flying, Interrupted(written=False, reason="edited"))
+        assert (await claimed(store, "teams:x")).id == flying.id
+        late = owed("c")
+        await owe(store, late)
+        assert (await only(store, late)).target == "teams:x"
+
+    async def test_a_trouble_of_settings_that_were_edited_meanwhile_is_none(self, store: Store):
+        await owe(store, owed("a"))
+        flying = await claimed(store)
+        edited = Aim("slack:#wa", "slack", "slack", "edited")
+        await store.journal.aim(self.aims(wa=edited), now=NOW)
+        await settled(store, flying, OutOfOrder("revoked"), trouble=trouble(fingerprint="f1"))
+        assert list(await store.records.troubles()) == []
+        assert (await only(store, flying)).state is State.PENDING
+
+    async def test_a_trouble_of_a_target_that_was_left_meanwhile_is_none(self, store: Store):
+        await owe(store, owed("a"))
+        flying = await claimed(store)
+        await store.journal.aim(self.aims(wa=Aim("teams:x", "teams", "teams", "f9")), now=NOW)
+        await settled(store, flying, OutOfOrder("gone"), trouble=trouble())
+        assert list(await store.records.troubles()) == []
+        assert (await claimed(store, "teams:x")).id == flying.id
+
+    async def test_an_edited_destination_ends_its_trouble(self, store: Store):
+        await store.journal.aim(self.aims(), now=NOW)
+        await owe(store, owed("a"), owed("b"))
+        await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        await store.journal.aim(self.aims(), now=NOW)
+        assert len(await store.records.troubles()) == 1
+        assert (await only(store, owed("b"))).state is State.PARKED
+        edited = Aim("slack:#wa", "slack", "slack", "edited")
+        later = NOW + DAY
+        await store.journal.aim(self.aims(wa=edited), now=later)
+        assert list(await store.records.troubles()) == []
+        back = await only(store, owed("b"))
+        assert (back.state, back.due_at, back.tried_since) == (State.PENDING, later, later)
+
+    async def test_a_trouble_that_no_destination_has_ends(self, store: Store):
+        await store.journal.aim(self.aims(), now=NOW)
+        await owe(store, owed("a"))
+        await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        moved = Aim("slack:#new", "slack", "slack", "f1")
+        await store.journal.aim(self.aims(wa=moved), now=NOW)
+        assert list(await store.records.troubles()) == []
+        assert (await claimed(store, "slack:#new")).event_id == event_id("a")
+
+    async def test_what_moves_to_a_target_in_trouble_waits_there(self, store: Store):
+        await store.journal.aim(self.aims(), now=NOW)
+        await owe(store, owed("a"), owed("b", "slack:#other"))
+        await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        moved = Aim("slack:#wa", "slack", "slack", "f2")
+        await store.journal.aim(self.aims(other=moved), now=NOW)
+        waiting = await only(store, owed("b", "slack:#other"))
+        assert (waiting.state, waiting.reason) == (State.PARKED, "channel_not_found")
+
+    async def test_a_retry_puts_back_what_is_dead_or_parked_as_the_table_says(self, store: Store):
+        partly = owed("a", recipients=("a@x.de", "b@x.de"))
+        await owe(store, partly, owed("b"), owed("c"))
+        some = PartlyRefused(later={}, never={"b@x.de": "550"})
+        dead = await settled(store, await claimed(store), some)
+        assert dead.state is State.DEAD
+        await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        parked = [await only(store, owed("b")), await only(store, owed("c"))]
+        later = NOW + DAY
+        assert await store.journal.retry(Filter(limit=1), now=later, who="ada") == 3
+        for before in (dead, *parked):
+            assert await only(store, before) == deliveries.retry(before, later)
+        assert await store.journal.retry(Filter(), now=later, who="ada") == 0
+        assert (await claimed(store, now=later)).state is State.CLAIMED
+
+    async def test_a_retry_goes_where_the_destination_is_now(self, store: Store):
+        await store.journal.aim(self.aims(), now=NOW)
+        await owe(store, owed("a"), owed("b", "slack:#other"))
+        for target in ("slack:#wa", "slack:#other"):
+            degraded = await claimed(store, target)
+            await settled(store, degraded, Refused("r"))
+            await settled(store, await claimed(store, target), Refused("r"))
+        moved = self.aims(wa=Aim("slack:#new", "slack", "slack", "f9"))
+        del moved["other"]
+        await store.journal.aim(moved, now=NOW)
+        assert await store.journal.retry(Filter(), now=NOW, who="ada") == 2
+        assert (await claimed(store, "slack:#new")).event_id == event_id("a")
+        assert (await only(store, owed("b", "slack:#other"))).state is State.PARKED
+
+    async def test_a_discard_gives_up_what_is_unfinished(self, store: Store):
+        await owe(store, owed("a"), owed("b"), owed("c", "slack:#other"))
+        flying = await claimed(store)
+        waiting = owed("b")
+        wanted = Filter(destination="wa")
+        assert await store.journal.discard(wanted, now=NOW, who="ada") == 1
+        assert await only(store, waiting) == deliveries.discard(waiting, "discarded by ada")
+        assert (await only(store, flying)).state is State.CLAIMED
+        assert (await only(store, owed("c", "slack:#other"))).state is State.PENDING
+        (stored,) = await store.records.deliveries(Filter(state="suppressed"))
+        assert stored.settled_at == NOW
+
+    async def test_rules_get_a_new_number_when_they_differ(self, store: Store):
+        assert await store.records.rules() is None
+        files = {"rules.yaml": "version: 1\n", "t/a.md.j2": "# é"}
+        assert await store.journal.adopt_rules(files, now=NOW) == 1
+        assert await store.journal.adopt_rules(dict(reversed(files.items())), now=NOW) == 1
+        assert await store.journal.adopt_rules({"rules.yaml": "x"}, now=NOW + DAY) == 2
+        assert await store.journal.adopt_rules(files, now=NOW + 2 * DAY) == 3
+        newest, first = await store.records.rules(), await store.records.rules(1)
+        assert newest is not None
+        assert first is not None
+        assert (newest.version, newest.files) == (3, files)
+        assert (first.version, first.loaded_at, first.files) == (1, NOW, files)
+        assert await store.records.rules(9) is None
+
+    async def test_an_alarm_is_on_once(self, store: Store):
+        assert await store.journal.raise_alarm("k", "text", now=NOW)
+        assert not await store.journal.raise_alarm("k", "other", now=NOW + DAY)
+        (alarm,) = await store.records.alarms()
+        assert (alarm.key, alarm.text, alarm.began_at) == ("k", "text", NOW)
+        assert await store.journal.clear_alarm("k")
+        assert not await store.journal.clear_alarm("k")
+
+    async def test_events_are_found_by_every_condition(self, store: Store):
+        mine = event(
+            "mine",
+            kind="account_update",
+            phones=("+441", "+442"),
+            client=Client("CL9", "Straße"),
+            received_at=NOW + DAY,
+        )
+        await store.journal.append(
+            Reading((arrival("a"), replace(arrival("mine"), event=mine), arrival("b"))), now=NOW
+        )
+        await store.journal.route(mine.id, routed(owed("mine")), now=NOW)
+        for wanted in (
+            Filter(state="routed"),
+            Filter(kind="account_update"),
+            Filter(phone="+442"),
+            Filter(client="cl9"),
+            Filter(client="STRASSE"),
+            Filter(destination="wa"),
+            Filter(since=NOW + SECOND),
+            Filter(ids=(mine.id[:4],)),
+            Filter(ids=(mine.id, "ffff"), kind="account_update", state="routed"),
+        ):
+            assert [s.event for s in await store.records.events(wanted)] == [mine], wanted
+        for nothing in (Filter(state="held"), Filter(ids=(mine.id[:3],)), Filter(ids=())):
+            assert list(await store.records.events(nothing)) == []
+        newest = await store.records.events(Filter(limit=2))
+        assert [s.event.id for s in newest] == [mine.id, event_id("b")]
+
+    async def test_deliveries_are_found_by_every_condition(self, store: Store):
+        mine = event("mine", kind="account_update", phones=("+441",), client=Client("CL9", None))
+        await store.journal.append(
+            Reading((arrival("a"), replace(arrival("mine"), event=mine))), now=NOW
+        )
+        late = NOW + DAY
+        await store.journal.route(event_id("a"), routed(owed("a", "slack:#other")), now=NOW)
+        await store.journal.route(mine.id, routed(owed("mine")), now=late)
+        await claimed(store)
+        for wanted in (
+            Filter(state="claimed"),
+            Filter(kind="account_update"),
+            Filter(phone="+441"),
+            Filter(client="cl9"),
+            Filter(destination="wa"),
+            Filter(since=late),
+            Filter(ids=(owed("mine").id[:4],)),
+        ):
+            found = await store.records.deliveries(wanted)
+            assert [s.delivery.id for s in found] == [owed("mine").id], wanted
+
+    async def test_a_beginning_that_two_events_share_names_neither(self, store: Store):
+        twins = [event("a", id="abcd1"), event("b", id="abcd2")]
+        await store.journal.append(
+            Reading(tuple(replace(arrival(e.id), event=e) for e in twins)), now=NOW
+        )
+        assert await store.records.event("abcd") is None
+        assert await store.records.event("abcd1") is not None
+        assert list(await store.records.events(Filter(ids=("abcd",)))) == []
+
+    async def test_the_counts_balance(self, store: Store):
+        await store.journal.append(reading(*"abcdef"), now=NOW)
+        await store.journal.route(event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
+        await store.journal.route(event_id("b"), Routing(EventState.MUTED), now=NOW)
+        await store.journal.route(event_id("c"), routed(owed("c"), owed("c", "mail")), now=NOW)
+        await store.journal.route(event_id("d"), routed(owed("d")), now=NOW)
+        await settled(store, await claimed(store), Sent(Proof.POSTED))
+        status = await store.records.status(now=NOW)
+        assert status.events == {
+            "received": 6,
+            "unrouted": 2,
+            "unmatched": 1,
+            "muted": 1,
+            "routed": 2,
+            "quarantined": 0,
+            "duplicate": 0,
+            "ignored": 0,
+        }
+        assert status.deliveries == {
+            "pending": 2,
+            "claimed": 0,
+            "delivered": 1,
+            "parked": 0,
+            "dead": 0,
+            "suppressed": 0,
+        }
+        assert status.last_event_at == NOW
+
+    async def test_a_restart_settles_what_was_claimed_as_lost(self, store: Store, opening: Open):
+        await owe(store, owed("a"), owed("b"))
+        tried, untried = await claimed(store), await claimed(store)
+        await store.journal.open_attempt(tried, now=NOW)
+        await store.journal.close()
+        for losses in (1, 2, 3):
+            again = await opening()
+            try:
+                assert again.recovered == 2
+                for before in (tried, untried):
+                    (stored,) = await again.records.of_event(before.event_id)
+                    assert stored.delivery.ambiguous
+                    assert stored.delivery.losses == stored.delivery.failures == losses
+                    assert [a.outcome for a in stored.attempts] == ["lost"] * losses
+                    want = State.PENDING if losses < 3 else State.DEAD
+                    assert stored.delivery.state is want
+                for _ in range(2 if losses < 3 else 0):
+                    await claimed(again, now=NOW + DAY)
+            finally:
+                await again.journal.close()
+        again = await opening()
+        assert again.recovered == 0
+        await again.journal.close()
+
+    async def test_a_closed_journal_refuses(self, opening: Open):
+        store = await opening()
+        await store.journal.close()
+        with pytest.raises(JournalError):
+            await store.journal.append(reading("a"), now=NOW)
+        with pytest.raises(JournalError):
+            await store.records.unrouted(1)
+
+    async def test_a_cancelled_claim_is_given_back(self, store: Store):
+        await owe(store, owed())
+        task = asyncio.ensure_future(store.journal.claim("slack:#wa", now=NOW))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(5):
+            while True:
+                found = await only(store, owed())
+                if found.claim == 1 and found.state is not State.CLAIMED:
+                    break
+        (stored,) = await store.records.deliveries(Filter())
+        assert (stored.delivery.state, stored.delivery.failures) == (State.PENDING, 0)
+        assert stored.attempts == ()
