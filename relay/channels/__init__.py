@@ -64,6 +64,8 @@ class Parcel:
     """Mail addresses that are still owed it."""
     thread: str = ""
     """What a conversation is about (topic and number): mails with the same one are threaded."""
+    plain: bool = False
+    """The target refused it in full dress: write it with as little structure as there is."""
 
 
 class Channel(Protocol):

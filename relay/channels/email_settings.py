@@ -1,0 +1,183 @@
+"""E-mail: the settings of a submission server and of the people who get the mail."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email.utils import parseaddr
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from relay.channels import NO_PACE, Destination, Outbound, Pace
+from relay.channels.settings import Settings, fingerprint, short_hash
+
+ACCOUNT_PACE = Pace(count=30, seconds=60, burst=3)
+"""Exchange Online takes 30 messages a minute (Microsoft, SMTP submission improvements)."""
+PORTS = {"implicit": 465, "starttls": 587, "none": 25}
+MOST_RECIPIENTS = 100
+"""A server must take 100 recipients in one mail (RFC 5321, 4.5.3.1.8); more is no alert."""
+
+# Dot-atoms only: quoted local parts are legal, unused, and the usual way to smuggle.
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+
+
+def checked_address(text: str) -> str:
+    """One bare mail address, its domain in ASCII; raises ValueError where it is none."""
+    local, at, domain = text.strip(" ").rpartition("@")
+    try:
+        domain = domain.encode("idna").decode() if not domain.isascii() else domain
+    except UnicodeError:
+        at = ""
+    labels = domain.split(".")
+    if (
+        not at
+        or len(local) > 64
+        or len(domain) > 253
+        or not _LOCAL.fullmatch(local)
+        or not all(_LABEL.fullmatch(label) for label in labels)
+    ):
+        raise ValueError("not a mail address: write it as name@example.com")
+    return f"{local}@{domain}"
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _addresses(values: list[str]) -> list[str]:
+    if len(values) > MOST_RECIPIENTS:
+        raise ValueError(f"more than {MOST_RECIPIENTS} addresses: use a distribution list")
+    found: dict[str, str] = {}
+    for number, value in enumerate(values, 1):
+        try:
+            address = checked_address(value)
+        except ValueError as error:
+            raise ValueError(f"address {number} is {error}") from None
+        found.setdefault(address.casefold(), address)
+    return list(found.values())
+
+
+class EmailAccount(Settings):
+    """A submission server and the sender's identity."""
+
+    host: str
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """Default: 465 for implicit, 587 for starttls, 25 for none."""
+    tls: Literal["implicit", "starttls", "none"]
+    sender: str
+    """`Relay <relay@example.com>` or the address alone."""
+    username: str | None = None
+    password: SecretStr | None = None
+    reply_to: str | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _host_is_one(cls, host: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_.:\[\]-]{1,253}", host):
+            raise ValueError("host must be a bare name or address, such as smtp.example.com")
+        return host.strip("[]")
+
+    @field_validator("sender", "reply_to")
+    @classmethod
+    def _is_identity(cls, text: str | None) -> str | None:
+        if text is not None:
+            identity(text)
+        return text
+
+    @model_validator(mode="after")
+    def _credentials_are_whole(self) -> Self:
+        if bool(self.username) != bool(self.password and self.password.get_secret_value()):
+            raise ValueError("give both username and password, or neither")
+        return self
+
+
+def identity(text: str) -> tuple[str, str]:
+    """Display name (may be empty) and bare address; raises ValueError where it is no identity."""
+    if not text.isprintable():
+        raise ValueError("holds control characters: write it as Relay <relay@example.com>")
+    name, address = parseaddr(text)
+    try:
+        return name, checked_address(address)
+    except ValueError:
+        raise ValueError("not a sender: write it as Relay <relay@example.com>") from None
+
+
+class EmailSettings(Settings):
+    """The people who get the mail."""
+
+    to: Annotated[list[str], BeforeValidator(_as_list)] = Field(min_length=1)
+    cc: Annotated[list[str], BeforeValidator(_as_list)] = Field(default_factory=list)
+
+    @field_validator("to", "cc")
+    @classmethod
+    def _are_addresses(cls, values: list[str]) -> list[str]:
+        return _addresses(values)
+
+
+@dataclass(frozen=True, slots=True)
+class EmailDestination(Destination):
+    """Who gets it, and by which server."""
+
+    host: str = ""
+    port: int = 0
+    tls: str = "starttls"
+    sender: str = ""
+    """The bare address, for the envelope and the Message-ID."""
+    sender_name: str = ""
+    username: str | None = None
+    password: SecretStr | None = None
+    reply_to: str | None = None
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+
+
+def account_needed(settings: EmailSettings) -> bool:  # noqa: ARG001
+    """Mail always needs a server."""
+    return True
+
+
+def build(
+    name: str,
+    settings: EmailSettings,
+    account: EmailAccount | None,
+    pace: Pace | None,
+    outbound: Outbound,  # noqa: ARG001
+) -> EmailDestination:
+    """The destination of these settings; raises ValueError where they cannot be used."""
+    if account is None:
+        raise ValueError("mail needs accounts.email with host, tls and sender")
+    port = account.port or PORTS[account.tls]
+    sender_name, sender = identity(account.sender)
+    recipients = tuple(_addresses([*settings.to, *settings.cc]))
+    to = tuple(settings.to)
+    server = f"{account.host.casefold()}:{port}"
+    people = sorted(address.casefold() for address in recipients)
+    more = f"+{len(people) - 1}" if len(people) > 1 else ""
+    return EmailDestination(
+        name,
+        "email",
+        target=f"email:{server}:{people[0]}{more}:{short_hash(' '.join(people))}",
+        account=f"email:{server}:{account.username or ''}",
+        pace=NO_PACE if pace is None else pace,
+        account_pace=ACCOUNT_PACE if pace is None else pace,
+        recipients=recipients,
+        fingerprint=fingerprint(settings, account),
+        host=account.host,
+        port=port,
+        tls=account.tls,
+        sender=sender,
+        sender_name=sender_name,
+        username=account.username or None,
+        password=account.password if account.username else None,
+        reply_to=account.reply_to,
+        to=to,
+        cc=tuple(address for address in recipients if address not in to),
+    )

@@ -1,0 +1,109 @@
+"""All channels by name: the models of their settings, and how to build and open them.
+
+Importing this module imports no client library; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
+
+from relay.channels import (
+    Channel,
+    Destination,
+    Outbound,
+    Pace,
+    Parcel,
+    email_settings,
+    slack,
+    teams,
+)
+from relay.channels.email import EmailChannel
+from relay.deliveries import Outcome, Proof, Sent
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelKind:
+    """One transport as the configuration sees it."""
+
+    name: str
+    account: type[BaseModel] | None
+    """Model of `accounts.<name>`; None where the transport has no accounts."""
+    destination: type[BaseModel]
+    """Model of `destinations.<any>.<name>`."""
+    account_needed: Callable[[Any], bool]
+    """Whether this destination model sends by the account."""
+    build: Callable[[str, Any, Any, Pace | None, Outbound], Destination]
+    """(name, destination model, account model or None, pace or None for the default, outbound).
+
+    Raises ValueError with one clear sentence that shows no secret.
+    """
+    open: Callable[[Outbound], Channel]
+    """A channel that sends; opens no connection yet."""
+    doubts: Callable[[Any], tuple[str, ...]] = lambda _settings: ()
+    """What about a destination model is allowed and probably wrong; sentences for warnings."""
+
+
+CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
+    {
+        "slack": ChannelKind(
+            "slack",
+            slack.SlackAccount,
+            slack.SlackSettings,
+            slack.account_needed,
+            slack.build,
+            slack.SlackChannel,
+            slack.doubts,
+        ),
+        "email": ChannelKind(
+            "email",
+            email_settings.EmailAccount,
+            email_settings.EmailSettings,
+            email_settings.account_needed,
+            email_settings.build,
+            EmailChannel,
+        ),
+        "teams": ChannelKind(
+            "teams",
+            None,
+            teams.TeamsSettings,
+            teams.account_needed,
+            teams.build,
+            teams.TeamsChannel,
+            teams.doubts,
+        ),
+    }
+)
+
+
+def open_channels(outbound: Outbound) -> Mapping[str, Channel]:
+    """Every channel, by name."""
+    return {name: kind.open(outbound) for name, kind in CHANNELS.items()}
+
+
+def sandboxed(channel: Channel) -> Channel:
+    """The same channel with its last step taken away: it writes payloads and sends nothing."""
+    return _Sandboxed(channel)
+
+
+class _Sandboxed:
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.name = channel.name
+
+    def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
+        return self._channel.payload(destination, parcel)
+
+    async def send(
+        self,
+        destination: Destination,  # noqa: ARG002
+        payload: Mapping[str, Any],  # noqa: ARG002
+    ) -> Outcome:
+        return Sent(Proof.SANDBOX, reason="kept in the journal (sandbox)")
+
+    async def close(self) -> None:
+        await self._channel.close()

@@ -1,0 +1,86 @@
+"""What the settings of all channels have in common: strict models, hashes, checked URLs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from relay.channels import Outbound
+from relay.channels.addresses import is_public, literal_address
+
+_SLOW = {"n": 2**13, "r": 8, "p": 1}
+
+
+class Settings(BaseModel):
+    """Settings of an account or a destination: unknown keys are errors, values stay unseen.
+
+    Every value may come as text, as the YAML reader gives it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def short_hash(text: str) -> str:
+    """Eight hex digits that tell secrets apart without telling them."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def fingerprint(*models: BaseModel | None) -> str:
+    """A hash over all settings, secrets included; another one means that they were edited.
+
+    Secrets are hashed slowly first: the fingerprint is stored, and a short password must not be
+    guessable from it.
+    """
+    shape = [_opened(model.model_dump()) if model is not None else None for model in models]
+    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _opened(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _slow_hash(value.get_secret_value()) if isinstance(value, SecretStr) else value
+        for key, value in values.items()
+    }
+
+
+@lru_cache(maxsize=512)
+def _slow_hash(secret: str) -> str:
+    return hashlib.scrypt(secret.encode(), salt=b"relay fingerprint", dklen=16, **_SLOW).hex()
+
+
+def checked_url(url: str, what: str, outbound: Outbound) -> str:
+    """The same URL, if it may be posted to; raises ValueError in words that never show it.
+
+    Names are not resolved here: where they lead is checked when the connection is opened.
+    """
+    if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
+        raise ValueError(f"{what} holds spaces, control characters or letters that no URL has")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"{what} is not a URL: copy it again, whole") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError(f"{what} is not a URL: it must begin with https://")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"{what} must not hold a user name or a password")
+    if parts.fragment:
+        raise ValueError(f"{what} must not hold a fragment (#…)")
+    if outbound.allow_private:
+        return url
+    if parts.scheme != "https":
+        raise ValueError(
+            f"{what} must begin with https:// (plain http is for tests: "
+            "RELAY_ALLOW_PRIVATE_DESTINATIONS=1 allows it)"
+        )
+    address = literal_address(host)
+    if address is not None and not is_public(address):
+        raise ValueError(
+            f"{what} stands on a private address; RELAY_ALLOW_PRIVATE_DESTINATIONS=1 allows it"
+        )
+    return url

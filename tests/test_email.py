@@ -1,0 +1,333 @@
+"""The mail channel against a fake server, step by step of the conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.channels import NO_PACE, Channel, Destination, Pace
+from relay.channels.email import EmailChannel
+from relay.channels.email_settings import checked_address
+from relay.channels.registry import CHANNELS
+from relay.deliveries import (
+    Ambiguous,
+    Outcome,
+    OutOfOrder,
+    PartlyRefused,
+    Proof,
+    Refused,
+    Scope,
+    Sent,
+    Transient,
+)
+from tests.fakes.messages import HASTY, LOOPBACK, destination, everything, parcel, post
+from tests.fakes.smtp import DROP, STALL, FakeSmtp
+from tests.fakes.tls import Authority
+
+PASSWORD = "pass-word-secret"
+SERVER = {"host": "mail.example.com", "tls": "starttls", "sender": "Relay <relay@example.com>"}
+
+
+@pytest.fixture
+async def smtp() -> AsyncIterator[FakeSmtp]:
+    async with FakeSmtp() as fake:
+        yield fake
+
+
+@pytest.fixture
+def channel() -> Channel:
+    return EmailChannel(LOOPBACK)
+
+
+def to(smtp: FakeSmtp, *people: str, tls: str = "none", **account: Any) -> Destination:
+    server = {**SERVER, "host": smtp.host, "port": str(smtp.port), "tls": tls, **account}
+    return destination("email", {"to": list(people or ("a@example.com",))}, server)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "a", "a@", "@b.de", "a@b@c.de", "a b@c.de", "a@b..de", "a@-b.de", "a@b-.de", ".a@b.de",
+        "a.@b.de", "a..b@c.de", '"a b"@c.de', '"a\r\n"@x.de', "a@b.de\r\nRCPT TO:<x@y.de>",
+        "a\n@b.de", "a@b.de\n", "<a@b.de>", "a@[127.0.0.1]", "a@b.de,c@d.de", "ü@b.de",
+        "a" * 65 + "@b.de", "a@" + "b" * 64 + ".de", "a@" + "b." * 130 + "de", "a\x00@b.de",
+    ],
+)  # fmt: skip
+def test_address_is_refused(address: str) -> None:
+    with pytest.raises(ValueError):
+        checked_address(address)
+    with pytest.raises(ValueError):
+        CHANNELS["email"].destination(to=address)
+
+
+@given(st.text(max_size=60))
+def test_checked_address_is_safe_to_say(text: str) -> None:
+    try:
+        address = checked_address(text)
+    except ValueError:
+        return
+    assert address.isascii()
+    assert address.isprintable()
+    assert not set(address) & set(' <>\\",;:()[]')
+
+
+def test_domains_are_written_in_ascii() -> None:
+    assert checked_address("a@müller.de") == "a@xn--mller-kva.de"
+
+
+def test_settings_come_as_text_and_recipients_once() -> None:
+    made = destination(
+        "email",
+        {"to": ["A@example.com", "a@EXAMPLE.com"], "cc": ["a@example.com", "b@example.com"]},
+        {**SERVER, "port": "2525"},
+    )
+    assert made.recipients == ("A@example.com", "b@example.com")
+    assert made.account == "email:mail.example.com:2525:"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tls": None}, {"tls": "yes"}, {"host": "a b"}, {"host": "https://x"}, {"port": "0"},
+        {"port": "70000"}, {"sender": "nobody"}, {"sender": "a@b.de\r\nBcc: x@y.de"},
+        {"username": "u"}, {"password": "p"}, {"reply_to": "x"}, {"extra": "1"},
+    ],
+)  # fmt: skip
+def test_account_is_checked(wrong: dict[str, Any]) -> None:
+    settings = {key: value for key, value in {**SERVER, **wrong}.items() if value is not None}
+    with pytest.raises(ValueError):
+        destination("email", {"to": "a@b.de"}, settings)
+
+
+@pytest.mark.parametrize(("tls", "port"), [("implicit", 465), ("starttls", 587), ("none", 25)])
+def test_port_follows_tls(tls: str, port: int) -> None:
+    made = destination("email", {"to": "a@b.de"}, {**SERVER, "tls": tls})
+    assert made.account == f"email:mail.example.com:{port}:"
+
+
+def test_pace_belongs_to_the_server_unless_given() -> None:
+    made = destination("email", {"to": "a@b.de"}, SERVER)
+    assert (made.pace, made.account_pace) == (NO_PACE, Pace(30, 60, 3))
+    made = destination("email", {"to": "a@b.de"}, SERVER, pace=Pace(1, 1))
+    assert (made.pace, made.account_pace) == (Pace(1, 1), Pace(1, 1))
+
+
+async def test_mail_arrives_as_it_was_written(smtp: FakeSmtp, channel: Channel) -> None:
+    here = to(smtp, "a@example.com", "b@example.com")
+    shape = channel.payload(here, parcel(everything(".\r\n.dots ü")))
+    outcome = await channel.send(here, shape)
+    assert isinstance(outcome, Sent)
+    assert outcome.proof is Proof.POSTED
+    assert outcome.reference == {"Message-ID": shape["headers"]["Message-ID"]}
+    mail = smtp.mails[0]
+    assert mail.recipients == ("a@example.com", "b@example.com")
+    assert mail.sender == "relay@example.com"
+    plain = mail.message.get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().replace("\r\n", "\n") == shape["plain"]
+    assert mail.message["Subject"] == shape["headers"]["Subject"]
+
+
+async def test_only_the_recipients_still_owed_get_it(smtp: FakeSmtp, channel: Channel) -> None:
+    here = to(smtp, "a@example.com", "b@example.com")
+    shape = channel.payload(here, parcel(recipients=("b@example.com",)))
+    await channel.send(here, shape)
+    assert smtp.mails[0].recipients == ("b@example.com",)
+    assert smtp.mails[0].message["To"] == "a@example.com, b@example.com"
+
+
+async def test_three_recipients_three_fates(smtp: FakeSmtp, channel: Channel) -> None:
+    people = ("fine@example.com", "gone@example.com", "grey@example.com")
+    smtp.reply("RCPT", "550 5.1.1 no such person", to="gone@example.com")
+    smtp.reply("RCPT", "451 4.7.1 greylisted", to="grey@example.com")
+    outcome = await post(channel, to(smtp, *people))
+    assert isinstance(outcome, PartlyRefused)
+    assert outcome.never == {"gone@example.com": "550 5.1.1 no such person"}
+    assert outcome.later == {"grey@example.com": "451 4.7.1 greylisted"}
+    assert outcome.reference
+    assert smtp.mails[0].recipients == ("fine@example.com",)
+
+
+async def test_all_refused_for_good_sends_nothing(smtp: FakeSmtp, channel: Channel) -> None:
+    smtp.always("RCPT", "550 5.1.1 no such person")
+    outcome = await post(channel, to(smtp, "a@b.de", "c@d.de"))
+    assert isinstance(outcome, PartlyRefused)
+    assert set(outcome.never) == {"a@b.de", "c@d.de"}
+    assert not outcome.later
+    assert "DATA" not in smtp.commands
+
+
+OURS = Scope.ACCOUNT
+THEIRS = Scope.TARGET
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "kind", "scope"),
+    [
+        ("CONNECT", "421 4.3.2 busy", Transient, OURS), ("CONNECT", "554 no", OutOfOrder, OURS),
+        ("CONNECT", DROP, Transient, OURS), ("CONNECT", "garbage", Transient, OURS),
+        ("EHLO", "421 4.3.2 busy", Transient, OURS), ("EHLO", DROP, Transient, OURS),
+        ("MAIL", "432 4.3.2 thread limit exceeded", Transient, OURS),
+        ("MAIL", "451 4.3.0 later", Transient, OURS), ("MAIL", "452 4.3.1 full", Transient, OURS),
+        ("MAIL", "530 5.7.57 not authenticated", OutOfOrder, OURS),
+        ("MAIL", "550 5.7.60 SendAsDenied", OutOfOrder, OURS),
+        ("MAIL", "550 5.1.8 bad sender", OutOfOrder, OURS),
+        ("MAIL", "552 5.3.4 too large", Refused, None), ("MAIL", DROP, Transient, OURS),
+        ("RCPT", "421 4.3.2 busy", Transient, OURS), ("RCPT", "450 4.2.1 no", PartlyRefused, None),
+        ("RCPT", "550 5.7.30 Basic authentication is not supported", OutOfOrder, OURS),
+        ("RCPT", "530 5.7.0 authenticate first", OutOfOrder, OURS),
+        ("RCPT", "552 too many recipients", PartlyRefused, None), ("RCPT", DROP, Transient, OURS),
+        ("DATA", "421 4.3.2 busy", Transient, OURS), ("DATA", "451 4.3.0 later", Transient, THEIRS),
+        ("DATA", "554 5.5.1 no", Refused, None), ("DATA", DROP, Transient, OURS),
+        ("DOT", "552 5.3.4 too large", Refused, None), ("DOT", "554 5.7.1 spam", Refused, None),
+        ("DOT", "554 5.2.2 mailbox full", OutOfOrder, OURS),
+        ("DOT", "550 5.7.60 SendAsDenied", OutOfOrder, OURS),
+        ("DOT", "451 4.7.1 greylisted", Transient, THEIRS),
+        ("DOT", "550 4.7.1 enhanced code wins", Transient, THEIRS),
+        ("DOT", "432 4.3.2 thread limit", Transient, OURS), ("DOT", DROP, Ambiguous, THEIRS),
+        ("DOT", "garbage", Ambiguous, None), ("DOT", "999 strange", Ambiguous, None),
+    ],
+)  # fmt: skip
+async def test_reply(
+    smtp: FakeSmtp,
+    channel: Channel,
+    command: str,
+    reply: str,
+    kind: type[Outcome],
+    scope: Scope | None,
+) -> None:
+    smtp.always(command, reply)
+    outcome = await post(channel, to(smtp))
+    assert type(outcome) is kind, outcome
+    if scope is not None:
+        assert getattr(outcome, "scope", None) is scope
+    assert len(outcome.reason.splitlines()) == 1
+    assert len(smtp.mails) == (1 if command == "DOT" else 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [("CONNECT", Transient), ("MAIL", Transient), ("DATA", Transient), ("DOT", Ambiguous)],
+)
+async def test_stall_ends_with_the_total_timeout(
+    smtp: FakeSmtp, command: str, kind: type[Outcome]
+) -> None:
+    smtp.always(command, STALL)
+    assert type(await post(EmailChannel(HASTY), to(smtp))) is kind
+
+
+async def test_nothing_listens(channel: Channel) -> None:
+    smtp = FakeSmtp()
+    await smtp.start()
+    here = to(smtp)
+    await smtp.stop()
+    outcome = await post(channel, here)
+    assert isinstance(outcome, Transient)
+    assert outcome.scope is Scope.ACCOUNT
+    assert "refused" in outcome.reason
+
+
+async def test_unknown_host_is_transient(channel: Channel) -> None:
+    here = destination("email", {"to": "a@b.de"}, {**SERVER, "host": "no-such-host.invalid"})
+    outcome = await post(channel, here)
+    assert isinstance(outcome, Transient)
+    assert "host name" in outcome.reason
+
+
+async def test_starttls_that_is_not_offered_sends_nothing_in_clear(channel: Channel) -> None:
+    async with FakeSmtp(users={"u": PASSWORD}) as smtp:
+        outcome = await post(channel, to(smtp, tls="starttls", username="u", password=PASSWORD))
+        assert isinstance(outcome, OutOfOrder)
+        assert outcome.scope is Scope.ACCOUNT
+        assert {line.split()[0] for line in smtp.commands} <= {"EHLO", "QUIT"}
+
+
+async def test_login_that_is_not_offered(smtp: FakeSmtp, channel: Channel) -> None:
+    outcome = await post(channel, to(smtp, username="u", password=PASSWORD))
+    assert isinstance(outcome, OutOfOrder)
+    assert outcome.scope is Scope.ACCOUNT
+    assert smtp.mails == []
+
+
+@pytest.mark.parametrize("tls", ["implicit", "starttls"])
+@pytest.mark.parametrize("fault", ["none", "untrusted", "expired", "wrong name"])
+async def test_tls_is_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: str, fault: str
+) -> None:
+    trusted, other = Authority(tmp_path), None
+    if fault == "untrusted":
+        (tmp_path / "x").mkdir()
+        other = Authority(tmp_path / "x")
+    names = ["elsewhere.example"] if fault == "wrong name" else ["localhost"]
+    context = (other or trusted).server(*names, expired=fault == "expired")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted.pem))
+    async with FakeSmtp(tls=context, implicit=tls == "implicit", users={"u": PASSWORD}) as smtp:
+        here = to(smtp, tls=tls, username="u", password=PASSWORD)
+        outcome = await post(EmailChannel(LOOPBACK), here)
+        if fault == "none":
+            assert isinstance(outcome, Sent), outcome
+            assert smtp.mails[0].encrypted
+            assert smtp.mails[0].user == "u"
+        else:
+            assert isinstance(outcome, OutOfOrder), outcome
+            assert outcome.scope is Scope.ACCOUNT
+            assert "certificate" in outcome.reason
+            assert smtp.mails == []
+
+
+async def test_starttls_may_be_out_for_a_while(tmp_path: Path, channel: Channel) -> None:
+    async with FakeSmtp(tls=Authority(tmp_path).server()) as smtp:
+        smtp.always("STARTTLS", "454 4.7.0 TLS not available")
+        outcome = await post(channel, to(smtp, tls="starttls"))
+        assert isinstance(outcome, Transient)
+        assert outcome.scope is Scope.ACCOUNT
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ("535 5.7.8 bad credentials", OutOfOrder), ("534 5.7.9 use a token", OutOfOrder),
+        ("550 5.7.30 Basic authentication is not supported", OutOfOrder),
+        ("454 4.7.0 temporary authentication failure", Transient),
+    ],
+)  # fmt: skip
+async def test_login_refused(channel: Channel, reply: str, kind: type[Outcome]) -> None:
+    async with FakeSmtp(users={"u": PASSWORD}) as smtp:
+        smtp.always("AUTH", reply)
+        outcome = await post(channel, to(smtp, username="u", password=PASSWORD))
+        assert type(outcome) is kind
+        assert isinstance(outcome, OutOfOrder | Transient)
+        assert outcome.scope is Scope.ACCOUNT
+
+
+async def test_at_most_three_connections_to_one_server(smtp: FakeSmtp, channel: Channel) -> None:
+    here = [to(smtp, f"p{number}@example.com") for number in range(12)]
+    outcomes = await asyncio.gather(*(post(channel, one) for one in here))
+    assert all(isinstance(outcome, Sent) for outcome in outcomes)
+    assert smtp.most_open <= 3
+
+
+async def test_no_secret_is_told(caplog: pytest.LogCaptureFixture, channel: Channel) -> None:
+    """Not even when the server repeats the line that it did not understand."""
+    caplog.set_level(logging.DEBUG)
+    line = base64.b64encode(f"\0u\0{PASSWORD}".encode()).decode()
+    async with FakeSmtp(users={"u": PASSWORD}) as smtp:
+        here = to(smtp, username="u", password=PASSWORD)
+        told = [repr(here)]
+        for reply in (f"535 5.7.8 AUTH PLAIN {line}", f"500 what is {PASSWORD}", "535 no"):
+            smtp.reply("AUTH", reply)
+            told.append(repr(await post(channel, here)))
+        smtp.reply("DOT", f"554 5.0.0 {PASSWORD} {line}")
+        told.append(repr(await post(channel, here)))
+        told.append(repr(channel.payload(here, parcel())))
+    text = "\n".join([*told, caplog.text])
+    assert PASSWORD not in text
+    assert line not in text
