@@ -1,0 +1,241 @@
+"""The part of Jinja that templates may use, and the changes that make it safe to run.
+
+Only what is listed here passes: everything else is a fault with its line. `{% filter %}`,
+`{% call %}` and `{% set x | f %}…` would print a filter's result as markup; `include`, `import` and
+`extends` would tie templates together that are edited and stored one by one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+from jinja2 import nodes
+from jinja2.visitor import NodeTransformer
+
+from relay.messages.facts import NAMES
+from relay.messages.rendering import MOST_ITEMS
+from relay.messages.sandbox import LOOP_NAMES, SANDBOX
+from relay.messages.toolbox import FILTERS, TEXT_METHODS
+
+Finding = tuple[int, str]
+"""Line and what is wrong there."""
+
+_ALLOWED = (
+    nodes.Template,
+    nodes.Scope,  # only ever around an autoescape, which is refused itself
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.If,
+    nodes.For,
+    nodes.Macro,
+    nodes.Assign,
+    nodes.AssignBlock,
+    nodes.With,
+    nodes.Name,
+    nodes.NSRef,
+    nodes.Const,
+    nodes.Tuple,
+    nodes.List,
+    nodes.Dict,
+    nodes.Pair,
+    nodes.Keyword,
+    nodes.CondExpr,
+    nodes.Filter,
+    nodes.Test,
+    nodes.Call,
+    nodes.Getitem,
+    nodes.Getattr,
+    nodes.Slice,
+    nodes.Concat,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.Mul,
+    nodes.Div,
+    nodes.FloorDiv,
+    nodes.Add,
+    nodes.Sub,
+    nodes.Mod,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Neg,
+    nodes.Pos,
+)
+_INSTEAD = {
+    nodes.Pow: "** is refused: it can freeze the relay",
+    nodes.Include: "include is refused: each template stands alone; use a macro in this file",
+    nodes.Import: "import is refused: each template stands alone; use a macro in this file",
+    nodes.FromImport: "import is refused: each template stands alone; use a macro in this file",
+    nodes.Extends: "extends is refused: each template stands alone",
+    nodes.Block: "block is refused: each template stands alone; use a macro",
+    nodes.CallBlock: "call blocks are refused: call the macro as {{ name(…) }}",
+    nodes.FilterBlock: "filter blocks are refused: put the filter on the value",
+    nodes.ScopedEvalContextModifier: "autoescape is refused: values are always text",
+}
+_RAW = "values are always text; write the Markdown in the template itself"
+_NO_FILTER = {
+    "safe": f"the filter safe is refused: {_RAW}",
+    "forceescape": "the filter forceescape is refused: values need no escaping",
+    "urlize": "the filter urlize is refused: write links as [label](address)",
+    "xmlattr": "the filter xmlattr is refused: templates are Markdown, not HTML",
+    "format": "the filter format is refused: join texts with ~",
+    "attr": "the filter attr is refused: write value.name",
+    "random": "the filter random is refused: a message must be the same at every try",
+}
+_CALLABLE = "only macros of this file, range and methods of texts"
+_METHODS_OF_MAPPINGS = {
+    "items": "write value|items",
+    "keys": "write value|list",
+    "values": "write for key, item in value|items",
+    "get": "write value.name|default(…)",
+}
+
+
+def findings(tree: nodes.Template) -> Iterator[Finding]:
+    """What this template may not use."""
+    macros = {macro.name for macro in tree.find_all(nodes.Macro)}
+    for node in _walk(tree):
+        yield from ((node.lineno, text) for text in _refusals(node, macros))
+
+
+def doubts(tree: nodes.Template) -> Iterator[Finding]:
+    """Names that no event has: they always print as missing."""
+    stored = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
+    own = stored | {macro.name for macro in tree.find_all(nodes.Macro)}
+    has = {"event", "rule", "loop", "varargs", "kwargs", *SANDBOX.globals, *own}
+    for name in tree.find_all(nodes.Name):
+        if name.name not in has:
+            yield name.lineno, f"there is no {name.name!r} here{_nearest(name.name, has)}"
+    for part in tree.find_all(nodes.Getattr):
+        on_event = isinstance(part.node, nodes.Name) and part.node.name == "event"
+        if on_event and "event" not in own and part.attr not in NAMES:
+            near = _nearest(part.attr, NAMES)
+            yield part.lineno, f"an event has no {part.attr!r}{near}; the sender's own is in data"
+
+
+def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(node.iter_child_nodes())
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(words), 1)
+    return f": did you mean {close[0]!r}?" if close else ""
+
+
+def _refusals(node: nodes.Node, macros: set[str]) -> Iterator[str]:
+    if not isinstance(node, _ALLOWED):
+        kind = type(node)
+        yield _INSTEAD.get(kind, f"{kind.__name__.lower()} is not part of these templates")
+        return
+    match node:
+        case nodes.For(recursive=True):
+            yield "recursive loops are refused"
+        case nodes.AssignBlock(filter=nodes.Filter()):
+            yield "a filter on a set block is refused: put it on the values"
+        case nodes.Filter(name=name) if name not in FILTERS:
+            near = _nearest(name, FILTERS)
+            yield _NO_FILTER.get(name, f"there is no filter {name!r}{near}")
+        case nodes.Test(name=name) if name not in SANDBOX.tests:
+            yield f"there is no test {name!r}{_nearest(name, SANDBOX.tests)}"
+        case nodes.Mul(left=left, right=right):
+            if any(_is_sequence(side) for side in (left, right)):
+                yield "* is for numbers alone: texts and lists are not repeated"
+        case nodes.Mod(left=left) if _is_sequence(left):
+            yield "% is for numbers alone: join texts with ~"
+        case nodes.Call():
+            yield from _refused_call(node, macros)
+
+
+def _is_sequence(node: nodes.Expr) -> bool:
+    return isinstance(node, nodes.List | nodes.Tuple | nodes.Concat | nodes.Dict) or (
+        isinstance(node, nodes.Const) and isinstance(node.value, str)
+    )
+
+
+def _refused_call(call: nodes.Call, macros: set[str]) -> Iterator[str]:
+    match call.node:
+        case nodes.Name(name="range"):
+            numbers = [arg.value for arg in call.args if isinstance(arg, nodes.Const)]
+            whole = len(numbers) == len(call.args) and all(type(n) is int for n in numbers)
+            if whole and 1 <= len(numbers) <= 3 and 0 not in numbers[2:]:
+                size = len(range(*numbers))
+                if size > MOST_ITEMS:
+                    yield f"a range may have {MOST_ITEMS:,} numbers, not {size:,}"
+        case nodes.Name(name=name) if name in macros or name in SANDBOX.globals:
+            pass
+        case nodes.Getattr(attr=name) if name in TEXT_METHODS or name in LOOP_NAMES:
+            pass
+        case nodes.Getattr(attr=name) if name in _METHODS_OF_MAPPINGS:
+            yield (
+                f".{name}() is refused, since events have keys of such names: "
+                + (_METHODS_OF_MAPPINGS[name])
+            )
+        case nodes.Getattr(attr=name) | nodes.Name(name=name):
+            yield f"{name}(…) cannot be called: {_CALLABLE} can"
+        case _:
+            yield f"this cannot be called: {_CALLABLE} can"
+
+
+def harden(tree: nodes.Template) -> nodes.Template:
+    """The template with every loop, joined text and repeated output under the sandbox's eyes."""
+    hardened = _Hardener().visit(tree)
+    assert isinstance(hardened, nodes.Template)  # a template stays one
+    hardened.set_environment(SANDBOX)
+    return hardened
+
+
+def _internal(name: str, value: nodes.Node, lineno: int) -> nodes.Filter:
+    return nodes.Filter(value, name, [], [], None, None, lineno=lineno)
+
+
+class _Hardener(NodeTransformer):
+    def __init__(self) -> None:
+        self._repeated = 0
+        """How many loops, macros and captured blocks stand around."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  # Jinja's naming
+        self._inside(node)
+        node.iter = _internal("_loop", node.iter, node.lineno)
+        return node
+
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
+        return self._inside(node)
+
+    def visit_AssignBlock(self, node: nodes.AssignBlock) -> nodes.Node:  # noqa: N802
+        return self._inside(node)
+
+    def _inside(self, node: nodes.Node) -> nodes.Node:
+        self._repeated += 1
+        node = self.generic_visit(node)
+        self._repeated -= 1
+        return node
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Node | list[nodes.Node]:  # noqa: N802
+        self.generic_visit(node)
+        size = sum(len(n.data) for n in node.nodes if isinstance(n, nodes.TemplateData))
+        if not (self._repeated and size):
+            return node
+        # What is captured does not pass the output's own limit, so it is counted as it is written.
+        count = _internal("_wrote", nodes.Const(size, lineno=node.lineno), node.lineno)
+        return [nodes.ExprStmt(count, lineno=node.lineno), node]
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _internal("_concat", nodes.List(node.nodes, lineno=node.lineno), node.lineno)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):
+            node.node = _internal("_plain", node.node, node.lineno)
+        return node
+
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if node.expr2 is None:
+            node.expr2 = nodes.Const("", lineno=node.lineno)
+        return node

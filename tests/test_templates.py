@@ -1,0 +1,579 @@
+"""Loading, choosing and rendering templates; what they may use; what becomes of their faults."""
+
+# ruff: noqa: E501  # templates in tables are read best in one line
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.errors import ConfigError, RenderError
+from relay.events import Client, Topic
+from relay.messages import Fact, Facts, Message, Paragraph, Text
+from relay.messages.markdown import parse
+from relay.messages.templates import Templates
+from tests.message_cases import NOON, a_context, an_event, body, written
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        Templates.from_texts({"x.md.j2": text})
+    return [str(fault) for fault in caught.value.faults]
+
+
+def a_set(*names: str) -> Templates:
+    return Templates.from_texts({f"{name}.md.j2": f"# {name}" for name in names})
+
+
+# Loading
+
+
+def test_a_folder_is_loaded_whole_and_gives_its_texts_back(tmp_path: Path) -> None:
+    (tmp_path / "welcome.md.j2").write_text("# Welcome\n", encoding="utf-8")
+    (tmp_path / "quality.md.j2").write_text("\ufeff# Qualität\r\n", encoding="utf-8")
+    (tmp_path / "README.md").write_text("no template")
+    templates = Templates.load(tmp_path)
+    assert templates.names == ("quality", "welcome")
+    again = Templates.from_texts(templates.texts)
+    assert again.texts == templates.texts
+    assert again.render(an_event(), context=a_context()).title == "Qualität"
+
+
+def test_every_fault_of_every_file_is_told_with_file_line_and_column(tmp_path: Path) -> None:
+    folder = tmp_path / "message_templates"
+    folder.mkdir()
+    (folder / "a.md.j2").write_text("# A\n\n  <b>x</b>\n{{ event.title|safe }}\n")
+    (folder / "b.md.j2").write_text("# B\n{% if %}\n")
+    (folder / "c.md.j2").write_bytes(b"# \xff")
+    (folder / "d.md.j2").write_text("\n")
+    with pytest.raises(ConfigError) as caught:
+        Templates.load(folder)
+    found = [str(fault).removeprefix(f"{folder}/") for fault in caught.value.faults]
+    assert found == [
+        "a.md.j2:3:3: error: HTML is not part of the subset",
+        "a.md.j2:4:1: error: the filter safe is refused: values are always text; write the "
+        "Markdown in the template itself",
+        "b.md.j2:2:1: error: Expected an expression, got 'end of statement block'",
+        "c.md.j2:0:0: error: it is not UTF-8",
+        "d.md.j2:1:1: error: it is empty",
+    ]
+
+
+def test_a_folder_that_is_not_there_is_one_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="template folder cannot be read"):
+        Templates.load(tmp_path / "nowhere")
+
+
+def test_names_that_differ_by_case_alone_are_a_fault() -> None:
+    with pytest.raises(ConfigError, match="case alone"):
+        a_set("Quality", "quality")
+
+
+def test_faults_of_stored_texts_name_the_folder() -> None:
+    with pytest.raises(ConfigError, match=r"^message_templates/x\.md\.j2:1:1"):
+        Templates.from_texts({"x.md.j2": "x"}, "message_templates")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("# T\n{% include 'a' %}", 2, "include is refused"),
+        ("{% extends 'a' %}", 1, "extends is refused"),
+        ("{% import 'a' as b %}\n# T", 1, "import is refused"),
+        ("# T\n{% from 'a' import b %}", 2, "import is refused"),
+        ("# T\n{% block a %}x{% endblock %}", 2, "block is refused"),
+        ("# T\n{% filter upper %}x{% endfilter %}", 2, "filter blocks are refused"),
+        ("# T\n{% set x | upper %}x{% endset %}", 2, "set block is refused"),
+        ("# T\n{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{% endcall %}", 2, "call"),
+        ("# T\n{% autoescape false %}x{% endautoescape %}", 2, "autoescape is refused"),
+        ("# T\n{% for x in [] recursive %}{% endfor %}", 2, "recursive loops"),
+        ("# T\n{{ 'x'|forceescape }}", 2, "forceescape is refused"),
+        ("# T\n{{ 'x'|urlize }}", 2, "urlize is refused"),
+        ("# T\n{{ {}|xmlattr }}", 2, "xmlattr is refused"),
+        ("# T\n{{ '%99d'|format(1) }}", 2, "format is refused"),
+        ("# T\n{{ 'x'|attr('y') }}", 2, "attr is refused"),
+        ("# T\n{{ 'x'|center(99) }}", 2, "no filter 'center'"),
+        ("# T\n{{ 'x'|uper }}", 2, "did you mean 'upper'"),
+        ("# T\n{{ 'x'|_plain }}", 2, "no filter '_plain'"),
+        ("# T\n{% if 1 is od %}{% endif %}", 2, "no test 'od'"),
+        ("# T\n{{ 9 ** 9 }}", 2, "** is refused"),
+        ("# T\n{{ 'a' * 9 }}", 2, "numbers alone"),
+        ("# T\n{{ 9 * [1] }}", 2, "numbers alone"),
+        ("# T\n{{ '%9d' % 1 }}", 2, "numbers alone"),
+        ("# T\n{% for i in range(1001) %}{% endfor %}", 2, "a range may have 1,000"),
+        ("# T\n{{ event.data.items() }}", 2, "write value|items"),
+        ("# T\n{{ '{0.a}'.format(1) }}", 2, "format(…) cannot be called"),
+        ("# T\n{{ 'x'.ljust(9) }}", 2, "ljust(…) cannot be called"),
+        ("# T\n{{ event.title() }}{{ lipsum() }}", 2, "lipsum(…) cannot be called"),
+        ("# T\n{{ event['a']() }}", 2, "this cannot be called"),
+        ("# T\n\n\ue000", 3, "U+E000"),
+        ("# T\n{{ 'x }}", 2, "unexpected char"),
+        ("# T\n{% for %}", 2, ""),
+        ("# T\n{% endif %}", 2, ""),
+        ("x" * 70_000, 1, "larger than 64 KB"),
+        ("# T\n{{ " + "(" * 400 + ")" * 400 + " }}", 1, "cannot be compiled"),
+    ],
+)
+def test_what_is_refused_at_load(text: str, line: int, said: str) -> None:
+    found = faults(text)
+    assert any(f"x.md.j2:{line}:" in fault and said in fault for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("# T\n{% if event.phone %}\n\n## a\n{% endif %}", 4),
+        ("# T\n{% if event.phone %}\nx\n{% else %}\n\n---\n{% endif %}", 6),
+        (
+            "# T\n{% if a %}{% elif b %}\n{% if c %}\nx\n{% else %}\n\n<b>x</b>\n{% endif %}{% endif %}",
+            7,
+        ),
+        ("# T\n{% for x in event.phones %}\nx\n{% else %}\n\n## a\n{% endfor %}", 6),
+        ("# T\n{% macro m() %}\n\n## a\n{% endmacro %}\n\n{{ m() }}", 4),
+        ("# T\n\n{% set x %}\n![a](https://b.example)\n{% endset %}\n{{ x }}", 4),
+        ("{% if event.phone %}\n# T\n{% endif %}\nx", 4),
+        ("# T\n\n{# a\ncomment #}\n\n{{ event.data.a\n}}\n\n---", 9),
+    ],
+)
+def test_markdown_of_every_branch_is_checked_at_load(text: str, line: int) -> None:
+    assert any(fault.startswith(f"x.md.j2:{line}:") for fault in faults(text)), faults(text)
+
+
+def test_a_title_may_differ_by_branch() -> None:
+    text = "{% if event.test %}\n# A\n{% else %}\n# B\n{% endif %}\nbody"
+    assert written(text).title == "B"
+    assert written(text, an_event(test=True)).title.endswith("A")
+
+
+def test_names_that_no_event_has_are_warnings() -> None:
+    text = "# {{ evnt.title }}\n{{ event.phnoe }} {{ event.data.anything }}\n{% set own = 1 %}{{ own }}"
+    templates = Templates.from_texts({"x.md.j2": text})
+    assert [str(warning) for warning in templates.warnings] == [
+        "x.md.j2:1:1: warning: there is no 'evnt' here: did you mean 'event'?",
+        "x.md.j2:2:1: warning: an event has no 'phnoe': did you mean 'phone'?; "
+        "the sender's own is in data",
+    ]
+
+
+# Choosing
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "chosen"),
+    [
+        (("welcome", "quality"), "welcome", "welcome.md.j2"),
+        (("welcome", "quality"), "Welcome.md.j2", "welcome.md.j2"),
+        (("quality",), "gone", "gone.md.j2"),
+        (
+            ("Phone_Number_Quality_Update.flagged", "phone_number_quality_update", "quality"),
+            None,
+            "Phone_Number_Quality_Update.flagged.md.j2",
+        ),
+        (
+            ("PHONE_NUMBER_QUALITY_UPDATE", "quality", "default"),
+            None,
+            "PHONE_NUMBER_QUALITY_UPDATE.md.j2",
+        ),
+        (("quality", "default"), None, "quality.md.j2"),
+        (("limit", "default"), None, "default.md.j2"),
+        (("limit",), None, None),
+    ],
+)
+def test_the_template_is_the_rules_else_found_by_detail_kind_topic_default(
+    names: tuple[str, ...], wanted: str | None, chosen: str | None
+) -> None:
+    assert a_set(*names).choose(an_event(), wanted) == chosen
+
+
+def test_without_a_detail_the_kind_decides() -> None:
+    kind = "phone_number_quality_update"
+    templates = a_set(f"{kind}.None", kind)
+    assert templates.choose(an_event(detail=None)) == f"{kind}.md.j2"
+
+
+def test_a_message_names_its_template() -> None:
+    assert a_set("quality").render(an_event(), context=a_context()).template == "quality.md.j2"
+
+
+# Rendering
+
+
+def test_all_facts_of_an_event_stand_under_their_names() -> None:
+    names = [
+        "id",
+        "short_id",
+        "source",
+        "kind",
+        "detail",
+        "topic",
+        "severity",
+        "direction",
+        "title",
+        "phone",
+        "phone_name",
+        "client.id",
+        "client.name",
+        "country",
+        "waba",
+        "test",
+        "occurred_at",
+        "data.current_limit",
+    ]
+    text = "\n".join(f"{{{{ event.{name} }}}}" for name in names) + "\n{{ rule }}"
+    assert body(text).split("\n") == [
+        "0123456789abcdef0123",
+        "01234567",
+        "waba",
+        "phone_number_quality_update",
+        "FLAGGED",
+        "quality",
+        "warning",
+        "worse",
+        "Number flagged for low quality",
+        "+491713920011",
+        "Musterladen Support",
+        "dev001CL",
+        "Musterladen Handels GmbH",
+        "DE",
+        "100000000000101",
+        "false",
+        "2 Mar 2026, 11:00 CET",
+        "TIER_10K",
+        "Quality drops",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "missing"),
+    [
+        ("{{ event.data.nope }}", "[missing: event.data.nope]", ("event.data.nope",)),
+        ("{{ event.country }}", "[missing: event.country]", ("event.country",)),
+        ("{{ event.client.name }}", "[missing: event.client.name]", ("event.client.name",)),
+        ("{{ event.data.null }}", "[missing: event.data.null]", ("event.data.null",)),
+        ("{{ event.data.a.b['c'].d }}", "[missing: event.data.a.b.c.d]", ("event.data.a.b.c.d",)),
+        (
+            "{{ event.data.rows[0].x }}",
+            "[missing: event.data.rows[0].x]",
+            ("event.data.rows[0].x",),
+        ),
+        ("{{ event.data.rows[9] }}", "[missing: event.data.rows[9]]", ("event.data.rows[9]",)),
+        ("{{ nobody }}", "[missing: nobody]", ("nobody",)),
+        ("{{ event.data.nope|upper|date }}", "[missing: event.data.nope]", ("event.data.nope",)),
+        ("{{ event.data.nope + 1 }}", "[missing: event.data.nope]", ("event.data.nope",)),
+        ("{{ 'x' ~ event.data.nope }}", "x[missing: event.data.nope]", ("event.data.nope",)),
+        ("{{ [event.data.nope]|join('-') }}", "[missing: event.data.nope]", ("event.data.nope",)),
+        ("{{ event.data.items }}", "[missing: event.data.items]", ("event.data.items",)),
+        ("{{ event.data.nope }}{{ event.data.nope }}", None, ("event.data.nope",)),
+        ("{% if event.data.nope %}x{% else %}y{% endif %}", "y", ()),
+        ("{% if event.data.null is defined %}x{% else %}y{% endif %}", "y", ()),
+        ("{% if event.data.null is none %}x{% endif %}", "x", ()),
+        ("{% if event.data.nope.deeper == 'x' %}x{% else %}y{% endif %}", "y", ()),
+        ("{% if event.data.nope > 5 or event.data.nope < 5 %}x{% else %}y{% endif %}", "y", ()),
+        ("{% for a in event.data.nope %}x{% else %}y{% endfor %}", "y", ()),
+        ("{{ event.data.nope|default('–') }}{{ event.data.null|d('–') }}", "––", ()),
+        ("{{ event.data.nope or event.kind|length }}", "27", ()),
+        ("a{{ 'x' if event.data.nope }}b", "ab", ()),
+    ],
+)
+def test_missing_values_show_and_count_unless_tested_for(
+    text: str, shown: str | None, missing: tuple[str, ...]
+) -> None:
+    event = an_event(country=None, client=Client(), data={"null": None, "rows": [{"x": None}]})
+    message = written(f"# T\n\n{text}", event)
+    assert message.missing == missing
+    if shown is not None:
+        assert message.blocks == (Paragraph((Text(shown),)),)
+
+
+def test_strict_rendering_raises_on_a_missing_value_and_on_a_fault() -> None:
+    with pytest.raises(RenderError, match=r"default\.md\.j2 failed.*event\.data\.nope is missing"):
+        written("# T\n\n{{ event.data.nope }}", strict=True)
+    with pytest.raises(RenderError, match="no such template"):
+        written("# T", strict=True, template="gone")
+    assert written("# T\n\n{{ event.data.nope|default('x') }}", strict=True).missing == ()
+
+
+def test_keys_come_before_methods_and_there_are_no_methods() -> None:
+    data = {"items": "I", "keys": "K", "get": "G", "values": [1, 2], "update": "U"}
+    text = (
+        "{{ event.data.items }}{{ event.data.keys }}{{ event.data['get'] }}{{ event.data.update }}"
+    )
+    assert body(text, an_event(data=data)) == "IKGU"
+    assert body("{% for k, v in event.data|items %}{{ k }}={{ v }};{% endfor %}") == (
+        "event=FLAGGED;current_limit=TIER_10K;"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("{{ event.phone|phone }}", "+49 171 3920011"),
+        ("{{ event.data.current_limit|words }}", "10,000 a day"),
+        ("{{ event.occurred_at|date('%d.%m.%Y') }}", "02.03.2026"),
+        ("{{ 7500|duration }}", "2 h 5 min"),
+        ("{{ event.phones|map('phone')|join(', ') }}", "+49 171 3920011"),
+        ("{{ [3, 1, 2]|sort|join('-') }} {{ [1, 2]|sum }} {{ [1, 5]|max }}", "1-2-3 3 5"),
+        ("{{ 'a,b'.split(',')|last }} {{ ' x '.strip() }} {{ 'abc'[1:] }}", "b x bc"),
+        ("{{ 'a-b'|replace('-', '+') }} {{ 'a-b'.replace('-', '+') }}", "a+b a+b"),
+        (
+            "{{ true }} {{ 5.0 }} {{ 2.5 }} {{ 10 / 4 }} {{ 7 % 4 }} {{ 6 * 7 }}",
+            "true 5 2.5 2.5 3 42",
+        ),
+        ("{{ {'a': [1, 'ü', true]} }} {{ 'a\"b'|tojson }}", '{"a": [1, "ü", true]} "a\\"b"'),
+        (
+            "{% set ns = namespace(n=0) %}{% for i in range(4) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}",
+            "6",
+        ),
+        (
+            "{% for i in 'ab' %}{{ loop.index }}{{ i }}{{ ',' if not loop.last }}{% endfor %}",
+            "1a,2b",
+        ),
+        ("{% with a = 1 %}{{ a }}{% endwith %}{% raw %}{{ x }}{% endraw %}", "1{{ x }}"),
+        ("{{ [{'n': 1}, {'n': 2}]|map(attribute='n')|join }}", "12"),
+        (
+            "{% for k, rows in [{'n': 1}, {'n': 1}]|groupby('n') %}{{ k }}:{{ rows|length }}{% endfor %}",
+            "1:2",
+        ),
+        ("{{ event.data.current_limit|e }} {{ 3.14159|round(2) }}", "TIER_10K 3.14"),
+    ],
+)
+def test_what_templates_can_do(text: str, shown: str) -> None:
+    assert body(text) == shown
+
+
+def test_a_line_of_tags_leaves_no_line_and_tags_in_a_line_leave_it_whole() -> None:
+    text = (
+        "a{% if event.phone %} b{% endif %}\n"
+        "  {% if event.phone %}\n"
+        "c\n"
+        "  {% endif %}\n"
+        "{# nothing #}\n"
+        "d{# nothing #}\n"
+        "{% set x = 1 %} {% set y = 2 %}\n"
+        "e"
+    )
+    assert body(text) == "a b\nc\nd\ne"
+
+
+def test_markdown_that_a_template_captures_stays_markdown_when_printed_directly() -> None:
+    text = "{% macro fact(l, v) %}\n- **{{ l }}:** {{ v }}\n{% endmacro %}\n{{ fact('A', event.kind) }}"
+    message = written(f"# T\n\n{text}")
+    assert message.blocks == (Facts((Fact("A", (Text("phone_number_quality_update"),)),)),)
+    message = written("# T\n{% set x %}**{{ event.kind }}**{% endset %}\n{{ x }}")
+    assert message.blocks == (Paragraph((Text("phone_number_quality_update", bold=True),)),)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "x|upper", "x|lower|string", "x|e", "x ~ ''", "'' ~ x", "x + ''", "'' + x", "x[:]", "x[0:9]",
+        "[x]|join", "[x]|first|string", "[x, x]|join('')", "x|replace('q', 'q')", "x.strip()",
+        "''.join([x])", "x|trim", "x|truncate(99)", "[[x]]|map('join')|join", "x|default('')|lower",
+        "('q' ~ x)|replace('q', '')", "'q'|replace('q', x)", "'q'.replace('q', x)", "x|list|join",
+        "{'a': x}|tojson", "[x]", "x.split('§')[0]", "x|string",
+    ],
+)  # fmt: skip
+def test_whatever_is_done_to_captured_markdown_makes_it_text(expression: str) -> None:
+    message = written(f"# T\n{{% set x %}}**a**{{% endset %}}\n{{{{ {expression} }}}}")
+    assert message.fault is None, message.fault
+    assert isinstance(message.blocks[0], Paragraph)
+    for inline in message.blocks[0].inlines:
+        assert isinstance(inline, Text)
+        assert not inline.bold
+    assert "**A**" in message.text.upper()
+
+
+def test_a_value_inside_captured_markdown_survives_a_filter() -> None:
+    event = an_event(phone_name="*N*")
+    assert body("{% set x %}_{{ event.phone_name }}_{% endset %}\n{{ x|lower }}", event) == "_*n*_"
+
+
+def test_a_method_takes_captured_text_as_plain() -> None:
+    text = "{% set s %}{{ event.detail }}{% endset %}\n{{ 'aFLAGGEDb'.split(s)|join('-') }}"
+    assert body(text) == "a-b"
+
+
+def test_filters_and_conditions_see_clean_values() -> None:
+    event = an_event(phone_name="a\ud800b\u202e", client=Client("\u200b\ufeff", "\ue000"))
+    text = (
+        "{{ event.phone_name|urlencode }}{% if event.client.id or event.client.name %}x{% endif %}"
+    )
+    assert body(text, event) == "ab"
+
+
+def test_a_long_value_is_cut_visibly() -> None:
+    assert body("{{ event.title }}", an_event(title="y" * 2_500)).endswith("y… (cut, 500 more)")
+
+
+def test_data_without_end_is_rendered_in_bounded_time() -> None:
+    event = an_event(data={"many": [{"a": 1}] * 300_000, "text": "z" * 3_000_000})
+    started = time.perf_counter()
+    assert written("# {{ event.title }}", event).fault is None
+    assert time.perf_counter() - started < 1
+
+
+def test_what_is_too_much_to_read_shows_an_ellipsis() -> None:
+    event = an_event(data={"many": [1] * 30_000, "last": "text"})
+    assert body("{{ event.data.last }}", event) == "…"
+
+
+def test_a_replacement_that_would_grow_too_large_is_refused_before_it_is_made() -> None:
+    tracemalloc.start()
+    try:
+        event = an_event(data={"wide": "w" * 1_900})
+        message = written("# T\n\n{{ event.data.wide|replace('w', event.data.wide) }}", event)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "longer than 64 KB" in (message.fault or "")
+    assert peak < 1_500_000
+
+
+def test_the_parse_is_the_same_for_all_events_that_take_the_same_way() -> None:
+    templates = Templates.from_texts(
+        {"default.md.j2": "# A {{ event.title }}\n\n{{ event.phone }}"}
+    )
+    templates.render(an_event(), context=a_context())
+    before = parse.cache_info().misses
+    for number in range(5):
+        event = an_event(title=f"t{number}", phones=(f"+4917139200{number}",))
+        templates.render(event, context=a_context())
+    assert parse.cache_info().misses == before
+
+
+# Faults while rendering
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# T\n\n{{ 1 // 0 }}", "line 3: ZeroDivisionError"),
+        ("# {{ '' }}", "title is empty"),
+        ("# {{ event.data.blank }}", "title is empty"),
+        ("# T\n\n{{ event.data.word * 3 }}", "line 3: * is for numbers alone"),
+        ("# T\n\n{{ event.data.word % 3 }}", "% is for numbers alone"),
+        ("# T\n\n{{ event.data.big * event.data.big }}", "a number grows too large"),
+        ("# T\n\n{{ event.data.word > 3 }}", "TypeError"),
+        ("# T\n\n{% for i in range(event.data.n) %}{% endfor %}", "a range may have 1,000"),
+        ("# T\n\n{% for i in event.data.n %}{% endfor %}", "lists, not through a int"),
+        ("# T\n\n{% for i in event.data.long %}{% endfor %}", "a loop may have 1,000 rounds"),
+        (
+            "# T\n{% for i in range(999) %}{% for j in range(999) %}{% endfor %}{% endfor %}",
+            "works for too long",
+        ),
+        ("# T\n\n{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "nested too deeply"),
+        (
+            "# T\n{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}"
+            "{{ m(40) }}",
+            "works for too long",
+        ),
+        ("# T\n\n{% for i in range(900) %}" + "x" * 99 + "{% endfor %}", "more than 64 KB"),
+        ("# T\n\n{% for i in range(90) %}{{ event.data.wide }}{% endfor %}", "more than 64 KB"),
+        (
+            "# T\n{% set x %}{% for i in range(900) %}" + "x" * 99 + "{% endfor %}{% endset %}",
+            "more than 64 KB",
+        ),
+        (
+            "# T\n{% set n = namespace(x='xxxxxxxxxx') %}{% for i in range(40) %}"
+            "{% set n.x = n.x ~ n.x %}{% endfor %}",
+            "longer than 64 KB",
+        ),
+        (
+            "# T\n{% set n = namespace(x='xxxxxxxxxx') %}{% for i in range(40) %}"
+            "{% set n.x = n.x|replace('x', 'xx') %}{% endfor %}",
+            "longer than 64 KB",
+        ),
+        (
+            "# T\n{% set n = namespace(x=[1]) %}{% for i in range(40) %}"
+            "{% set n.x = n.x + n.x %}{% endfor %}",
+            "a list grows too long",
+        ),
+        (
+            "# T\n{% set n = namespace(x='') %}{% set n.x %}xxxxxxxxxx{% endset %}"
+            "{% for i in range(40) %}{% set n.x %}{{ n.x }}{{ n.x }}{% endset %}{% endfor %}",
+            "more than 64 KB",
+        ),
+        ("# T\n\n{{ 1.5|round(999999999) }}", "precision goes from 0 to 12"),
+        ("# T\n\n{{ event.occurred_at|date('%999999999d') }}", "no pattern"),
+    ],
+)  # fmt: skip
+def test_a_fault_yields_the_built_in_message_that_names_it(text: str, said: str) -> None:
+    data: dict[str, Any] = {
+        "word": "x", "n": 500_000, "big": 10**15, "long": [0] * 1_001, "wide": "w" * 1_900,
+        "blank": " \u200b ",
+    }  # fmt: skip
+    started = time.perf_counter()
+    message = written(text, an_event(data=data))
+    assert time.perf_counter() - started < 2
+    assert message.fault is not None
+    assert message.template is None
+    assert "template default.md.j2 failed" in message.fault
+    assert said in message.fault
+    assert message.fault in message.text
+    assert "\n" not in message.fault
+    assert message.title.startswith("⚠️ Number flagged for low quality")
+
+
+def test_a_template_that_is_not_there_yields_the_built_in_message() -> None:
+    message = written("# T", template="gone")
+    assert message.fault == "template gone.md.j2 failed: there is no such template"
+    assert message.fault in message.text
+
+
+def test_markdown_that_is_wrong_for_one_event_alone_yields_the_built_in_message() -> None:
+    # Only a third round nests a third level; the check at load goes round once.
+    text = (
+        "# T\n\n{% for x in event.data.rows %}\n{% if loop.index == 2 %}\n  - c\n"
+        "{% elif loop.index == 3 %}\n    - d\n{% else %}\n- b\n{% endif %}{% endfor %}"
+    )
+    assert written(text, an_event(data={"rows": [1, 2]})).fault is None
+    message = written(text, an_event(data={"rows": [1, 2, 3]}))
+    assert message.fault is not None
+    assert "two levels" in message.fault
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "''.__class__", "event.__class__.__mro__", "event.data.__init__", "rule.__len__",
+        "loop", "namespace.__init__.__globals__", "range.__self__", "dict.mro",
+        "event['__class__']", "[].__class__", "event.data.keys", "rule.format", "rule.encode",
+        "(event|list).append", "event.occurred_at.replace", "''['__class__']",
+    ],
+)  # fmt: skip
+def test_nothing_but_data_can_be_reached(attack: str) -> None:
+    message = written(f"# T\n\n{{{{ {attack} }}}}")
+    assert message.fault is None
+    assert message.missing, message.text
+
+
+def test_without_any_template_the_built_in_message_goes_out_without_a_fault() -> None:
+    message = Templates.from_texts({}).render(an_event(), context=a_context())
+    assert isinstance(message, Message)
+    assert message.template is None
+    assert message.fault is None
+
+
+def test_an_event_of_strange_data_does_not_break_rendering() -> None:
+    deep: Any = "end"
+    for _ in range(500):
+        deep = {"a": deep, "b": [deep]} if _ < 3 else [deep]
+    event = an_event(data={"deep": deep, "": "", "set": {1, 2}, 5: 6}, topic=Topic.OTHER)
+    text = "# T\n\n{{ event.data }}"
+    assert written(text, event).fault is None
+
+
+def test_rendering_takes_less_than_a_millisecond() -> None:
+    text = "# {{ event.title }}\n" + "- **A:** {{ event.phone|phone }}\n" * 10
+    templates = Templates.from_texts({"default.md.j2": text})
+    templates.render(an_event(), context=a_context())
+    spans = []
+    for _ in range(50):
+        started = time.perf_counter()
+        templates.render(an_event(), context=a_context(now=NOON))
+        spans.append(time.perf_counter() - started)
+    assert min(spans) < 0.001
