@@ -42,11 +42,7 @@ def parse_secrets(text: str) -> tuple[bytes, ...]:
 def parse_tokens(text: str) -> tuple[bytes, ...]:
     """The same of header values: in `Basic abc` the first word is a scheme, no token of its own."""
     words = text.split()
-    schemes = {
-        place
-        for place, word in enumerate(words[:-1])
-        if word.lower() in _SCHEMES
-    }
+    schemes = {place for place, word in enumerate(words[:-1]) if word.lower() in _SCHEMES}
     return parse_secrets(" ".join(w for place, w in enumerate(words) if place not in schemes))
 
 

@@ -1,0 +1,1 @@
+"""What people and their tools ask of a running relay, and what they change in it."""

@@ -1,0 +1,268 @@
+"""The only builder: puts the parts together, starts them, and stops them in order.
+
+Stopping goes against the flow: first no new webhook, then no new send, then the sends under way
+end or are cut, then the journal. What was acknowledged is on disk all the while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from relay import alarms, reload
+from relay.admin.api import Admin, guard, journal_faults
+from relay.alarms import Alarms
+from relay.channels import NO_PACE, Channel
+from relay.channels.registry import open_channels, sandboxed
+from relay.control import short_path, socket_path
+from relay.errors import JournalError, UsageError
+from relay.events import Event
+from relay.journal import Routing, Store
+from relay.journal.connection import journal_path
+from relay.journal.sqlite import open_journal
+from relay.metrics import Metrics
+from relay.pace import Tempo
+from relay.pipeline import Plan, Settled
+from relay.reload import Loaded
+from relay.server import LARGEST_BODY, Gate, Health, Intake, plain_errors
+from relay.settings import Address, Settings
+from relay.shapes import ready_json, status_json
+from relay.watch import Watch
+from relay.worker import Worker
+
+USUAL = Tempo()
+KEEP_ALIVE = 75.0
+
+log = structlog.get_logger("relay.app")
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+class App:
+    """The relay, built and running. Make it with `start`, end it with `stop`."""
+
+    def __init__(self, settings: Settings, store: Store, loaded: Loaded, tempo: Tempo) -> None:
+        self.settings = settings
+        self.tempo = tempo
+        self.store = store
+        self.metrics = Metrics()
+        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Done, with a reason, when the relay must end by itself."""
+        self.addresses: list[Address] = []
+        """Where it listens, with the ports that it got."""
+        self._loaded = loaded
+        plan = _unpaced(loaded.plan) if settings.sandbox else loaded.plan
+        self._runners: list[web.AppRunner] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.channels = self._open_channels()
+        self.worker = Worker(
+            store,
+            plan,
+            self.channels,
+            metrics=self.metrics,
+            clock=utc_now,
+            tempo=tempo,
+            on_settled=self._on_settled,
+            on_routed=self._on_routed,
+        )
+        self.alarms = Alarms(store, clock=utc_now, wake=self.worker.wake)
+        self.watch = Watch(
+            store,
+            self.alarms,
+            self.metrics,
+            plan=lambda: self.worker.plan,
+            folder=journal_path(settings.journal).parent,
+            clock=utc_now,
+            tempo=tempo,
+        )
+        self.intake = Intake(
+            store.journal,
+            Gate.of(settings),
+            metrics=self.metrics,
+            clock=utc_now,
+            keep=lambda: self.worker.plan.keep,
+            on_events=self.worker.inbox.put,
+            on_refused=self.watch.refused,
+        )
+
+    @classmethod
+    async def start(cls, settings: Settings, tempo: Tempo = USUAL) -> App:
+        """Open the journal, load the rules, listen, and resume all pending work.
+
+        Raises `UsageError` or `JournalError` with one clear line; nothing is left open then.
+        """
+        if not (settings.has_webhook_secret or settings.sandbox or settings.insecure):
+            raise UsageError(
+                "no webhook secret is set, so anybody could post events: set "
+                "RELAY_360DIALOG_SECRET, RELAY_WEBHOOK_TOKEN or RELAY_META_APP_SECRET, or start "
+                "with --sandbox (sends nothing) or --insecure"
+            )
+        store = await open_journal(settings.journal, now=utc_now())
+        try:
+            loaded = await reload.start(
+                settings, store, strict_env=not settings.sandbox, now=utc_now()
+            )
+            app = cls(settings, store, loaded, tempo)
+        except BaseException:
+            await store.journal.close()
+            raise
+        try:
+            await app._run()
+        except BaseException:
+            await app.stop(grace=0)
+            raise
+        return app
+
+    async def _run(self) -> None:
+        for warning in self._loaded.warnings:
+            log.warning("rules", finding=str(warning))
+        plan = self._loaded.plan
+        self.metrics.rules_version.set(plan.version)
+        self.metrics.rules_ok.set(0 if self._loaded.error else 1)
+        if self.store.recovered:
+            log.warning("deliveries of a lost run are tried again", count=self.store.recovered)
+        await self.worker.start()
+        await self._listen()
+        self._tasks = [
+            asyncio.create_task(self.watch.run(), name="watch"),
+            asyncio.create_task(self.watch.measure_lag(), name="loop lag"),
+            asyncio.create_task(self._fail_with_journal(), name="journal guard"),
+        ]
+        refused = alarms.rules_refused(self._loaded.error or "")
+        if self._loaded.error:
+            log.error("rules refused", error=self._loaded.error, live_version=plan.version)
+            await self.alarms.begin(refused, plan)
+        else:
+            await self.alarms.end(refused, plan)
+
+    def _open_channels(self) -> Mapping[str, Channel]:
+        channels = open_channels(reload.outbound(self.settings))
+        if self.settings.sandbox:
+            return {name: sandboxed(channel) for name, channel in channels.items()}
+        return channels
+
+    async def _listen(self) -> None:
+        settings = self.settings
+        shared = settings.shares_address
+        health = Health(self.metrics, self._ready, self.watch.refresh)
+        admin = Admin(self.store, utc_now, self.status, self.worker.hurry)
+
+        outside = _web([plain_errors, journal_faults, guard(settings.admin_token)])
+        self.intake.add_routes(outside)
+        health.add_routes(outside, metrics=shared)
+        if shared:
+            admin.add_routes(outside)
+        await self._open(outside, settings.listen, "RELAY_LISTEN")
+        if settings.admin_listen and not shared:
+            inside = _web([plain_errors, journal_faults, guard(settings.admin_token)])
+            health.add_routes(inside, metrics=True)
+            admin.add_routes(inside)
+            await self._open(inside, settings.admin_listen, "RELAY_ADMIN_LISTEN")
+        local = _web([plain_errors, journal_faults])
+        admin.add_routes(local)
+        await self._open_socket(local)
+
+    async def _open(self, app: web.Application, address: Address, name: str) -> None:
+        runner = await self._runner(app)
+        site = web.TCPSite(runner, address.host, address.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise UsageError(f"{name}: cannot listen on {address}: {error.strerror}") from None
+        host, port = runner.addresses[0][:2]
+        self.addresses.append(Address(host, port))
+
+    async def _open_socket(self, app: web.Application) -> None:
+        path = socket_path(journal_path(self.settings.journal))
+        path.unlink(missing_ok=True)
+        runner = await self._runner(app)
+        with short_path(path) as short:
+            await web.UnixSite(runner, str(short)).start()
+        path.chmod(0o600)
+
+    async def _runner(self, app: web.Application) -> web.AppRunner:
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=KEEP_ALIVE,
+            auto_decompress=False,
+            shutdown_timeout=self.tempo.grace,
+        )
+        await runner.setup()
+        self._runners.append(runner)
+        return runner
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Take nothing new, let what is under way end, and close."""
+        self.intake.accepting = False
+        for runner in self._runners:
+            for site in list(runner.sites):
+                await site.stop()
+        await self.worker.stop(self.tempo.grace if grace is None else grace)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for runner in self._runners:
+            await runner.cleanup()
+        for channel in self.channels.values():
+            await channel.close()
+        with suppress(JournalError):
+            await self.store.journal.close()
+        socket_path(journal_path(self.settings.journal)).unlink(missing_ok=True)
+
+    async def status(self) -> Mapping[str, Any]:
+        """What `/api/status` answers."""
+        records = self.store.records
+        plan = self.worker.plan
+        return status_json(
+            await records.status(now=utc_now()),
+            plan,
+            await records.lanes(),
+            await records.troubles(),
+            await records.rules(plan.version),
+            self._loaded.error,
+        )
+
+    async def _ready(self) -> tuple[bool, Mapping[str, Any]]:
+        try:
+            troubles = await self.store.records.troubles()
+        except JournalError as error:
+            return False, {"error": str(error)}
+        can_store = self.intake.accepting and self.store.journal.can_store()
+        return can_store, ready_json(self.worker.plan, troubles, self._loaded.error)
+
+    async def _fail_with_journal(self) -> None:
+        reason = await self.store.journal.broken()
+        log.critical("the journal failed: nothing is acknowledged any more", error=reason)
+        if not self.failed.done():
+            self.failed.set_result(reason)
+
+    def _on_settled(self, settled: Settled) -> None:
+        self.watch.settled(settled)
+
+    def _on_routed(self, event: Event, routing: Routing) -> None:
+        self.watch.routed(event, routing)
+
+
+def _unpaced(plan: Plan) -> Plan:
+    """The plan for the sandbox: nothing is sent, so no target's pace has to be kept."""
+    free = {
+        name: replace(destination, pace=NO_PACE, account_pace=NO_PACE)
+        for name, destination in plan.destinations.items()
+    }
+    return replace(plan, destinations=free)
+
+
+def _web(middlewares: list[Callable[..., Any]]) -> web.Application:
+    return web.Application(middlewares=middlewares, client_max_size=LARGEST_BODY)

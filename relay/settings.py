@@ -1,0 +1,151 @@
+"""What the environment and the options say, as one frozen value.
+
+Secrets come from a variable or, with the suffix `_FILE`, from a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from relay.errors import UsageError
+
+LARGEST_SECRET = 65_536
+"""Bytes; a secret file larger than this is not a secret."""
+
+
+class Environment(Mapping[str, str]):
+    """Variables, where `NAME_FILE` stands for the contents of a file if `NAME` is not set."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> str:
+        if name in self._variables:
+            return self._variables[name]
+        if name.endswith("_FILE"):
+            raise KeyError(name)
+        path = Path(self._variables[f"{name}_FILE"])
+        try:
+            with path.open("rb") as file:
+                content = file.read(LARGEST_SECRET + 1)
+            if len(content) > LARGEST_SECRET:
+                raise UsageError(f"{name}_FILE: {path} is too large for a secret")
+            return content.decode().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise UsageError(f"{name}_FILE: cannot read {path}: {why}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        names = dict.fromkeys(self._variables)
+        names.update(
+            dict.fromkeys(name.removesuffix("_FILE") for name in names if name.endswith("_FILE"))
+        )
+        return iter(names)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._variables or f"{name}_FILE" in self._variables
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; port 0 takes any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is not in `rules.yaml`."""
+
+    rules: Path = Path("rules.yaml")
+    templates: Path = Path("message_templates")
+    journal: str = "sqlite:///relay.db"
+    listen: Address = Address("127.0.0.1", 8080)
+    admin_listen: Address | None = None
+    """None: the same as `listen`."""
+    sandbox: bool = False
+    insecure: bool = False
+    allow_private: bool = False
+    secret_360dialog: str = field(default="", repr=False)
+    webhook_token: str = field(default="", repr=False)
+    meta_app_secret: str = field(default="", repr=False)
+    meta_verify_token: str = field(default="", repr=False)
+    admin_token: str = field(default="", repr=False)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """For the `${NAME}` placeholders of `rules.yaml`."""
+
+    @property
+    def shares_address(self) -> bool:
+        """Webhooks and administration have one address; port 0 is another one each time."""
+        admin = self.admin_listen
+        return admin is None or (admin == self.listen and admin.port != 0)
+
+    @property
+    def has_webhook_secret(self) -> bool:
+        """At least one way for a sender to prove itself is configured."""
+        return bool(
+            self.secret_360dialog.split()
+            or self.webhook_token.split()
+            or self.meta_app_secret.split()
+        )
+
+
+def from_environment(variables: Mapping[str, str], options: Mapping[str, str | None]) -> Settings:
+    """Settings from variables, with the options of the command line before them.
+
+    `options` maps names of `Settings` fields to texts; None is not given. Raises `UsageError`.
+    """
+    env = Environment(variables)
+
+    def text(option: str, name: str, default: str) -> str:
+        return options.get(option) or env.get(name, "").strip() or default
+
+    admin = text("admin_listen", "RELAY_ADMIN_LISTEN", "")
+    return Settings(
+        rules=Path(text("rules", "RELAY_RULES", "rules.yaml")),
+        templates=Path(text("templates", "RELAY_TEMPLATES", "message_templates")),
+        journal=text("journal", "RELAY_JOURNAL", "sqlite:///relay.db"),
+        listen=parse_address(text("listen", "RELAY_LISTEN", "127.0.0.1:8080"), "RELAY_LISTEN"),
+        admin_listen=parse_address(admin, "RELAY_ADMIN_LISTEN") if admin else None,
+        allow_private=is_on(env.get("RELAY_ALLOW_PRIVATE_DESTINATIONS", "")),
+        secret_360dialog=env.get("RELAY_360DIALOG_SECRET", ""),
+        webhook_token=env.get("RELAY_WEBHOOK_TOKEN", ""),
+        meta_app_secret=env.get("RELAY_META_APP_SECRET", ""),
+        meta_verify_token=env.get("RELAY_META_VERIFY_TOKEN", "").strip(),
+        admin_token=env.get("RELAY_ADMIN_TOKEN", "").strip(),
+        env=env,
+    )
+
+
+def parse_address(text: str, name: str) -> Address:
+    """`host:port`, `[v6]:port`, `:port` or `port`. Raises `UsageError` naming the setting."""
+    host, _, port = text.strip().rpartition(":")
+    try:
+        number = int(port)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 65_535:
+        raise UsageError(f'{name}: "{text}" is no address; write it like 127.0.0.1:8080')
+    return Address(host.strip("[]") or "127.0.0.1", number)
+
+
+def is_on(text: str) -> bool:
+    """A switch in the environment: 1, true, yes or on."""
+    return text.strip().lower() in {"1", "true", "yes", "on"}

@@ -1,0 +1,160 @@
+"""The JSON shapes of the contract, the same for commands and HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from relay.deliveries import Delivery
+from relay.events import iso
+from relay.journal import Attempt, Lane, RulesVersion, Status, StoredDelivery, StoredEvent, Trouble
+from relay.pipeline import Explanation, Plan
+
+
+def delivery_json(stored: StoredDelivery) -> dict[str, Any]:
+    """A delivery, wherever JSON shows one."""
+    return {
+        **_owed_json(stored.delivery),
+        "attempts": [_attempt_json(attempt) for attempt in stored.attempts],
+    }
+
+
+def _owed_json(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "event_id": delivery.event_id,
+        "destination": delivery.destination,
+        "channel": delivery.channel,
+        "rule": delivery.rule,
+        "rules_version": delivery.rules_version,
+        "template": delivery.template,
+        "cause": delivery.cause.value,
+        "state": delivery.state.value,
+        "proof": delivery.proof.value if delivery.proof else None,
+        "degraded": delivery.degraded,
+        "ambiguous": delivery.ambiguous,
+        "recipients": list(delivery.recipients),
+        "refused": dict(delivery.refused),
+        "reason": delivery.reason,
+        "due_at": iso(delivery.due_at),
+        "reference": dict(delivery.reference),
+        "via": delivery.via,
+    }
+
+
+def _attempt_json(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "at": iso(attempt.at),
+        "outcome": attempt.outcome,
+        "reason": attempt.reason,
+        "duration_ms": attempt.duration_ms,
+    }
+
+
+def event_json(stored: StoredEvent) -> dict[str, Any]:
+    """A recorded event with what became of it."""
+    return {
+        **stored.event.to_json(),
+        "state": stored.state.value,
+        "muted_by": stored.muted_by,
+        "rules_version": stored.rules_version,
+    }
+
+
+def explanation_json(
+    explanations: Sequence[Explanation], ignored: Sequence[str], unreadable: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What `relay explain --json` prints."""
+    return {
+        "events": [_explained(explanation) for explanation in explanations],
+        "ignored": [{"reason": reason} for reason in ignored],
+        "quarantined": [{"reason": reason} for reason in unreadable],
+    }
+
+
+def _explained(explanation: Explanation) -> dict[str, Any]:
+    return {
+        **explanation.event.to_json(),
+        "state": explanation.routing.state.value,
+        "muted_by": explanation.routing.muted_by,
+        "rules": [
+            {"name": verdict.name, "matched": verdict.matched, "reason": verdict.reason}
+            for verdict in explanation.verdicts
+        ],
+        "deliveries": [
+            {
+                "destination": owed.delivery.destination,
+                "channel": owed.delivery.channel,
+                "rule": owed.delivery.rule,
+                "cause": owed.delivery.cause.value,
+                "template": owed.message.template,
+                "message": {"title": owed.message.title, "text": owed.message.text},
+                "payload": dict(owed.payload),
+            }
+            for owed in explanation.owed
+        ],
+    }
+
+
+def status_json(
+    status: Status,
+    plan: Plan,
+    lanes: Sequence[Lane],
+    troubles: Sequence[Trouble],
+    rules: RulesVersion | None,
+    error: str | None,
+) -> dict[str, Any]:
+    """What `GET /api/status` answers."""
+    ill = {trouble.key: trouble for trouble in troubles}
+    work = {lane.target: lane for lane in lanes}
+    destinations = []
+    for name, destination in plan.destinations.items():
+        trouble = ill.get(destination.target) or ill.get(destination.account)
+        lane = work.get(destination.target)
+        destinations.append(
+            {
+                "name": name,
+                "channel": destination.channel,
+                "state": "parked" if trouble else "ok",
+                "reason": trouble.reason if trouble else None,
+                "pending": lane.pending if lane else 0,
+                "parked": lane.parked if lane else 0,
+                "oldest_due_at": _maybe(lane.oldest_due_at) if lane else None,
+            }
+        )
+    return {
+        "events": dict(status.events),
+        "deliveries": dict(status.deliveries),
+        "destinations": destinations,
+        "rules": {
+            "version": plan.version,
+            "loaded_at": _maybe(rules.loaded_at) if rules else None,
+            "ok": error is None,
+            "error": error,
+        },
+        "last_event_at": _maybe(status.last_event_at),
+        "refused_webhooks": status.refused_webhooks,
+    }
+
+
+def _maybe(moment: datetime | None) -> str | None:
+    return iso(moment) if moment else None
+
+
+def ready_json(plan: Plan, troubles: Sequence[Trouble], error: str | None) -> Mapping[str, Any]:
+    """What cannot deliver, for `/readyz`."""
+    names = {
+        trouble.key: [
+            name
+            for name, destination in plan.destinations.items()
+            if trouble.key in (destination.target, destination.account)
+        ]
+        for trouble in troubles
+    }
+    return {
+        "out_of_order": [
+            {"destinations": names[trouble.key], "reason": trouble.reason} for trouble in troubles
+        ],
+        "rules": {"version": plan.version, "ok": error is None, "error": error},
+    }

@@ -1,0 +1,65 @@
+"""What many tests share: rules that send nowhere far, and a relay in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.app import App
+from relay.settings import Address, Settings
+from tests.client import Client
+
+RULES = """\
+version: 1
+accounts:
+  slack: {token: xoxb-of-the-tests}
+destinations:
+  support: {slack: {channel: "#support"}}
+rules:
+  - name: Approved templates are no news
+    when: {topic: template, detail: APPROVED}
+    send_to: none
+  - name: Everything
+    when: {event: "*"}
+    send_to: support
+alarms: {send_to: support}
+"""
+
+Start = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with rules and one template."""
+    (tmp_path / "rules.yaml").write_text(RULES, encoding="utf-8")
+    (tmp_path / "message_templates").mkdir()
+    (tmp_path / "message_templates" / "default.md.j2").write_text("# {{ event.title }}\n")
+    return tmp_path
+
+
+@pytest.fixture
+async def start(folder: Path) -> AsyncIterator[Start]:
+    """Start a relay in this process, in sandbox mode unless said otherwise; stopped at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def run(**changes: Any) -> Client:
+            settings = Settings(
+                **{
+                    "rules": folder / "rules.yaml",
+                    "templates": folder / "message_templates",
+                    "journal": f"sqlite:///{folder / 'relay.db'}",
+                    "listen": Address("127.0.0.1", 0),
+                    "sandbox": True,
+                    "admin_token": "admin",
+                    **changes,
+                }
+            )
+            app = await App.start(settings)
+            stack.push_async_callback(app.stop, grace=0.5)
+            return await stack.enter_async_context(Client(app))
+
+        yield run
