@@ -1,0 +1,125 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from relay import __version__
+from relay.errors import UsageError
+from relay.events import from_iso
+
+COMMON = argparse.SUPPRESS
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one clear line."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+def build() -> Parser:
+    """The whole command line."""
+    common = Parser(add_help=False, argument_default=COMMON)
+    group = common.add_argument_group("where things are (each has a twin in the environment)")
+    group.add_argument("--rules", metavar="FILE", help="RELAY_RULES (rules.yaml)")
+    group.add_argument("--templates", metavar="FOLDER", help="RELAY_TEMPLATES (message_templates)")
+    group.add_argument("--journal", metavar="URL", help="RELAY_JOURNAL (sqlite:///relay.db)")
+    group.add_argument("--listen", metavar="HOST:PORT", help="RELAY_LISTEN (127.0.0.1:8080)")
+    group.add_argument(
+        "--admin-listen",
+        metavar="HOST:PORT",
+        help="RELAY_ADMIN_LISTEN: API and metrics (the same as --listen)",
+    )
+    parser = Parser(
+        prog="relay",
+        parents=[common],
+        description="Tells the right people what 360dialog and Meta report about accounts.",
+        epilog="Exit codes: 0 done, 1 the answer is no, 2 wrong use or cannot start.",
+    )
+    parser.add_argument("--version", action="version", version=f"relay {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, summary: str, *parents: Parser) -> Parser:
+        command: Parser = commands.add_parser(
+            name,
+            parents=[common, *parents],
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+        )
+        return command
+
+    as_json = Parser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="machine-readable output")
+    filters = _filters()
+
+    demo = add("demo", "the whole service in sandbox mode, fed with sample events")
+    demo.add_argument("--once", action="store_true", help="end after the samples")
+    serve = add("serve", "take webhooks and deliver")
+    serve.add_argument("--sandbox", action="store_true", help="keep messages, send nothing")
+    serve.add_argument("--insecure", action="store_true", help="start without any webhook secret")
+    serve.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
+    check = add("check", "find faults in rules and templates", as_json)
+    check.add_argument("--strict", action="store_true", help="warnings count as errors")
+    explain = add("explain", "say who would be told of an event, and why", as_json)
+    explain.add_argument(
+        "what",
+        metavar="FILE.json|EVENT_ID|KIND[/DETAIL]",
+        help="a webhook body (- reads standard input), a recorded event, or a bundled sample",
+    )
+    routes = add("routes", "show who gets what")
+    routes.add_argument("--phone", metavar="P", help="as for an event of this number")
+    routes.add_argument("--client", metavar="C", help="as for an event of this client")
+    add("kinds", "list every kind of event", as_json)
+    add("events", "list recorded events", as_json, filters)
+    add("deliveries", "list deliveries and what the targets answered", as_json, filters)
+    for name, summary in (
+        ("retry", "put dead or parked deliveries back"),
+        ("discard", "give deliveries up for good"),
+    ):
+        change = add(name, summary, filters)
+        change.add_argument("ids", metavar="DELIVERY_ID", nargs="*", help="which ones")
+    test = add("send-test", "send one message marked as a test and show the answer")
+    test.add_argument("destination", metavar="DESTINATION")
+    test.add_argument(
+        "--event", metavar="KIND[/DETAIL]", default="channel_live", help="the sample to send"
+    )
+    return parser
+
+
+def _filters() -> Parser:
+    filters = Parser(add_help=False)
+    group = filters.add_argument_group("which ones")
+    group.add_argument("--state", metavar="S")
+    group.add_argument("--kind", metavar="K")
+    group.add_argument("--phone", metavar="P")
+    group.add_argument("--client", metavar="C", help="id or name")
+    group.add_argument("--destination", metavar="D")
+    group.add_argument("--since", metavar="T", help="14d, 2h, 30m, or 2026-11-23[T09:00]")
+    group.add_argument("--limit", metavar="N", type=int, help="at most so many, the newest")
+    return filters
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def parse_since(text: str, now: datetime) -> datetime:
+    """A moment from `14d`, `2h` or an ISO date. Raises `UsageError`."""
+    unit = _UNITS.get(text[-1:].lower())
+    if unit and text[:-1].isdigit():
+        try:
+            return now - timedelta(seconds=int(text[:-1]) * unit)
+        except OverflowError:
+            raise UsageError(f'--since: "{text}" is too long ago') from None
+    try:
+        return from_iso(text)
+    except ValueError:
+        message = f'--since: "{text}" is no time; write 14d, 2h or 2026-11-23T09:00'
+        raise UsageError(message) from None
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The parsed command line. Raises `UsageError`."""
+    return build().parse_args(arguments)

@@ -1,0 +1,61 @@
+"""`relay check`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from relay import reload
+from relay.checks import check
+from relay.cli.output import console, print_json
+from relay.errors import ConfigError, Fault
+from relay.settings import Settings
+
+
+async def run(options: Namespace, settings: Settings) -> int:
+    """Print every finding on a line of its own; 1 if there is an error (or warning, if strict)."""
+    try:
+        loaded = reload.read(settings, strict_env=False)
+        findings = (*loaded.warnings, *check(loaded.plan, str(settings.templates)))
+    except ConfigError as error:
+        findings = error.faults
+    errors = sum(finding.level == "error" for finding in findings)
+    warnings = len(findings) - errors
+    failed = bool(errors or (options.strict and warnings))
+    if options.json:
+        print_json(
+            {
+                "ok": not failed,
+                "errors": errors,
+                "warnings": warnings,
+                "findings": [_json(finding) for finding in findings],
+            }
+        )
+        return int(failed)
+    out = console()
+    for finding in findings:
+        style = "red" if finding.level == "error" else "yellow"
+        out.print(str(finding), style=style, markup=False, soft_wrap=True)
+    out.print(_summary(settings, errors, warnings), style="bold", soft_wrap=True, markup=False)
+    return int(failed)
+
+
+def _json(finding: Fault) -> dict[str, object]:
+    return {
+        "file": finding.file,
+        "line": finding.line,
+        "column": finding.column,
+        "level": finding.level,
+        "message": finding.message,
+    }
+
+
+def _summary(settings: Settings, errors: int, warnings: int) -> str:
+    if not errors and not warnings:
+        return f"{settings.rules} and {settings.templates}: all is well"
+    return f"{settings.rules} and {settings.templates}: {_count(errors, 'error')}, " + _count(
+        warnings, "warning"
+    )
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")

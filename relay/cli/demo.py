@@ -1,0 +1,120 @@
+"""`relay demo`: the real service in sandbox mode, fed with the bundled samples."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from aiohttp import ClientSession, ClientTimeout
+from rich.console import Console
+
+from relay import logs, samples
+from relay.app import App
+from relay.cli.output import clean, colour, console, text_panel
+from relay.cli.serving import listen_for_signals
+from relay.deliveries import State
+from relay.errors import RelayError, UsageError
+from relay.journal import EventState, Filter, StoredDelivery, StoredEvent
+from relay.settings import Address, Settings
+
+LONGEST_WAIT = 30.0
+"""Seconds for all messages of one sample."""
+
+
+async def run(options: Namespace, settings: Settings) -> int:
+    """Serve, post every sample, show what comes of it; go on serving unless `--once`."""
+    logs.configure(level="error")
+    stop = asyncio.Event()
+    out = console()
+    with TemporaryDirectory(prefix="relay-demo-") as folder:
+        journal = f"sqlite:///{Path(folder) / 'relay.db'}"
+        settings = replace(settings, journal=journal, sandbox=True)
+        if options.once:
+            settings = replace(settings, listen=replace(settings.listen, port=0))
+        app = await _start(settings)
+        try:
+            listen_for_signals(stop)
+            address = app.addresses[0]
+            out.print(f"[bold]relay[/] serves on http://{address} in sandbox mode: nothing is sent")
+            out.print()
+            told = await _feed(app, address, out)
+            _summary(out, told)
+            if not options.once:
+                out.print(
+                    f"\nStill serving. Post a webhook to http://{address}/webhooks/360dialog, or "
+                    "stop with Ctrl-C.",
+                )
+                await stop.wait()
+        finally:
+            await app.stop(grace=1.0)
+    return 0
+
+
+async def _start(settings: Settings) -> App:
+    try:
+        return await App.start(settings)
+    except UsageError as error:
+        if "cannot listen" not in str(error) or settings.listen.port == 0:
+            raise
+    # The usual port is taken, perhaps by a real relay: a demo can do with any.
+    free = Address(settings.listen.host, 0)
+    return await App.start(replace(settings, listen=free))
+
+
+async def _feed(app: App, address: Address, out: Console) -> dict[str, int]:
+    url = f"http://{address}/webhooks/360dialog"
+    told = {"events": 0, "messages": 0}
+    async with ClientSession(timeout=ClientTimeout(total=LONGEST_WAIT)) as session:
+        for name in samples.demo():
+            async with session.post(url, data=samples.fresh(name, datetime.now(UTC))) as answer:
+                if answer.status != 200:
+                    raise RelayError(f"the relay answered {answer.status} to the sample {name}")
+            newest = (await app.store.records.events(Filter(limit=1)))[-1]
+            event, owed = await _finished(app, newest.event.id)
+            told["events"] += 1
+            told["messages"] += len(owed)
+            _show(out, event, owed)
+    return told
+
+
+async def _finished(app: App, event_id: str) -> tuple[StoredEvent, list[StoredDelivery]]:
+    """The event with its deliveries once they are all settled."""
+    async with asyncio.timeout(LONGEST_WAIT):
+        while True:
+            stored = await app.store.records.event(event_id)
+            owed = list(await app.store.records.of_event(event_id))
+            routed = stored is not None and stored.state is not EventState.RECEIVED
+            if stored and routed and all(_is_settled(one) for one in owed):
+                return stored, owed
+            await asyncio.sleep(0.01)
+
+
+def _is_settled(stored: StoredDelivery) -> bool:
+    return stored.delivery.state not in (State.PENDING, State.CLAIMED)
+
+
+def _show(out: Console, stored: StoredEvent, owed: list[StoredDelivery]) -> None:
+    event = stored.event
+    kind = event.kind + (f"/{event.detail}" if event.detail else "")
+    out.print(f"▸ {clean(kind)}", style="bold", markup=False, end="")
+    out.print(f"  {clean(event.title)}", style="dim", markup=False)
+    if not owed:
+        why = f'muted by the rule "{stored.muted_by}"' if stored.muted_by else "no rule matched"
+        out.print(f"  nobody is told: {why}\n", style="dim", markup=False)
+    for one in owed:
+        rendered = one.rendered or {"title": "", "text": one.delivery.reason or ""}
+        rule = f'rule "{one.delivery.rule}"' if one.delivery.rule else "the default"
+        where = f"{one.delivery.channel}: {one.delivery.destination}, by {rule}"
+        border = colour(event.severity, event.direction)
+        out.print(text_panel(rendered["title"], rendered["text"], where, border))
+    if owed:
+        out.print()
+
+
+def _summary(out: Console, told: dict[str, int]) -> None:
+    out.print(f"{told['events']} sample events became {told['messages']} messages.", style="bold")
+    out.print("Change who is told in rules.yaml and what they read in message_templates/.")

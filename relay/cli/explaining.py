@@ -1,0 +1,156 @@
+"""`relay explain`: who would be told of an event, and why; sends nothing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from relay import reload, samples
+from relay.channels.registry import open_channels
+from relay.cli.output import clean, console, panel, print_json, table
+from relay.errors import RelayError, UsageError
+from relay.events import Event
+from relay.journal import EventState, StoredDelivery
+from relay.journal.sqlite import open_records
+from relay.pipeline import Explanation, explain
+from relay.settings import Settings
+from relay.shapes import delivery_json, explanation_json
+from relay.sources import Reading
+from relay.sources.reading import read
+
+LARGEST_FILE = 64 * 1024 * 1024
+_ID = re.compile(r"[0-9a-f]{4,20}")
+
+
+async def run(options: Namespace, settings: Settings) -> int:
+    """Explain each event of a file, a sample, or one recorded event by today's rules."""
+    plan = reload.read(settings, strict_env=False).plan
+    recorded: list[StoredDelivery] = []
+    now = datetime.now(UTC)
+    if _is_recorded(options.what):
+        event, recorded = await _recorded(options.what, settings)
+        reading, events = Reading(), [event]
+    else:
+        reading = read(_body(options.what), received_at=now, keep=plan.keep)
+        events = [arrival.event for arrival in reading.arrivals]
+    channels = open_channels(reload.outbound(settings))
+    explained = [explain(event, plan, channels, now) for event in events]
+    unreadable = [item.reason for item in reading.unreadable]
+    if options.json:
+        shape = explanation_json(explained, reading.ignored, unreadable)
+        if recorded:
+            shape["recorded"] = [delivery_json(one) for one in recorded]
+        print_json(shape)
+        return 0
+    out = console()
+    for explanation in explained:
+        _show(out, explanation)
+    for reason in reading.ignored:
+        out.print(f"ignored: {clean(reason)}", style="dim", markup=False)
+    for reason in unreadable:
+        out.print(f"would go to quarantine: {clean(reason)}", style="red", markup=False)
+    if recorded:
+        _show_recorded(out, recorded)
+    if not (explained or reading.ignored or unreadable):
+        out.print("it holds no event", style="dim")
+    return 0
+
+
+def _is_recorded(what: str) -> bool:
+    if what == "-" or Path(what).exists():
+        return False
+    return _ID.fullmatch(what) is not None
+
+
+async def _recorded(what: str, settings: Settings) -> tuple[Event, list[StoredDelivery]]:
+    records = open_records(settings.journal)
+    stored = await records.event(what)
+    if stored is None:
+        raise UsageError(f"no event in {settings.journal} has an id that begins with {what}")
+    return stored.event, list(await records.of_event(stored.event.id))
+
+
+def _body(what: str) -> bytes:
+    if what == "-":
+        return sys.stdin.buffer.read(LARGEST_FILE)
+    path = Path(what)
+    looks_like_file = path.suffix == ".json" or path.exists()
+    if looks_like_file:
+        try:
+            with path.open("rb") as file:
+                return file.read(LARGEST_FILE)
+        except OSError as error:
+            raise UsageError(f"cannot read {what}: {error.strerror}") from None
+    try:
+        return samples.fresh(what, datetime.now(UTC))
+    except RelayError as error:
+        raise UsageError(f"{error}; give a file, an event's id, or KIND[/DETAIL]") from None
+
+
+def _show(out: Console, explanation: Explanation) -> None:
+    event = explanation.event
+    kind = event.kind + (f"/{event.detail}" if event.detail else "")
+    out.print(f"{clean(kind)}", style="bold", markup=False, end="")
+    out.print(f"  {clean(event.title)}", markup=False)
+    facts = [
+        ("id", event.id),
+        ("topic", f"{event.topic}, {event.severity}, {event.direction}"),
+        ("number", ", ".join(event.phones)),
+        ("name", event.phone_name),
+        ("client", " ".join(filter(None, (event.client.name, _bracket(event.client.id))))),
+        ("country", event.country),
+        ("WABA", event.waba),
+    ]
+    for label, value in facts:
+        if value:
+            out.print(f"  {label:8} {clean(value)}", style="dim", markup=False, soft_wrap=True)
+    out.print()
+    rules = table("", "rule", "why")
+    for verdict in explanation.verdicts:
+        mark, style = ("✓", "green") if verdict.matched else ("✗", "dim")
+        rules.add_row(mark, _plain(verdict.name), _plain(clean(verdict.reason)), style=style)
+    out.print(rules)
+    out.print()
+    if not explanation.owed:
+        out.print(_nobody(explanation), style="yellow", markup=False)
+        out.print()
+    for owed in explanation.owed:
+        rule = f'rule "{owed.delivery.rule}"' if owed.delivery.rule else "the default"
+        template = owed.message.template or "the built-in message"
+        where = f"{owed.delivery.channel}: {owed.delivery.destination}, by {rule}, {template}"
+        out.print(panel(owed.message, where))
+
+
+def _nobody(explanation: Explanation) -> str:
+    if explanation.routing.state is EventState.MUTED:
+        return f'nobody would be told: muted by the rule "{explanation.routing.muted_by}"'
+    return "nobody would be told: no rule matches and there is no default"
+
+
+def _bracket(text: str | None) -> str | None:
+    return f"({text})" if text else None
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _show_recorded(out: Console, recorded: list[StoredDelivery]) -> None:
+    out.print("What really happened:", style="bold")
+    rows = table("delivery", "destination", "rule", "state", "attempts", "reason")
+    for stored in recorded:
+        one = stored.delivery
+        rows.add_row(
+            one.id[:8],
+            one.destination,
+            _plain(one.rule or one.cause.value),
+            one.state.value,
+            str(len(stored.attempts)),
+            _plain(clean(one.reason)),
+        )
+    out.print(rows)

@@ -1,0 +1,81 @@
+"""How commands print: rich on a terminal, plain text when piped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from relay.events import Direction, Severity
+from relay.messages import Message
+
+WIDTH_WHEN_PIPED = 160
+
+
+def console() -> Console:
+    """Standard output, with colour only where a person looks."""
+    piped = not sys.stdout.isatty()
+    return Console(width=WIDTH_WHEN_PIPED if piped else None, highlight=False, soft_wrap=False)
+
+
+def print_json(value: object) -> None:
+    """One JSON value on one line."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def print_json_lines(values: Iterable[Mapping[str, Any]]) -> None:
+    for value in values:
+        print_json(value)
+
+
+def table(*columns: str) -> Table:
+    """A table that reads well on a terminal and in a pipe."""
+    made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def colour(severity: Severity, direction: Direction) -> str:
+    """The colour of a message, the same idea as in the channels."""
+    if direction is Direction.BETTER:
+        return "green"
+    if severity is Severity.CRITICAL:
+        return "red"
+    if severity is Severity.WARNING or direction is Direction.WORSE:
+        return "yellow"
+    return "blue"
+
+
+def panel(message: Message, where: str) -> Panel:
+    """A rendered message with where it goes."""
+    return text_panel(
+        message.title, message.text, where, colour(message.severity, message.direction)
+    )
+
+
+def text_panel(title: str, text: str, where: str, border: str) -> Panel:
+    body = Text()
+    body.append(title, style="bold")
+    body.append("\n\n")
+    body.append(text)
+    return Panel(
+        body, title=Text(where), title_align="left", border_style=border, width=92, padding=(1, 2)
+    )
+
+
+def when(moment: datetime | None) -> str:
+    """A moment for a table: UTC, to the second."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
+
+
+def clean(text: str | None) -> str:
+    """A text from an event on one line of a terminal, without anything that could steer it."""
+    return "".join(c if c.isprintable() else " " for c in text or "")

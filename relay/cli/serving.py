@@ -1,0 +1,73 @@
+"""`relay serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from argparse import Namespace
+from dataclasses import replace
+
+import structlog
+
+from relay import logs
+from relay.app import App
+from relay.settings import Settings
+
+log = structlog.get_logger("relay.serve")
+
+
+async def run(options: Namespace, settings: Settings) -> int:
+    """Serve until a signal comes; 0 after an orderly stop, 1 if the journal failed."""
+    logs.configure(secrets(settings), level=options.log_level)
+    settings = replace(settings, sandbox=options.sandbox, insecure=options.insecure)
+    stop = asyncio.Event()
+    listen_for_signals(stop)
+    app = await App.start(settings)
+    log.info(
+        "relay serves",
+        addresses=[str(address) for address in app.addresses],
+        rules_version=app.worker.plan.version,
+        sandbox=settings.sandbox,
+    )
+    app.failed.add_done_callback(lambda _: stop.set())
+    await stop.wait()
+    failed = app.failed.done()
+    await app.stop(grace=0 if failed else None)
+    log.info("relay stopped")
+    return 1 if failed else 0
+
+
+def listen_for_signals(stop: asyncio.Event) -> None:
+    """The first SIGTERM or SIGINT stops in order, the second at once."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            sys.stderr.flush()
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+
+
+def secrets(settings: Settings) -> list[str]:
+    """Every value that a log must never show."""
+    own = " ".join(
+        (
+            settings.secret_360dialog,
+            settings.webhook_token,
+            settings.meta_app_secret,
+            settings.meta_verify_token,
+            settings.admin_token,
+        )
+    )
+    words = ("TOKEN", "SECRET", "PASSWORD", "URL", "KEY")
+    named = [
+        settings.env.get(name, "")
+        for name in settings.env
+        if any(word in name.upper() for word in words) and not name.endswith("_FILE")
+    ]
+    return [*own.split(), *(value for value in named if value)]

@@ -1,0 +1,222 @@
+"""The commands as a person runs them: output, exit codes, errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.client import partner, waba
+from tests.conftest import RULES
+from tests.fakes.slack import FakeSlack, error
+from tests.relay_process import RelayProcess, run_relay
+
+Run = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    """Run a command in a folder that has rules and a template."""
+
+    async def go(*arguments: str, **env: str) -> tuple[int, str, str]:
+        return await run_relay(*arguments, env=env, cwd=folder)
+
+    return go
+
+
+async def test_check_says_that_all_is_well_or_names_each_finding_at_its_place(
+    run: Run, folder: Path
+) -> None:
+    code, out, _ = await run("check")
+    assert code == 0
+    assert "rules.yaml:1:1: warning: default is missing" in out
+    assert (await run("check", "--strict"))[0] == 1
+    (folder / "rules.yaml").write_text(RULES.replace("send_to: none", "send_to: sales"))
+    code, out, _ = await run("check")
+    assert code == 1
+    assert 'rules.yaml:9:14: error: unknown destination "sales"' in out
+
+
+async def test_check_finds_a_broken_template(run: Run, folder: Path) -> None:
+    (folder / "message_templates" / "quality.md.j2").write_text("# {{ event.title }\n")
+    code, out, _ = await run("check", "--json")
+    shape = json.loads(out)
+    assert code == 1
+    assert shape["ok"] is False
+    assert [f["file"] for f in shape["findings"] if f["level"] == "error"] == [
+        "message_templates/quality.md.j2"
+    ]
+
+
+async def test_explain_says_for_every_rule_why(run: Run, folder: Path) -> None:
+    body = waba("message_template_status_update", {"event": "APPROVED"})
+    (folder / "event.json").write_text(json.dumps(body))
+    code, out, _ = await run("explain", "event.json", "--json")
+    shape = json.loads(out)
+    assert code == 0
+    event = shape["events"][0]
+    assert (event["kind"], event["detail"]) == ("message_template_status_update", "APPROVED")
+    assert [rule["matched"] for rule in event["rules"]] == [True, False]
+    assert "Approved templates are no news" in event["rules"][1]["reason"]
+    assert event["deliveries"] == []
+    assert event["muted_by"] == "Approved templates are no news"
+
+
+async def test_explain_shows_exactly_what_would_be_sent(run: Run) -> None:
+    code, out, _ = await run("explain", "channel_live", "--json")
+    delivery = json.loads(out)["events"][0]["deliveries"][0]
+    assert code == 0
+    assert (delivery["destination"], delivery["rule"]) == ("support", "Everything")
+    assert delivery["message"]["title"] == "Number is live"
+    assert delivery["payload"]["channel"] == "#support"
+    assert "xoxb" not in out
+
+
+async def test_explain_reads_a_body_from_standard_input(folder: Path) -> None:
+    body = json.dumps(partner(1)).encode()
+    code, out, _ = await run_relay("explain", "-", "--json", env={}, cwd=folder, stdin=body)
+    assert code == 0
+    assert json.loads(out)["events"][0]["kind"] == "channel_live"
+
+
+async def test_explain_shows_nothing_private(run: Run, folder: Path) -> None:
+    secret = "a-private-text"
+    body = waba("messages", {"messages": [{"text": {"body": secret}}], "contacts": [secret]})
+    (folder / "chat.json").write_text(json.dumps(body))
+    for options in ((), ("--json",)):
+        code, out, err = await run("explain", "chat.json", *options)
+        assert code == 0
+        assert secret not in out + err
+        assert "messages" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        (("explain", "chanel_live"), 'did you mean "channel_live"'),
+        (("explain", "gone.json"), "cannot read gone.json"),
+        (("explain", "abcdef12"), "no such file"),
+        (("events",), "no such file"),
+        (("events", "--phone", "030 123"), "--phone"),
+        (("events", "--since", "yesterday"), "--since"),
+        (("retry",), "say which deliveries"),
+        (("discard",), "say which deliveries"),
+        (("send-test", "suport"), "did you mean support"),
+        (("serve",), "no webhook secret"),
+        (("nonsense",), "invalid choice"),
+        (("check", "--rules", "gone.yaml"), ""),
+        (("serve", "--sandbox", "--listen", "nowhere"), "RELAY_LISTEN"),
+        (("serve", "--sandbox", "--journal", "sqlite:///no/where.db"), "RELAY_JOURNAL"),
+        (("serve", "--sandbox", "--journal", "postgres://x"), "sqlite:///"),
+    ],
+)
+async def test_wrong_use_is_one_clear_line(
+    run: Run, arguments: tuple[str, ...], fragment: str
+) -> None:
+    code, out, err = await run(*arguments)
+    if arguments[0] == "check":
+        assert code == 1
+        assert "gone.yaml" in out
+        return
+    assert code == 2, out + err
+    assert fragment in err
+    assert len(err.splitlines()) == 1
+    assert "Traceback" not in err
+
+
+async def test_serve_with_bad_rules_and_no_version_prints_the_faults_and_ends_with_2(
+    run: Run, folder: Path
+) -> None:
+    (folder / "rules.yaml").write_text("version: 1\nrulez: []\n")
+    code, _, err = await run("serve", "--sandbox")
+    assert code == 2
+    assert 'rules.yaml:2:1: error: unknown key "rulez": did you mean "rules"?' in err
+
+
+async def test_serve_names_a_missing_secret_of_the_rules(run: Run, folder: Path) -> None:
+    (folder / "rules.yaml").write_text(RULES.replace("xoxb-of-the-tests", '"${TOKEN_X}"'))
+    code, _, err = await run("serve", "--insecure")
+    assert code == 2
+    assert "TOKEN_X is not set" in err
+
+
+async def test_kinds_lists_the_catalogue(run: Run) -> None:
+    code, out, _ = await run("kinds")
+    assert code == 0
+    for kind in ("channel_live", "account_update", "payment", "business_status_update"):
+        assert kind in out
+    assert "relay_alarm" not in out
+
+
+async def test_routes_shows_who_gets_what(run: Run) -> None:
+    code, out, _ = await run("routes", "--phone", "+49 171 3920011")
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert code == 0
+    assert "●" in rows["channel_live"]
+    assert "●" not in rows["message_template_status_update/APPROVED"]
+
+
+async def test_a_demo_of_the_products_own_rules_shows_messages_and_ends(tmp_path: Path) -> None:
+    top = Path(__file__).parent.parent
+    env = {
+        "RELAY_RULES": str(top / "rules.yaml"),
+        "RELAY_TEMPLATES": str(top / "message_templates"),
+    }
+    code, out, err = await run_relay("demo", "--once", env=env, cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert "Number is live" in out
+    assert 'by rule "' in out
+    assert "sample events became" in out
+    assert not os.listdir(tmp_path)  # noqa: PTH208  nothing is left behind
+
+
+async def test_lists_are_read_beside_a_running_relay_and_changes_go_through_it(
+    folder: Path,
+) -> None:
+    async with FakeSlack() as slack:
+        slack.always(error("channel_not_found"))
+        rules = RULES.replace("xoxb-of-the-tests", f'x, api_url: "{slack.api_url}"')
+        relay = RelayProcess(folder / "served", rules)
+        async with relay:
+            assert (await relay.post(partner(1)))[0] == 200
+            found = await relay.until(lambda all_: [d["state"] for d in all_] == ["parked"])
+
+            async def run(*arguments: str) -> tuple[int, str, str]:
+                return await run_relay(*arguments, env=relay.env, cwd=relay.folder)
+
+            code, out, _ = await run("events", "--json")
+            assert code == 0
+            assert json.loads(out.splitlines()[0])["kind"] == "channel_live"
+            code, out, _ = await run("deliveries", "--state", "parked", "--json")
+            assert json.loads(out)["id"] == found[0]["id"]
+            code, out, _ = await run("events", "--kind", "payment")
+            assert "no event matches; the last event came" in out
+            code, out, _ = await run("explain", found[0]["event_id"][:8])
+            assert "What really happened" in out
+            slack.always(None)
+            code, out, _ = await run("retry", found[0]["id"][:6])
+            assert (code, out) == (0, "retried: 1\n")
+            await relay.until(lambda all_: {d["state"] for d in all_} == {"delivered"})
+            assert (await run("discard", "--state", "dead"))[0] == 1
+            assert (await run("serve"))[0] == 2
+        await relay.kill()
+        code, out, _ = await run("retry", "--state", "dead")
+        assert (code, out) == (1, "retried: 0\n")
+
+
+async def test_send_test_says_what_the_target_answered(folder: Path) -> None:
+    async with FakeSlack() as slack:
+        rules = RULES.replace("xoxb-of-the-tests", f'x, api_url: "{slack.api_url}"')
+        (folder / "rules.yaml").write_text(rules)
+        env = {"RELAY_ALLOW_PRIVATE_DESTINATIONS": "1"}
+        code, out, _ = await run_relay("send-test", "support", env=env, cwd=folder)
+        assert code == 0
+        assert "support: it was posted" in out
+        assert "test" in slack.posts[0].json["text"].lower()
+        slack.always(error("not_in_channel"))
+        code, out, _ = await run_relay("send-test", "support", env=env, cwd=folder)
+        assert code == 1
+        assert "not_in_channel" in out
