@@ -438,3 +438,21 @@ def test_destinations_show_no_secret() -> None:
     text = HEAD.replace("https://hooks.slack.com/services/T0/B0/x", "${HOOK}") + RULES
     loaded = config(text, {"HOOK": "https://hooks.slack.com/services/T0/B0/geheim"})
     assert "geheim" not in repr(loaded)
+
+
+def test_an_unusual_teams_host_is_a_warning_at_its_url() -> None:
+    text = """\
+version: 1
+destinations:
+  sales:
+    teams: {url: "https://flows.example.com/x?sig=abcdef"}
+rules:
+  - {name: All, when: {event: "*"}, send_to: sales}
+default: {send_to: sales}
+alarms: {send_to: sales}
+"""
+    config = load_text(text, "rules.yaml", env={}, strict_env=True, outbound=Outbound())
+    told = [str(warning) for warning in config.warnings if "Teams url" in str(warning)]
+    assert told
+    assert told[0].startswith("rules.yaml:4:18: warning:")
+    assert "abcdef" not in str(config.warnings)

@@ -117,6 +117,8 @@ def _build(
     settings = validate(form, kind.destination, fields, what) if fields is not None else None
     if fields is None or settings is None:
         return None
+    for doubt in kind.doubts(settings):
+        form.warning(fields.entries[0].value, doubt)
     account_at, account = accounts.get(transport.name, (None, None))
     if kind.account_needed(settings) and account is None:
         if account_at is None:
