@@ -155,7 +155,7 @@ def test_the_ban_state_tells_the_direction(state: object, direction: str, title:
 )
 def test_template_quality_is_compared(old: str | None, new: str, expected: tuple[str, str]) -> None:
     told = meaning("message_template_quality_update", new, previous_quality_score=old)
-    assert told == ("quality", *expected)
+    assert told == ("template", *expected)
 
 
 @pytest.mark.parametrize("kind", ["template_category_update", "waba_template_category_changed"])

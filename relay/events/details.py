@@ -74,7 +74,7 @@ NUMBER_QUALITY = about(
     },
 )
 TEMPLATE_QUALITY = about(
-    Topic.QUALITY,
+    Topic.TEMPLATE,
     {
         "GREEN": relief("Template quality is high"),
         "YELLOW": bad("Template quality dropped"),
