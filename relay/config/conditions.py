@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from relay.config.findings import nearest, quoted, unknown
 from relay.config.form import Form
 from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar
-from relay.config.phone_lists import PhoneLists
+from relay.config.phone_lists import ClientLists, PhoneLists
 from relay.events import Direction, Severity, Source, Topic
 from relay.events.catalogue import KINDS
 from relay.rules import (
@@ -61,9 +61,10 @@ class _Wanted:
 class Conditions:
     """Compiles the `when` of rules."""
 
-    def __init__(self, form: Form, lists: PhoneLists) -> None:
+    def __init__(self, form: Form, lists: PhoneLists, clients: ClientLists) -> None:
         self._form = form
         self._lists = lists
+        self._clients = clients
 
     def compile(self, node: Node, kinds: Collection[str] = tuple(KINDS)) -> Condition | None:
         """The condition of a `when`, `any` or `not` map; None where a fault was reported.
@@ -227,6 +228,8 @@ class Conditions:
         for node in nodes:
             if isinstance(node, Fields):
                 value = self._regex(entry, node)
+            elif entry.name == "client" and (listed := self._client_list(node)) is not None:
+                value = listed
             elif (filled := self._form.filled(node, entry.name)) is not None:
                 assert isinstance(node, Scalar)
                 value = _Wanted(node, text_matcher(filled.text), node.text, bool(filled.missing))
@@ -235,6 +238,11 @@ class Conditions:
             if value is not None:
                 wanted.append(value)
         return wanted if len(wanted) == len(nodes) else None
+
+    def _client_list(self, node: Node) -> _Wanted | None:
+        word = node.text.strip() if isinstance(node, Scalar) else ""
+        members = self._clients.members(word)
+        return _Wanted(node, members, self._clients.shown(word)) if members is not None else None
 
     def _regex(self, entry: Entry, node: Fields) -> _Wanted | None:
         regex = node.entry("regex")

@@ -35,6 +35,11 @@ class Findings:
         line, column = (where.line, where.column) if where is not None else (0, 0)
         self._faults.setdefault(Fault(self.file, line, column, level, message))
 
+    def adopt(self, other: Findings) -> None:
+        """What was found in another file that belongs to this one."""
+        for fault in other.all:
+            self._faults.setdefault(fault)
+
     @property
     def errors(self) -> tuple[Fault, ...]:
         return tuple(fault for fault in self.all if fault.level == "error")

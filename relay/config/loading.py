@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, available_timezones
@@ -13,10 +13,12 @@ from relay.config.conditions import EVERYTHING, Conditions
 from relay.config.destinations import read_accounts, read_destinations
 from relay.config.findings import Findings, quoted, unknown
 from relay.config.form import Form
+from relay.config.list_files import ListFiles, ReadFile, beside
 from relay.config.nodes import Entry, Fields, Items, Node, Scalar
-from relay.config.phone_lists import PhoneLists
+from relay.config.phone_lists import ClientLists, PhoneLists
 from relay.config.placeholders import Placeholders
-from relay.config.rule_list import Names, check_tests, read_rules, read_send_to
+from relay.config.rule_list import Names, read_rules, read_send_to
+from relay.config.rule_tests import RuleTest, read_tests
 from relay.config.yaml_reader import LARGEST, decode, read
 from relay.errors import ConfigError, Fault
 from relay.rules import Ruleset
@@ -28,6 +30,7 @@ KEYS = (
     "accounts",
     "destinations",
     "phones",
+    "clients",
     "rules",
     "default",
     "alarms",
@@ -55,6 +58,9 @@ class Config:
     warnings: tuple[Fault, ...]
     text: str
     """The file as written, placeholders and all."""
+    tests: tuple[RuleTest, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What the files that it names held, by the names that it gives them."""
 
 
 def load(
@@ -89,6 +95,7 @@ def load(
                 strict_env=strict_env,
                 outbound=outbound,
                 templates=templates,
+                files=ListFiles(beside(path), str(path.parent)),
             )
     raise ConfigError(findings.all)
 
@@ -101,8 +108,13 @@ def load_text(
     strict_env: bool,
     outbound: Outbound,
     templates: Collection[str] | None = None,
+    read_file: ReadFile | None = None,
 ) -> Config:
-    """The same for the text of a file, such as a version from the journal."""
+    """The same for the text of a file, such as a version from the journal.
+
+    `read_file` reads the lists and events that the text names; None: they stand beside the file.
+    """
+    folder = Path(file_name).parent
     return _load(
         text,
         Findings(file_name),
@@ -110,6 +122,7 @@ def load_text(
         strict_env=strict_env,
         outbound=outbound,
         templates=templates,
+        files=ListFiles(read_file or beside(Path(file_name)), str(folder)),
     )
 
 
@@ -121,6 +134,7 @@ def _load(
     strict_env: bool,
     outbound: Outbound,
     templates: Collection[str] | None,
+    files: ListFiles,
 ) -> Config:
     root = read(text, findings)
     if isinstance(root, Scalar) and root.plain and not root.text:
@@ -130,14 +144,19 @@ def _load(
     if root is None:
         raise ConfigError(findings.all)
     form = Form(findings, Placeholders(env, strict=strict_env, findings=findings))
-    config = _read(root, text, form, outbound, templates)
+    config = _read(root, text, form, outbound, templates, files)
     if config is None or findings.errors:
         raise ConfigError(findings.all)
     return config
 
 
 def _read(
-    root: Node, text: str, form: Form, outbound: Outbound, templates: Collection[str] | None
+    root: Node,
+    text: str,
+    form: Form,
+    outbound: Outbound,
+    templates: Collection[str] | None,
+    files: ListFiles,
 ) -> Config | None:
     if isinstance(root, Scalar | Items):
         form.error(root, f"a rules file is a map: begin with `version: {VERSION}`")
@@ -154,15 +173,18 @@ def _read(
         form.error(fields, "destinations is missing: name at least one place to send to")
     found = read_destinations(form, places, accounts, outbound) if places is not None else {}
     names = Names(form, found)
-    conditions = Conditions(form, PhoneLists(form, _value(fields, "phones")))
+    phones = PhoneLists(form, _value(fields, "phones"), files)
+    clients = ClientLists(form, _value(fields, "clients"), files)
+    conditions = Conditions(form, phones, clients)
     rules = _value(fields, "rules")
     if rules is None:
         form.error(fields, f"rules is missing: rules cannot be empty; {EVERYTHING}")
     listed = read_rules(form, rules, conditions, names, templates) if rules is not None else ()
     default = read_send_to(form, fields.entry("default"), names)
     alarms = read_send_to(form, fields.entry("alarms"), names)
-    if (tests := _value(fields, "tests")) is not None:
-        check_tests(form, tests, found)
+    written = _value(fields, "tests")
+    known = tuple(rule.name for rule in listed)
+    tests = read_tests(form, written, found, known, files) if written is not None else ()
     destinations = {name: place for name, place in found.items() if place is not None}
     _warn(form, fields, alarms, destinations)
     return Config(
@@ -174,6 +196,8 @@ def _read(
         keep=keep,
         warnings=form.findings.warnings,
         text=text,
+        tests=tests,
+        files=MappingProxyType(dict(files.texts)),
     )
 
 

@@ -1,27 +1,31 @@
-"""Numbers in rules: patterns, and the named lists under `phones`."""
+"""Numbers and clients in rules: patterns, and the named lists under `phones` and `clients`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from relay.config.findings import quoted, unknown
+from relay.config.findings import Findings, quoted, unknown
 from relay.config.form import Form
+from relay.config.list_files import ListFileError, ListFiles, read_clients, read_phones
 from relay.config.nodes import Broken, Fields, Items, Node, Scalar
 from relay.phones import PhonePattern
-from relay.rules import Exact
+from relay.rules import Exact, Members
+from relay.rules.conditions import Matcher, text_matcher
 
 _LIST_NAME = re.compile(r"[^\W\d_][\w.-]*")
 _SCHEME = re.compile(r"(?:tel|whatsapp)\s*:", re.IGNORECASE)
 MOST_SHOWN = 3
-Numbers = tuple[PhonePattern | Exact, ...]
+Numbers = tuple[PhonePattern | Exact | Members, ...]
 """An `Exact` stands for a number that the environment did not give: no number equals it."""
 
 
 class PhoneLists:
     """The named lists of a file."""
 
-    def __init__(self, form: Form, node: Node | None) -> None:
+    def __init__(self, form: Form, node: Node | None, files: ListFiles) -> None:
         self._form = form
+        self._files = files
         self._lists: dict[str, Numbers] = {}
         self._shown: dict[str, str] = {}
         fields = form.fields(node, "phones") if node is not None else None
@@ -41,13 +45,12 @@ class PhoneLists:
 
     def _list(self, name: str, node: Node) -> Numbers:
         if isinstance(node, Fields):
-            self._form.error(
-                node,
-                "lists from files are not supported yet: write the numbers here, as "
-                f'{name}: ["+49 151 2345678", "+44*"]',
-            )
-            return ()
-        numbers: list[PhonePattern | Exact] = []
+            members = _from_file(self._form, node, name, self._files, read_phones)
+            if members is None:
+                return ()
+            self._shown[name] = f"{name} ({len(members.keys) + len(members.patterns)} numbers)"
+            return (members,)
+        numbers: list[PhonePattern | Exact | Members] = []
         for item in self._form.items(node, f"the list {name}"):
             number = self._pattern(item)
             if number is not None:
@@ -84,6 +87,71 @@ class PhoneLists:
             reason = "what the environment holds is no phone number with its country code"
             self._form.error(node, reason if hidden else str(error))
             return None
+
+
+class ClientLists:
+    """The named lists of clients, by id or name."""
+
+    def __init__(self, form: Form, node: Node | None, files: ListFiles) -> None:
+        self._lists: dict[str, Members] = {}
+        self._shown: dict[str, str] = {}
+        fields = form.fields(node, "clients") if node is not None else None
+        for entry in fields or ():
+            if isinstance(entry.value, Fields):
+                members = _from_file(form, entry.value, entry.name, files, read_clients)
+                if members is not None:
+                    count = len(members.keys) + len(members.patterns)
+                    self._shown[entry.name] = f"{entry.name} ({count} clients)"
+            else:
+                members = self._members(form, entry.name, entry.value)
+                self._shown[entry.name] = _described(entry.name, entry.value)
+            self._lists[entry.name] = members or Members(frozenset())
+
+    def members(self, word: str) -> Members | None:
+        """The list that a word of a rule names, if it names one."""
+        return self._lists.get(word)
+
+    def shown(self, word: str) -> str:
+        """What a list holds, as the file has it."""
+        return self._shown.get(word, word)
+
+    def _members(self, form: Form, name: str, node: Node) -> Members:
+        keys: set[str] = set()
+        patterns: list[Matcher] = []
+        for item in form.items(node, f"the list {name}"):
+            text = form.text(item, "client")
+            matcher = text_matcher(text) if text is not None else None
+            if isinstance(matcher, Exact):
+                keys.add(matcher.folded)
+            elif matcher is not None:
+                patterns.append(matcher)
+        return Members(frozenset(keys), tuple(patterns))
+
+
+def _from_file(
+    form: Form,
+    node: Fields,
+    name: str,
+    files: ListFiles,
+    read: Callable[[str, str], tuple[Members, Findings]],
+) -> Members | None:
+    """What a list file holds; None where its faults were reported."""
+    form.fields(node, f"the list {name}", ("file",))
+    entry = node.entry("file")
+    if entry is None:
+        form.error(node, f"the list {name} must be a list, or {{file: {name}.csv}}")
+        return None
+    file = form.text(entry.value, "file")
+    if file is None:
+        return None
+    try:
+        text = files.text(file)
+    except ListFileError as error:
+        form.error(entry.value, f"the list file {quoted(file)} {error}")
+        return None
+    members, found = read(files.place(file), text)
+    form.findings.adopt(found)
+    return None if found.errors else members
 
 
 def _described(name: str, node: Node) -> str:

@@ -1,19 +1,18 @@
-"""`rules`, `default`, `alarms` and `tests`: who is named, and whether it exists."""
+"""`rules`, `default` and `alarms`: who is named, and whether it exists."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from relay.config.conditions import EVERYTHING, Conditions
 from relay.config.destinations import NOBODY
-from relay.config.findings import nearest, quoted, unknown
+from relay.config.findings import quoted, unknown
 from relay.config.form import Form
 from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar
 from relay.rules import Rule
 
 _RULE_KEYS = ("name", "when", "send_to", "stop", "always", "template")
 _MEANT = {"to": "send_to", "then": "send_to", "destination": "send_to", "if": "when"}
-_TEST_KEYS = ("name", "event", "file", "with", "expect")
 TEMPLATE_END = ".md.j2"
 
 
@@ -143,28 +142,3 @@ def read_send_to(form: Form, entry: Entry | None, names: Names) -> tuple[str, ..
         form.error(entry.key, f"{entry.name} has no `send_to`: name destinations, or none")
         return ()
     return names.read(send_to.value) or ()
-
-
-def check_tests(form: Form, node: Node, destinations: Mapping[str, object]) -> None:
-    """The shape of rule tests; running them is not done here."""
-    if isinstance(node, Scalar | Fields):
-        form.error(node, "tests must be a list: put a dash before each test")
-        return
-    for item in node.items if isinstance(node, Items) else ():
-        fields = form.fields(item, "a test", _TEST_KEYS)
-        if fields is None:
-            continue
-        keys = {entry.name for entry in fields}
-        if "name" not in keys:
-            form.error(fields, "this test has no `name`")
-        if len(keys & {"event", "file"}) != 1:
-            form.error(fields, "a test needs `event` (a bundled sample) or `file`, one of them")
-        expect = fields.entry("expect")
-        if expect is None:
-            form.error(fields, "this test has no `expect`: name destinations, or none")
-            continue
-        for name in expect.value.items if isinstance(expect.value, Items) else (expect.value,):
-            if not isinstance(name, Scalar) or name.text in (*destinations, NOBODY):
-                continue
-            if nearest(name.text, destinations) or name.text:
-                form.error(name, unknown("destination", name.text, list(destinations)))

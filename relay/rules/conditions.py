@@ -198,6 +198,18 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A named list with very many values: `keys` in compared form, and what has wildcards."""
+
+    keys: frozenset[str]
+    patterns: tuple[Matcher, ...] = ()
+
+    def matches(self, value: str, /) -> bool:
+        key = index_key(value) if value.startswith("+") else fold(value)
+        return key in self.keys or any(pattern.matches(value) for pattern in self.patterns)
+
+
 def text_matcher(text: str) -> Exact | Glob:
     """The matcher of a text as a rule writes it."""
     return Glob(text) if "*" in text or "?" in text else Exact(text)
@@ -227,11 +239,17 @@ class Test:
         for matcher in self.matchers:
             if isinstance(matcher, Exact):
                 exact.add(matcher.folded)
+            elif isinstance(matcher, Members):
+                exact |= matcher.keys
+                patterns.extend(matcher.patterns)
             elif isinstance(matcher, PhonePattern) and matcher.exact is not None:
                 exact |= matcher.exact
             else:
                 patterns.append(matcher)
-        object.__setattr__(self, "exact", frozenset(exact))
+        lists = [m.keys for m in self.matchers if isinstance(m, Members)]
+        # Rules that name the same large list share its set.
+        shared = lists[0] if len(lists) == 1 and len(lists[0]) == len(exact) else frozenset(exact)
+        object.__setattr__(self, "exact", shared)
         object.__setattr__(self, "patterns", tuple(patterns))
 
     def holds(self, facts: Facts) -> bool:

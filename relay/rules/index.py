@@ -19,6 +19,7 @@ Anchor = tuple[str, str]
 Anchors = frozenset[Anchor]
 
 PREFIX = "phone prefix"
+MOST_ANCHORS = 2000
 
 
 class Index:
@@ -59,7 +60,13 @@ class Index:
 
 
 def _of_test(test: Test) -> Anchors | None:
-    """The anchors of a test; None where one of its patterns can begin with anything."""
+    """The anchors of a test; None where one of its patterns can begin with anything.
+
+    A list with very many values is no anchor: it costs less to look into it than to file the rule
+    under each of them.
+    """
+    if len(test.exact) > MOST_ANCHORS:
+        return None
     anchors = {(test.key, text) for text in test.exact}
     for pattern in test.patterns:
         if not isinstance(pattern, PhonePattern) or not pattern.prefix:

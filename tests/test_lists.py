@@ -1,0 +1,152 @@
+"""Lists of numbers and clients in files of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from relay.channels import Outbound
+from relay.config import Config, load, load_text
+from relay.errors import ConfigError
+from relay.events import Client, Direction, Event, Severity, Source, Topic
+
+RULES = """\
+version: 1
+accounts: {slack: {token: xoxb-x}}
+destinations:
+  north: {slack: {channel: "#north"}}
+phones:
+  team: {file: north.csv}
+clients:
+  big: {file: big.csv}
+  few: [acme01CL, "Muster*"]
+rules:
+  - name: North
+    when: {phone: team}
+    send_to: north
+  - name: Big
+    when: {client: [big, few]}
+    send_to: north
+alarms: {send_to: north}
+default: {send_to: none}
+"""
+
+
+def loaded(**files: str) -> Config:
+    texts = {"north.csv": "+49 171 3920011\n", "big.csv": "big01CL\n"}
+    texts |= {f"{name}.csv": text for name, text in files.items()}
+
+    def read(name: str) -> bytes:
+        return texts[name].encode()
+
+    return load_text(
+        RULES, "rules.yaml", env={}, strict_env=True, outbound=Outbound(), read_file=read
+    )
+
+
+def faults(**files: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        loaded(**files)
+    return [str(fault) for fault in caught.value.faults if fault.level == "error"]
+
+
+def event(*phones: str, client: Client = Client()) -> Event:  # noqa: B008  a frozen value
+    return Event(
+        id="1", source=Source.PARTNER, kind="channel_live", detail=None, topic=Topic.OTHER,
+        severity=Severity.INFO, direction=Direction.NEUTRAL, title="", phones=phones,
+        client=client, received_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def matched(config: Config, subject: Event) -> tuple[str, ...]:
+    return config.rules.match(subject).matched
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+49 171 3920011",
+        "491713920011",
+        "0049 171 3920011\n",
+        "\ufeff# the north\n\n+49 (0) 171 3920011\r\n",
+        "phone\n+491713920011",
+        "name;phone;since\nShop;+49 171-3920011;2026",
+        'Name,Phone\n"Shop, north","+49 171 3920011"',
+        "name\tnumber\nx\t+491713920011",
+        "+49171*",
+    ],
+)
+def test_a_list_file_is_read_as_people_write_it(text: str) -> None:
+    config = loaded(north=text)
+    assert matched(config, event("+491713920011")) == ("North",)
+    assert matched(config, event("+491723920011")) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("+491713920011\n0171 3920011\n", "north.csv:2:1: error: \"0171 3920011\" is a national"),
+        ("+491713920011\nfoo\n", 'north.csv:2:1: error: "foo" is no phone number'),
+        ("name,phone\nx,+491713920011\ny,\n", "north.csv:3:3: error: nothing stands"),
+        ("name,fone\nx,+491713920011\n", 'north.csv:1:1: error: several columns need a header'),
+        ("", "north.csv:1:1: error: the list is empty"),
+        ("# nobody\n\n", "north.csv:1:1: error: the list is empty"),
+        ('phone\n"+49171', "north.csv:2:1: error:"),
+    ],
+)
+def test_a_fault_in_a_list_file_is_told_at_its_line(text: str, fault: str) -> None:
+    found = faults(north=text)
+    assert len(found) == 1
+    assert found[0].startswith(fault)
+
+
+def test_a_wrong_column_is_not_told_a_thousand_times() -> None:
+    found = faults(north="phone\n" + "nonsense\n" * 1000)
+    assert len(found) == 21
+    assert "not looked at any more" in found[-1]
+
+
+def test_a_list_file_that_is_no_text_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    (tmp_path / "north.csv").write_bytes(b"+491713920011\n\xff\xfe\n")
+    (tmp_path / "big.csv").write_text("big01CL\n")
+    with pytest.raises(ConfigError, match=r"rules\.yaml:6:16: .* not UTF-8 text in line 2"):
+        load(tmp_path / "rules.yaml", env={}, strict_env=True, outbound=Outbound())
+
+
+@pytest.mark.parametrize(
+    ("client", "expected"),
+    [
+        (Client(id="BIG01cl"), ("Big",)),
+        (Client(id="acme01CL"), ("Big",)),
+        (Client(name="Musterladen"), ("Big",)),
+        (Client(id="other01CL", name="Other"), ()),
+    ],
+)
+def test_a_rule_names_a_list_of_clients(client: Client, expected: tuple[str, ...]) -> None:
+    assert matched(loaded(), event(client=client)) == expected
+
+
+def test_the_texts_of_the_files_are_kept_with_the_rules() -> None:
+    files: Mapping[str, str] = loaded().files
+    assert dict(files) == {"north.csv": "+49 171 3920011\n", "big.csv": "big01CL\n"}
+
+
+def test_an_explanation_shows_how_many_a_list_has_and_not_all_of_them() -> None:
+    config = loaded(north="\n".join(f"+4917100{n:05}" for n in range(500)))
+    reason = config.rules.explain(event("+33612345678"))[0].reason
+    assert reason == "phone: wants team (500 numbers), found +33612345678"
+
+
+def test_a_third_of_a_million_numbers_are_no_burden() -> None:
+    """They load within seconds, and matching stays what it is."""
+    text = "\n".join(f"+49{n}" for n in range(15_000_000_000, 15_000_300_000))
+    began = time.monotonic()
+    config = loaded(north=text)
+    assert time.monotonic() - began < 10
+    assert matched(config, event("+4915000123456")) == ("North",)
+    assert matched(config, event("+4915000300000")) == ()
