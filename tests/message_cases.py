@@ -24,10 +24,13 @@ from relay.messages import (
     Quote,
     Text,
 )
+from relay.messages.languages import Voice
 from relay.messages.templates import Context, Templates
 
 NOON = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
+ENGLISH = Voice("en", BERLIN, NOON, NOON)
+GERMAN = Voice("de", BERLIN, NOON, NOON)
 FOLDER = Path(__file__).parent.parent / "message_templates"
 
 

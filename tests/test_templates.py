@@ -98,6 +98,8 @@ def test_faults_of_stored_texts_name_the_folder() -> None:
         ("# T\n{{ 'x'|attr('y') }}", 2, "attr is refused"),
         ("# T\n{{ 'x'|center(99) }}", 2, "no filter 'center'"),
         ("# T\n{{ 'x'|uper }}", 2, "did you mean 'upper'"),
+        ("# T\n{{ event.occurred_at|date('%999999999d') }}", 2, "nor a pattern"),
+        ("# T\n{{ event.occurred_at|date('shrt') }}", 2, "neither short, day, time nor"),
         ("# T\n{{ 'x'|_plain }}", 2, "no filter '_plain'"),
         ("# T\n{% if 1 is od %}{% endif %}", 2, "no test 'od'"),
         ("# T\n{{ 9 ** 9 }}", 2, "** is refused"),
@@ -116,6 +118,9 @@ def test_faults_of_stored_texts_name_the_folder() -> None:
         ("# T\n{% endif %}", 2, ""),
         ("x" * 70_000, 1, "larger than 64 KB"),
         ("# T\n{{ " + "(" * 400 + ")" * 400 + " }}", 1, "cannot be compiled"),
+        ("# T\n" + "{% for a in [] %}" * 13 + "{% endfor %}" * 13, 2, "nested too deeply"),
+        ("# T\n" + "{% if a %}" * 45 + "{% endif %}" * 45, 2, "nested too deeply"),
+        ("# T\n{{ " + "[" * 45 + "]" * 45 + " }}", 2, "nested too deeply"),
     ],
 )
 def test_what_is_refused_at_load(text: str, line: int, said: str) -> None:
@@ -141,6 +146,35 @@ def test_what_is_refused_at_load(text: str, line: int, said: str) -> None:
 )
 def test_markdown_of_every_branch_is_checked_at_load(text: str, line: int) -> None:
     assert any(fault.startswith(f"x.md.j2:{line}:") for fault in faults(text)), faults(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for a in event.phones %}" * 12 + "x" + "{% endfor %}" * 12,
+        "{% if event.phone %}" * 37 + "x" + "{% endif %}" * 37,
+        "{{ " + "[" * 37 + "1" + "]" * 37 + " }}",
+        "{{ " + "not " * 36 + "event.phone }}",
+        "{{ event" + ".data['a']" * 18 + " }}",
+        "{{ event.kind" + "|upper|lower" * 18 + " }}",
+        "{{ " + "(event.kind ~ " * 36 + "'x'" + ")" * 36 + " }}",
+        "{% macro m(x) %}" * 12 + "{{ x }}" + "{% endmacro %}" * 12 + "x",
+        "{% set x %}" * 30 + "x" + "{% endset %}" * 30 + "x",
+        "{{ " + " + ".join(["1"] * 36) + " }}",
+        "{{ " + " or ".join(["event.nope"] * 30) + " or 'x' }}",
+        "{% with a = 1 %}" * 35 + "x" + "{% endwith %}" * 35,
+        "{% if a %}" + "{% elif b %}" * 300 + "{% endif %}x",
+    ],
+)
+def test_what_loads_can_be_compiled(text: str) -> None:
+    for suffix in (".md.j2", ".slack.json.j2"):
+        shown = (
+            f"# T\n\n{text}"
+            if suffix == ".md.j2"
+            else f'{{% set s %}}{text}{{% endset %}}{{"a": 1}}'
+        )
+        templates = Templates.from_texts({"default.md.j2": "# T", f"default{suffix}": shown})
+        assert templates.render(an_event(), context=a_context()).fault is None
 
 
 def test_a_title_may_differ_by_branch() -> None:
@@ -312,9 +346,9 @@ def test_keys_come_before_methods_and_there_are_no_methods() -> None:
     ("text", "shown"),
     [
         ("{{ event.phone|phone }}", "+49 171 3920011"),
-        ("{{ event.data.current_limit|words }}", "10,000 a day"),
+        ("{{ event.data.current_limit|words }}", "10,000 conversations a day"),
         ("{{ event.occurred_at|date('%d.%m.%Y') }}", "02.03.2026"),
-        ("{{ 7500|duration }}", "2 h 5 min"),
+        ("{{ 7500|duration }}", "2 hours 5 minutes"),
         ("{{ event.phones|map('phone')|join(', ') }}", "+49 171 3920011"),
         ("{{ [3, 1, 2]|sort|join('-') }} {{ [1, 2]|sum }} {{ [1, 5]|max }}", "1-2-3 3 5"),
         ("{{ 'a,b'.split(',')|last }} {{ ' x '.strip() }} {{ 'abc'[1:] }}", "b x bc"),
@@ -498,7 +532,7 @@ def test_the_parse_is_the_same_for_all_events_that_take_the_same_way() -> None:
             "more than 64 KB",
         ),
         ("# T\n\n{{ 1.5|round(999999999) }}", "precision goes from 0 to 12"),
-        ("# T\n\n{{ event.occurred_at|date('%999999999d') }}", "no pattern"),
+        ("# T\n{% set f = '%999999999d' %}\n{{ event.occurred_at|date(f) }}", "nor a pattern"),
     ],
 )  # fmt: skip
 def test_a_fault_yields_the_built_in_message_that_names_it(text: str, said: str) -> None:
@@ -577,3 +611,10 @@ def test_rendering_takes_less_than_a_millisecond() -> None:
         templates.render(an_event(), context=a_context(now=NOON))
         spans.append(time.perf_counter() - started)
     assert min(spans) < 0.001
+
+
+def test_a_method_of_a_text_works_inside_a_loop_too() -> None:
+    text = '# T\n\n{% for word in ["ab", "cd"] %}{% if word.startswith("a") %}{{ word }}{% endif %}{% endfor %}\n'
+    message = written(text, an_event())
+    assert message.fault is None
+    assert message.text.startswith("ab")

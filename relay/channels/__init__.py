@@ -49,6 +49,8 @@ class Destination:
     """Mail addresses; empty for the other channels."""
     fingerprint: str = ""
     """A hash over all its settings, secrets included: another one means that it was edited."""
+    language: str = "en"
+    """The language of its messages: `de`, `pt-BR`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -51,6 +51,14 @@ def _opened(values: Mapping[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=512)
 def _slow_hash(secret: str) -> str:
     return hashlib.scrypt(secret.encode(), salt=b"relay fingerprint", dklen=16, **_SLOW).hex()
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL that nobody has checked; empty ones where it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def checked_url(url: str, what: str, outbound: Outbound) -> str:

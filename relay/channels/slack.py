@@ -8,13 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator, model_validator
 
 from relay.channels import Destination, Outbound, Pace, Parcel, slack_payload
 from relay.channels.exchange import Sessions, Wire, unanswered
-from relay.channels.settings import Settings, checked_url, fingerprint, short_hash
+from relay.channels.settings import Settings, checked_url, fingerprint, short_hash, split_url
 from relay.channels.slack_answers import read_api, read_hook
 from relay.deliveries import Outcome, Scope, Transient
 
@@ -79,7 +78,7 @@ def account_needed(settings: SlackSettings) -> bool:
 def doubts(settings: SlackSettings) -> tuple[str, ...]:
     """What is probably wrong about these settings."""
     hook = settings.webhook.get_secret_value() if settings.webhook else ""
-    if urlsplit(hook).path.startswith("/triggers/"):
+    if split_url(hook).path.startswith("/triggers/"):
         return (
             "the Slack webhook starts a workflow (/triggers/): it takes 10 messages a minute and "
             "does not show them as they are; create an incoming webhook (/services/)",

@@ -8,47 +8,25 @@ is parsed by Slack, so it is escaped.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
 from typing import Any
 
-from relay.channels import Parcel
+from relay.channels import Parcel, slack_blocks
 from relay.channels.fitting import Tone, fit, tone
-from relay.channels.slack_limits import (
-    ALL_TEXT,
-    BLOCKS,
-    BUTTON,
-    BUTTONS,
-    CONTEXT,
-    HEADER,
-    RICH_TEXT,
-    TEXT,
-    problems,
-)
-from relay.channels.texts import clean, cut, one_line, units
+from relay.channels.gist import gist
+from relay.channels.slack_limits import ALL_TEXT, BLOCKS, HEADER, RICH_TEXT, TEXT, problems
+from relay.channels.slack_override import overridden
+from relay.channels.texts import cut, one_line, units
 from relay.errors import UnsendableError
-from relay.messages import (
-    Block,
-    Break,
-    Bullets,
-    Buttons,
-    Facts,
-    Inline,
-    Item,
-    Link,
-    Message,
-    Paragraph,
-    Quote,
-    Text,
-)
+from relay.messages import Message
 
 COLOURS = {
     Tone.GOOD: "#2eb67d",
-    Tone.INFO: "#8d9096",
+    Tone.INFO: "#1d9bd1",
     Tone.WARNING: "#ecb22e",
     Tone.BAD: "#e01e5a",
 }
 _NAMESPACE = uuid.UUID("5e5d8a5c-6f0e-4d6f-9d0b-0c54e3f8a7b1")
-_Element = dict[str, Any]
+_LONGEST_TITLE = 1_000
 
 
 def client_msg_id(delivery_id: str) -> str:
@@ -61,14 +39,21 @@ def client_msg_id(delivery_id: str) -> str:
 
 def write(parcel: Parcel, channel: str | None) -> dict[str, Any]:
     """The arguments of `chat.postMessage`, or the body of a webhook where `channel` is None."""
+    message = parcel.message
     body: dict[str, Any] = {}
     if channel is not None:
         body = {"channel": channel, "client_msg_id": client_msg_id(parcel.delivery_id)}
-    body |= _words(parcel.message) if parcel.plain else _dressed(parcel.message)
+    if parcel.plain:
+        body |= _words(message)
+    elif "slack" in message.native:
+        body |= overridden(message, message.native["slack"], notification(message))
+    else:
+        body |= _dressed(message)
     body |= {"link_names": False, "unfurl_links": False, "unfurl_media": False}
     found = problems(body)
     if found:
-        raise UnsendableError(f"Slack would not take this message: {found[0]}")
+        what = "this message" if parcel.plain or "slack" not in message.native else "the override"
+        raise UnsendableError(f"Slack would not take {what}: {found[0]}")
     return body
 
 
@@ -80,114 +65,32 @@ def escaped(text: str) -> str:
 def _words(message: Message) -> dict[str, Any]:
     # `mrkdwn` and `parse` off: this text is what people read, so nothing in it may be styled
     # or become a link.
-    return {"text": _notification(message), "mrkdwn": False, "parse": "none"}
+    short = fit(message, room=TEXT, each=TEXT, most=BLOCKS)
+    return {"text": _text(f"{short.title}\n{short.text}"), "mrkdwn": False, "parse": "none"}
 
 
-def _notification(message: Message) -> str:
-    title = one_line(message.title) or "(no title)"
-    body = clean(message.text).strip()
-    return escaped(cut(f"{title}\n{body}".strip(), TEXT, lambda text: units(escaped(text))))
+def notification(message: Message) -> str:
+    """What a phone shows: the title and how the body begins; escaped, for it is parsed."""
+    return _text(f"{one_line(message.title[:_LONGEST_TITLE]) or '(no title)'}\n{gist(message)}")
+
+
+def _text(text: str) -> str:
+    return escaped(cut(text.strip(), TEXT, lambda text: units(escaped(text))))
 
 
 def _dressed(message: Message) -> dict[str, Any]:
     fitted = fit(message, room=ALL_TEXT, each=RICH_TEXT - 100, most=BLOCKS - 5)
-    header = cut(fitted.title, HEADER)
-    blocks = [_block(block) for block in fitted.blocks]
+    colour = tone(message)
+    blocks = slack_blocks.written(fitted.blocks, colour, columns=True)
+    if len(blocks) > BLOCKS - 2:
+        blocks = slack_blocks.written(fitted.blocks, colour, columns=False)
     if fitted.footer:
-        footer = _plain_text(cut(fitted.footer, CONTEXT))
-        blocks.append({"type": "context", "elements": [footer]})
+        blocks.append(slack_blocks.footer(fitted.footer))
     body: dict[str, Any] = {
-        "text": _notification(message),
-        "blocks": [{"type": "header", "text": _plain_text(header)}],
+        "text": notification(message),
+        "blocks": [slack_blocks.header(fitted.title)],
     }
     if blocks:
-        body["attachments"] = [{"color": COLOURS[tone(message)], "blocks": blocks}]
+        fallback = escaped(cut(fitted.title, HEADER))
+        body["attachments"] = [{"color": COLOURS[colour], "fallback": fallback, "blocks": blocks}]
     return body
-
-
-def _block(block: Block) -> _Element:
-    match block:
-        case Paragraph(inlines=inlines):
-            return _rich_text([_section("rich_text_section", inlines)])
-        case Bullets(items=items, ordered=ordered):
-            return _rich_text(list(_lists(items, ordered, 0)))
-        case Quote(paragraphs=paragraphs):
-            lines: list[Inline] = []
-            for paragraph in paragraphs:
-                lines += [Break(), Break(), *paragraph] if lines else paragraph
-            return _rich_text([_section("rich_text_quote", lines)])
-        case Facts(facts=facts):
-            pairs: list[Inline] = []
-            for fact in facts:
-                pairs += [Break()] if pairs else []
-                pairs += [Text(f"{fact.label}: ", bold=True), *fact.value]
-            return _rich_text([_section("rich_text_section", pairs)])
-        case Buttons(links=links):
-            return {"type": "actions", "elements": [_button(link) for link in links[:BUTTONS]]}
-
-
-def _rich_text(elements: Sequence[_Element]) -> _Element:
-    return {"type": "rich_text", "elements": list(elements)}
-
-
-def _section(kind: str, inlines: Sequence[Inline]) -> _Element:
-    return {"type": kind, "elements": [_inline(inline) for inline in inlines]}
-
-
-def _lists(items: tuple[Item, ...], ordered: bool, indent: int) -> Iterator[_Element]:
-    """Slack has no nested lists: an inner one is a further list with an indent."""
-    style = "ordered" if ordered else "bullet"
-    run: list[_Element] = []
-    done = 0
-    for item in items:
-        run.append(_section("rich_text_section", item.inlines or (Text("–"),)))
-        if item.items:
-            yield _list(run, style, indent, done)
-            yield from _lists(item.items, False, indent + 1)
-            done += len(run)
-            run = []
-    if run:
-        yield _list(run, style, indent, done)
-
-
-def _list(sections: list[_Element], style: str, indent: int, done: int) -> _Element:
-    shape: _Element = {
-        "type": "rich_text_list",
-        "style": style,
-        "indent": indent,
-        "elements": sections,
-    }
-    if style == "ordered" and done:
-        shape["offset"] = done
-    return shape
-
-
-def _inline(inline: Inline) -> _Element:
-    match inline:
-        case Text(text=text):
-            style = {
-                name: True
-                for name, on in (
-                    ("bold", inline.bold),
-                    ("italic", inline.italic),
-                    ("code", inline.code),
-                )
-                if on
-            }
-            return {"type": "text", "text": text} | ({"style": style} if style else {})
-        case Link(label=label, url=url):
-            return {"type": "link", "url": url} | ({"text": label} if label != url else {})
-        case Break():
-            return {"type": "text", "text": "\n"}
-
-
-def _button(link: Link) -> _Element:
-    return {
-        "type": "button",
-        "text": _plain_text(cut(link.label, BUTTON)),
-        "url": link.url,
-    }
-
-
-def _plain_text(text: str) -> _Element:
-    return {"type": "plain_text", "text": text, "emoji": False}

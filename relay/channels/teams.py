@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from relay.channels import Destination, Outbound, Pace, Parcel, teams_answers, teams_card
 from relay.channels.exchange import Sessions, unanswered
-from relay.channels.settings import Settings, checked_url, fingerprint, short_hash
+from relay.channels.settings import Settings, checked_url, fingerprint, short_hash, split_url
 from relay.channels.texts import url_secrets
 from relay.deliveries import Outcome, Transient
 
@@ -78,7 +78,7 @@ def is_retired(url: str) -> bool:
 
 def doubts(settings: TeamsSettings) -> tuple[str, ...]:
     """What is probably wrong about these settings."""
-    host = (urlsplit(settings.url.get_secret_value()).hostname or "").rstrip(".")
+    host = (split_url(settings.url.get_secret_value()).hostname or "").rstrip(".")
     # What ends in .invalid stands in for a secret that is not set here.
     if host.endswith((*WORKFLOW_HOSTS, ".invalid")):
         return ()

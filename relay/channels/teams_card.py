@@ -7,14 +7,17 @@ Version 1.4, which every Teams client shows. All texts stand in `RichTextBlock`s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from relay.channels import Parcel
-from relay.channels.fitting import Tone, tidy, tone, trim
-from relay.channels.texts import cut
+from relay.channels.fitting import Tidy, Tone, tidy, tone, trim
+from relay.channels.gist import gist
+from relay.channels.teams_elements import SCHEMA, VERSION, footer, line, run
+from relay.channels.teams_override import overridden
+from relay.channels.texts import cut, units
+from relay.channels.tidying import NOTHING, heading
 from relay.errors import UnsendableError
 from relay.messages import (
     Block,
@@ -37,20 +40,30 @@ MOST_BYTES = 20_000
 of 24,453 bytes had grown to 28,897 there (MicrosoftDocs/msteams-docs#11274)."""
 STYLES = {
     Tone.GOOD: "good",
-    Tone.INFO: "emphasis",
+    Tone.INFO: "accent",
     Tone.WARNING: "warning",
     Tone.BAD: "attention",
 }
+"""Of the title's container and of its letters: themes have both for light and dark."""
+_TITLE_STYLE = {"weight": "Bolder", "size": "Medium"}
 _TITLE = 300
 _BUTTON = 75
 _MOST_ACTIONS = 6
 """Teams shows six actions of a set."""
 _ROOM = 12_000
-_NEAR = 64
-"""Characters by which the room may miss the best one."""
+_NEAR = 0.9
+"""How much of the limit is near enough to it."""
+_TRIES = 8
 _EACH = 6_000
 _MOST_BLOCKS = 60
-_INDENT = "\u00a0\u00a0\u00a0\u00a0"
+_LETTER = 8
+"""Pixels of a letter in bold, about."""
+_PHONE = 288
+"""Pixels of a card's width on a phone; nothing may need more."""
+_LABELS = (72, 104, 128)
+"""The column of labels: the narrowest, the widest for a whole label, the widest for a word."""
+_BUTTON_EDGE = 32
+"""Pixels of a button beside its letters, with the gap before the next one."""
 _Element = dict[str, Any]
 
 
@@ -60,22 +73,42 @@ def write(parcel: Parcel) -> dict[str, Any]:
     Raises `UnsendableError` where not even the shortest form is short enough.
     """
     message = parcel.message
-    dressed, plain = tidy(message, _EACH), tidy(_words(message), _EACH)
-    write_at = partial(_body, plain if parcel.plain else dressed, plain=parcel.plain)
-    if len(encoded(body := write_at(_ROOM))) <= MOST_BYTES:
+    if "teams" in message.native and not parcel.plain:
+        summary = _summary(message)
+        body = _posted(overridden(message, message.native["teams"], summary), summary)
+        if (size := len(encoded(body))) > MOST_BYTES:
+            raise UnsendableError(
+                f"the Teams override makes a body of {size} bytes, {MOST_BYTES} are allowed"
+            )
         return body
-    # What a card costs beside its text depends on its parts, so the room is found by trying.
-    low, high = 0, _ROOM
-    while high - low > _NEAR:
-        middle = (low + high) // 2
-        if len(encoded(write_at(middle))) <= MOST_BYTES:
-            low = middle
+    found = None if parcel.plain else _largest(tidy(message, room=_ROOM, each=_EACH), plain=False)
+    found = found or _largest(tidy(_words(message), room=_ROOM, each=_EACH), plain=True)
+    if found is None:
+        raise UnsendableError("the message is too long for Teams, whatever is cut")
+    return found
+
+
+def _largest(tidied: Tidy, *, plain: bool) -> dict[str, Any] | None:
+    """The body with as much of the message as there is room for; None where nothing fits.
+
+    What a card costs beside its text depends on its parts, so the room is found by trying.
+    """
+    best: dict[str, Any] | None = None
+    most = min(tidied.cost, _ROOM)
+    low, high, room = 0, most, most
+    for _ in range(_TRIES):
+        body = _body(tidied, room, plain=plain)
+        size = len(encoded(body))
+        if size <= MOST_BYTES:
+            best, low = body, room
+            if room == most or size >= _NEAR * MOST_BYTES:
+                return best
         else:
-            high = middle
-    for body in (write_at(low), write_at(low // 2), _body(plain, low // 2, plain=True)):
-        if len(encoded(body)) <= MOST_BYTES:
-            return body
-    raise UnsendableError("the message is too long for Teams, whatever is cut")
+            high = room
+        # As if bytes grew with the room; a little less, so that it soon fits.
+        guess = int(room * 0.96 * MOST_BYTES / size)
+        room = guess if low < guess < high else (low + high) // 2
+    return best
 
 
 def encoded(body: object) -> bytes:
@@ -83,16 +116,26 @@ def encoded(body: object) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _body(message: Message, room: int, *, plain: bool) -> dict[str, Any]:
+def _body(tidied: Tidy, room: int, *, plain: bool) -> dict[str, Any]:
+    fitted = trim(tidied, room, _MOST_BLOCKS)
+    summary = _summary(fitted)
     card = {
-        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "$schema": SCHEMA,
         "type": "AdaptiveCard",
-        "version": "1.4",
+        "version": VERSION,
+        "lang": fitted.language,
+        "fallbackText": summary,
         "msteams": {"width": "Full"},
-        "body": list(_plain(message, room) if plain else _dressed(message, room)),
+        "body": list(_plain(fitted) if plain else _dressed(fitted)),
     }
+    return _posted(card, summary)
+
+
+def _posted(card: Mapping[str, Any], summary: str) -> dict[str, Any]:
+    """The card as a Workflows webhook takes it; a flow may show `summary` in notifications."""
     return {
         "type": "message",
+        "summary": summary,
         "attachments": [
             {
                 "contentType": "application/vnd.microsoft.card.adaptive",
@@ -103,84 +146,134 @@ def _body(message: Message, room: int, *, plain: bool) -> dict[str, Any]:
     }
 
 
+def _summary(message: Message) -> str:
+    parts = (cut(heading(message).title, _TITLE), gist(message))
+    return "\n".join(part for part in parts if part)
+
+
 def _words(message: Message) -> Message:
     """The message as lines of text and nothing else."""
     paragraphs = tuple(Paragraph((Text(part),)) for part in message.text.split("\n\n"))
     return replace(message, blocks=paragraphs, footer="")
 
 
-def _plain(message: Message, room: int) -> Iterator[_Element]:
-    fitted = trim(message, room, _MOST_BLOCKS)
-    yield _line([_run(cut(fitted.title, _TITLE), weight="Bolder")])
-    for block in fitted.blocks:
-        yield from _block(block)
+def _plain(message: Message) -> Iterator[_Element]:
+    yield line([run(cut(message.title, _TITLE), weight="Bolder")])
+    for block in message.blocks:
+        yield from _block(block, Tone.INFO)
 
 
-def _dressed(message: Message, room: int) -> Iterator[_Element]:
-    fitted = trim(message, room, _MOST_BLOCKS)
+def _dressed(message: Message) -> Iterator[_Element]:
+    colour = tone(message)
     yield {
         "type": "Container",
-        "style": STYLES[tone(message)],
+        "style": STYLES[colour],
         "bleed": True,
-        "items": [_line([_run(cut(fitted.title, _TITLE), weight="Bolder", size="Medium")])],
+        # The container's style colours the band; letters of the same colour would not be legible
+        # on it in Teams' own light theme.
+        "items": [line([run(cut(message.title, _TITLE), **_TITLE_STYLE)])],
     }
-    for block in fitted.blocks:
-        yield from _block(block)
-    if fitted.footer:
-        yield _line([_run(fitted.footer, isSubtle=True, size="Small")]) | {"separator": True}
+    for block in message.blocks:
+        yield from _block(block, colour)
+    if message.footer:
+        yield footer(message.footer)
 
 
-def _block(block: Block) -> Iterator[_Element]:
+def _block(block: Block, colour: Tone) -> Iterator[_Element]:
     match block:
         case Paragraph(inlines=inlines):
             yield from _lines(inlines)
         case Bullets(items=items, ordered=ordered):
-            yield from _items(items, ordered, "")
+            yield from _items(items, ordered, 0)
         case Quote(paragraphs=paragraphs):
             quoted = [line for inlines in paragraphs for line in _lines(inlines)]
             yield {"type": "Container", "style": "emphasis", "items": quoted}
         case Facts(facts=facts):
-            for number, fact in enumerate(facts):
-                yield _fact(fact) | ({"spacing": "Small"} if number else {})
+            yield from _facts(facts)
         case Buttons(links=links):
-            for start in range(0, len(links), _MOST_ACTIONS):
-                actions = [_button(link) for link in links[start : start + _MOST_ACTIONS]]
-                yield {"type": "ActionSet", "actions": actions}
+            for number, row in enumerate(_rows(links)):
+                actions = [_button(link) for link in row]
+                if not number and colour in (Tone.WARNING, Tone.BAD):
+                    actions[0]["style"] = "positive"  # something is to be done, and this is it
+                tight = {"spacing": "Small"} if number else {}
+                yield {"type": "ActionSet", "actions": actions} | tight
 
 
 def _lines(inlines: Iterable[Inline]) -> Iterator[_Element]:
-    """One block a line: a line break inside a run is not shown everywhere."""
-    line: list[_Element] = []
+    """One block a line: a line break inside a run is not shown everywhere.
+
+    A line that begins in bold ("Sales: …") stands a little apart.
+    """
+    runs: list[_Element] = []
     first = True
     for inline in (*inlines, Break()):
         if not isinstance(inline, Break):
-            line.append(_inline(inline))
+            runs.append(_inline(inline))
             continue
-        if line:
-            yield _line(line) | ({} if first else {"spacing": "None"})
+        if runs:
+            apart = {"spacing": "Small" if "weight" in runs[0] else "None"}
+            yield line(runs) | ({} if first else apart)
             first = False
-        line = []
+        runs = []
 
 
-def _items(items: tuple[Item, ...], ordered: bool, indent: str) -> Iterator[_Element]:
+def _items(items: tuple[Item, ...], ordered: bool, level: int) -> Iterator[_Element]:
+    """Sign and text in two columns, so that a second line stands below the first."""
     for number, item in enumerate(items, 1):
-        mark = f"{number}. " if ordered else ("◦ " if indent else "• ")
-        for place, line in enumerate(_lines(item.inlines or (Text("–"),))):
-            lead = indent + (mark if place == 0 else _INDENT)
-            tight = {} if number == 1 and not indent and place == 0 else {"spacing": "Small"}
-            yield line | {"inlines": [_run(lead), *line["inlines"]]} | tight
-        yield from _items(item.items, False, indent + _INDENT)
+        sign = f"{number}." if ordered else ("◦" if level else "•")
+        first = number == 1 and not level
+        lines = list(_lines(item.inlines or (Text(NOTHING),)))
+        width = (2 * level + len(sign)) * _LETTER + 2
+        lead = line([run("\u00a0" * 4 * level + sign)])
+        yield _columns(lead, width, lines) | ({} if first else {"spacing": "Small"})
+        yield from _items(item.items, False, level + 1)
 
 
-def _fact(fact: Fact) -> _Element:
-    label = [_line([_run(fact.label, weight="Bolder")])]
+def _facts(facts: tuple[Fact, ...]) -> Iterator[_Element]:
+    """Label left and value right; a label with a word too long for its column above its value."""
+    width = _LABELS[0]
+    for fact in facts:
+        whole, word = units(fact.label) * _LETTER, _longest_word(fact.label)
+        # A label of several words may as well stand on two lines.
+        wrapped = max(word, min(whole // 2 + 2 * _LETTER, _LABELS[1]))
+        if word <= _LABELS[2]:
+            width = max(width, whole if whole <= _LABELS[1] else wrapped)
+    for number, fact in enumerate(facts):
+        tight = {"spacing": "Small"} if number else {}
+        label, value = line([run(fact.label, weight="Bolder")]), list(_lines(fact.value))
+        if _longest_word(fact.label) <= _LABELS[2]:
+            yield _columns(label, width, value) | tight
+        else:
+            yield label | tight
+            yield from (shown | {"spacing": "None"} for shown in value)
+
+
+def _longest_word(label: str) -> int:
+    return max((units(word) for word in label.split()), default=0) * _LETTER
+
+
+def _columns(left: _Element, width: int, right: list[_Element]) -> _Element:
     return {
         "type": "ColumnSet",
         "columns": [
-            {"type": "Column", "width": 1, "items": label},
-            {"type": "Column", "width": 3, "items": list(_lines(fact.value))},
+            {"type": "Column", "width": f"{width}px", "items": [left]},
+            {"type": "Column", "width": "stretch", "spacing": "Small", "items": right},
         ],
     }
+
+
+def _rows(links: tuple[Link, ...]) -> Iterator[list[Link]]:
+    """As many buttons beside each other as a phone has room for: it does not wrap them."""
+    row: list[Link] = []
+    used = 0
+    for link in links:
+        size = units(link.label) * _LETTER + _BUTTON_EDGE
+        if row and (used + size > _PHONE or len(row) == _MOST_ACTIONS):
+            yield row
+            row, used = [], 0
+        row.append(link)
+        used += size
+    yield row
 
 
 def _inline(inline: Text | Link) -> _Element:
@@ -193,17 +286,9 @@ def _inline(inline: Text | Link) -> _Element:
                 style["italic"] = True
             if code:
                 style["fontType"] = "Monospace"
-            return _run(text, **style)
+            return run(text, **style)
         case Link(label=label, url=url):
-            return _run(label, color="Accent", selectAction={"type": "Action.OpenUrl", "url": url})
-
-
-def _run(text: str, **style: Any) -> _Element:
-    return {"type": "TextRun", "text": text, **style}
-
-
-def _line(runs: Sequence[_Element]) -> _Element:
-    return {"type": "RichTextBlock", "inlines": list(runs)}
+            return run(label, color="Accent", selectAction={"type": "Action.OpenUrl", "url": url})
 
 
 def _button(link: Link) -> _Element:

@@ -27,6 +27,8 @@ def clean(text: str) -> str:
 
     Every kind of line break becomes a newline; tabs and joiners inside emoji stay.
     """
+    if text.isascii() and text.isprintable():
+        return text
     text = _SURROGATE.sub("\ufffd", text)
     text = _UNWANTED.sub("", _NEWLINES.sub("\n", text))
     return _STACK.sub(r"\1", text)

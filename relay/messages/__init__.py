@@ -6,7 +6,9 @@ can only ever be text. The channels write it natively.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from relay.events import Direction, Severity
 
@@ -103,7 +105,11 @@ class Message:
     missing: tuple[str, ...] = ()
     """Names that the template asked for and the event does not have."""
     fault: str | None = None
-    """Why the template failed, when this is the built-in message in its place."""
+    """Why the template or its override failed, when another form stands in its place."""
+    native: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Overrides by channel: the parsed JSON of `slack` and `teams`, the HTML text of `email`."""
+    language: str = "en"
+    """The language in which it was written: `de`, `pt-BR`."""
 
     @property
     def text(self) -> str:

@@ -15,7 +15,9 @@ from relay.messages import Block, Fact, Facts, Message, Paragraph, Text
 from relay.messages.facts import emoji, who
 from relay.messages.filling import LONGEST_TITLE
 from relay.messages.filters import show_moment
+from relay.messages.languages import DEFAULT, Voice
 from relay.messages.marks import one_line
+from relay.messages.phrases import phrase, title
 from relay.phones import display
 
 LATE = timedelta(minutes=15)
@@ -38,6 +40,14 @@ class Context:
     destination: str | None = None
     strict: bool = False
     """A missing value raises instead of showing as `[missing: name]`; for checks."""
+    language: str = DEFAULT
+    """The language of its destination."""
+    channel: str | None = None
+    """Whose override is wanted beside the Markdown; None: every channel's, for checks."""
+
+    def voice(self, event: Event) -> Voice:
+        """How a message about that event speaks."""
+        return Voice(self.language, self.timezone, self.now, event.late_since)
 
 
 def fallback(event: Event, context: Context, reason: str | None = None) -> Message:
@@ -46,36 +56,46 @@ def fallback(event: Event, context: Context, reason: str | None = None) -> Messa
     `reason` says in one line why it stands in another's place. Of the sender's data only the
     names of fields are told.
     """
+    language = context.language
     said = one_line(reason, 500) if reason else None
-    name = who(event)
-    title = f"{emoji(event)} {one_line(event.title, 160)}{f': {name}' if name else ''}"
+    name = who(event, language)
+    what = one_line(title(event.title, language), 160)
     blocks: list[Block] = []
     if said:
-        blocks.append(Paragraph((Text(f"This is the plain message: {said}"),)))
-    facts = (Fact(label, (Text(value),)) for label, value in _facts(event) if value)
+        blocks.append(Paragraph((Text(phrase("plain", language, reason=said)),)))
+    facts = (Fact(label, (Text(value),)) for label, value in _facts(event, language) if value)
     blocks.append(Facts(tuple(facts)))
     message = Message(
-        title=title,
+        title=f"{emoji(event)} {what}{f': {name}' if name else ''}",
         blocks=tuple(blocks),
         footer=footer(event, context),
         severity=event.severity,
         direction=event.direction,
         fault=said,
+        language=language,
     )
     return marked(message, event, context)
 
 
-def _facts(event: Event) -> Iterator[tuple[str, str]]:
+def without_override(message: Message, reason: str) -> Message:
+    """The message in its usual form, which says in one line why its override is not used."""
+    said = one_line(reason, 500)
+    told = Paragraph((Text(phrase("override", message.language, reason=said)),))
+    return replace(message, native={}, fault=said, blocks=(*message.blocks, told))
+
+
+def _facts(event: Event, language: str) -> Iterator[tuple[str, str]]:
     client = [part for part in (event.client.name, event.client.id) if part]
-    yield "Client", one_line(" / ".join(client), 200)
-    yield "Name", one_line(event.phone_name or "", 200)
-    yield "Number", ", ".join(display(one_line(phone, 40)) for phone in event.phones[:10])
+    yield phrase("client", language), one_line(" / ".join(client), 200)
+    yield phrase("name", language), one_line(event.phone_name or "", 200)
+    numbers = ", ".join(display(one_line(phone, 40)) for phone in event.phones[:10])
+    yield phrase("number", language), numbers
     account = " / ".join(part for part in (event.waba, event.waba_360) if part)
-    yield "Account", one_line(account, 200)
+    yield phrase("account_id", language), one_line(account, 200)
     kind = " / ".join(part for part in (event.kind, event.detail) if part)
-    yield "Event", one_line(kind, 200) or "without a name"
+    yield phrase("event", language), one_line(kind, 200) or phrase("nameless", language)
     fields = [one_line(str(name), 60) for name in list(event.data)[:MOST_FIELDS]]
-    yield "Fields", ", ".join(field for field in fields if field)
+    yield phrase("fields", language), ", ".join(field for field in fields if field)
 
 
 def marked(message: Message, event: Event, context: Context) -> Message:
@@ -83,50 +103,56 @@ def marked(message: Message, event: Event, context: Context) -> Message:
     signs = list(_signs(event, context))
     if not signs:
         return message
-    title = f"[{', '.join(signs)}] {message.title}"
-    if len(title) > LONGEST_TITLE:
-        title = title[: LONGEST_TITLE - 1].rstrip() + "…"
-    return replace(message, title=title)
+    line = f"[{', '.join(signs)}] {message.title}"
+    if len(line) > LONGEST_TITLE:
+        line = line[: LONGEST_TITLE - 1].rstrip() + "…"
+    return replace(message, title=line)
 
 
 def _signs(event: Event, context: Context) -> Iterator[str]:
+    language = context.language
     if context.cause == "test":
-        yield "test"
+        yield phrase("test", language)
     if context.cause == "replay":
-        yield "replay"
+        yield phrase("replay", language)
     if event.test:
-        yield "Meta's Test button"
+        yield phrase("meta_test", language)
     late = context.now - event.late_since
     # A test is sent with a sample, whose time means nothing.
     if late > LATE and context.cause != "test":
-        yield f"late: {_rough(late)}"
+        yield phrase("late", language, span=_rough(late, language))
 
 
-def _rough(span: timedelta) -> str:
+def _rough(span: timedelta, language: str) -> str:
     minutes = int(span.total_seconds() // 60)
     if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
+        return phrase("minutes", language, count=minutes)
+    if minutes < 48 * 60:
+        return phrase("hours", language, count=minutes // 60)
+    return phrase("days", language, count=minutes // 1440)
 
 
 def footer(event: Event, context: Context) -> str:
     """When it happened, by which rule, and the short id."""
-    at = show_moment(event.late_since, context.timezone)
-    when = at if event.occurred_at else f"received {at}"
+    at = show_moment(event.late_since, context.voice(event))
+    when = at if event.occurred_at else phrase("received", context.language, at=at)
     return f"{when} · {_by(context)} · {one_line(event.short_id, 40)}"
 
 
 def _by(context: Context) -> str:
     rule = one_line(context.rule, 120) if context.rule else None
+    language = context.language
     match context.cause:
         case "rule" | "replay" | "test" if rule:
-            return f"rule “{rule}”"
+            return phrase("by_rule", language, rule=rule)
         case "default":
-            return "by default: no rule matched"
+            return phrase("by_default", language)
         case "alarm":
-            return "alarm of the relay"
+            return phrase("by_alarm", language)
+        case "test" if context.destination:
+            return phrase("by_test", language, destination=one_line(context.destination, 60))
         case "test":
-            return f"a test of {one_line(context.destination or 'a template', 60)}"
+            return phrase("by_template_test", language)
         case "replay":
-            return "a replay"
-    return f"by {one_line(context.cause, 40)}"
+            return phrase("by_replay", language)
+    return phrase("by", language, cause=one_line(context.cause, 40))

@@ -9,8 +9,10 @@ from typing import Any
 
 from relay.events import Direction, Event, Severity
 from relay.events.catalogue import KINDS
+from relay.messages.languages import DEFAULT
 from relay.messages.marks import clean, cut, one_line
 from relay.messages.missing import Missing
+from relay.messages.phrases import phrase, title
 from relay.phones import display
 
 DEEPEST = 32
@@ -75,8 +77,9 @@ class Row(list[Any]):
 class _Cleaner:
     """Copies a sender's data; what lies too deep, or is too much, becomes an ellipsis."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str) -> None:
         self._left = MOST_PARTS
+        self._language = language
 
     def plain(self, value: Any, path: str, depth: int = 0) -> Any:
         """A value of JSON as templates see it: texts cleaned, null as `Missing`."""
@@ -85,7 +88,7 @@ class _Cleaner:
             case _ if self._left < 0:
                 return "…"
             case str():
-                return cut(clean(str(value)))
+                return cut(clean(str(value)), language=self._language)
             case None:
                 return Missing(name=path)
             case bool() | int() | float() | datetime():
@@ -104,7 +107,7 @@ class _Cleaner:
         return "…"
 
 
-def who(event: Event) -> str | None:
+def who(event: Event, language: str = DEFAULT) -> str | None:
     """By what people know whom an event is about: a name and the number, else what there is."""
     names = (event.client.name, event.phone_name, None if event.phone else event.client.id)
     phone = display(one_line(event.phone, 40)) if event.phone else ""
@@ -112,7 +115,7 @@ def who(event: Event) -> str | None:
     account = one_line(event.waba or event.waba_360 or "", 60)
     if shown or phone:
         return ", ".join(part for part in (shown, phone) if part)
-    return f"account {account}" if account else None
+    return phrase("account", language, id=account) if account else None
 
 
 def emoji(event: Event) -> str:
@@ -131,8 +134,8 @@ def known(event: Event) -> bool:
     return event.kind.lower() in KINDS
 
 
-def facts(event: Event) -> Bag:
-    """Everything that `event` means in a template."""
+def facts(event: Event, language: str = DEFAULT) -> Bag:
+    """Everything that `event` means in a template of that language."""
     shown = {
         "id": event.id,
         "short_id": event.short_id,
@@ -142,7 +145,7 @@ def facts(event: Event) -> Bag:
         "topic": event.topic.value,
         "severity": event.severity.value,
         "direction": event.direction.value,
-        "title": event.title,
+        "title": title(event.title, language),
         "phone": event.phone,
         "phones": list(event.phones),
         "phone_name": event.phone_name,
@@ -153,11 +156,11 @@ def facts(event: Event) -> Bag:
         "test": event.test,
         "occurred_at": event.occurred_at,
         "received_at": event.received_at,
-        "who": who(event),
+        "who": who(event, language),
         "emoji": emoji(event),
         "known": known(event),
         "data": event.data,
     }
-    bag = _Cleaner().plain(shown, "event")
+    bag = _Cleaner(language).plain(shown, "event")
     assert isinstance(bag, Bag)  # a mapping becomes a bag
     return bag

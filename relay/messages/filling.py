@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from urllib.parse import quote, urlsplit
 
 from relay.messages import (
     Block,
@@ -21,16 +20,15 @@ from relay.messages import (
     Quote,
     Text,
 )
+from relay.messages.links import address
 from relay.messages.markdown import Draft
-from relay.messages.marks import fill, is_mark
+from relay.messages.marks import fill
 
 LONGEST_TITLE = 300
-LONGEST_URL = 2_000
 NOTHING = "–"
 """Stands where a fact has an empty value."""
 
 _SPACES = re.compile(r"\s+")
-_HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 def filled(draft: Draft, values: Sequence[str]) -> tuple[str, tuple[Block, ...]]:
@@ -110,28 +108,7 @@ def _lines(text: Text, full: str) -> Iterator[Inline]:
 
 def _link(link: Link, lines: Sequence[str]) -> Link | Text:
     label = fill(link.label, lines).strip()
-    url = _value_address(fill(link.url, lines)) if is_mark(link.url) else _address(link.url, lines)
+    url = address(link.url, lines)
     if url is None:
         return Text(label or NOTHING)
     return Link(label or url, url)
-
-
-def _address(url: str, lines: Sequence[str]) -> str | None:
-    """An address of the template's author with values in its path or query, percent-encoded."""
-    full = fill(url, [quote(line, safe="") for line in lines])
-    return full if len(full) <= LONGEST_URL and not _SPACES.search(full) else None
-
-
-def _value_address(value: str) -> str | None:
-    """A whole address that is a value: plain http or https to a host, or nothing."""
-    value = value.strip()
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        return None
-    host = parts.netloc.rpartition(":")[0] if port is not None else parts.netloc
-    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host):
-        return None
-    full = quote(value, safe=":/?#[]@!$&()*+,;=%-._~")
-    return full if len(full) <= LONGEST_URL else None

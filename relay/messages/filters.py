@@ -1,124 +1,125 @@
-"""What templates can do to a value: dates, numbers, durations and words for people.
+"""What templates can do to a value: dates, numbers, spans of time and words for people.
 
-Pure: the time zone is an argument. A value that a filter cannot read comes back as it is, because
-a raw value in a message is better than none.
+Pure: language, time zone and moment come as a `Voice`. A value that a filter cannot read comes
+back as it is, because a raw value in a message is better than none.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
+from babel.numbers import format_decimal
+from babel.units import format_unit
 
 from relay import phones
+from relay.messages.languages import DEFAULT, Voice, canonical, locale
+from relay.messages.missing import Missing
+from relay.messages.moments import moment
+from relay.messages.vocabulary import TIER, say
 
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH = {name.lower(): number for number, name in enumerate(MONTHS, 1)}
-
-# Meta writes dates in English words: "March 31, 2026". Some write "31 March 2026".
-_ENGLISH = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})")
-_BRITISH = re.compile(r"(\d{1,2})(?:st|nd|rd|th)? ([A-Za-z]{3,9})\.?,? (\d{4})")
-_FULL_MONTHS = re.compile(
-    "jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?"
-    "|oct(ober)?|nov(ember)?|dec(ember)?"
-)
-_SECONDS = re.compile(r"\d{9,14}(\.\d{1,6})?")
-_EARLIEST = 1e8
-"""Smaller numbers are no moments in Unix seconds (3 March 1973) but something else."""
-_MILLISECONDS = 1e11
-"""Numbers from here on are milliseconds."""
-_LATEST = 4e12
+FORMS = ("short", "day", "time")
+"""What `date` takes besides patterns: without year and zone, without time, the time alone."""
 
 _DIRECTIVES = re.compile(r"(?:[^%]|%[-]?[aAbBdHIjmMpSuwyYzZ%])*")
 """What a date format may hold: no widths, which can be used to fill the memory."""
+_BIGGEST = 10**15
+"""Larger numbers are no amounts but ids."""
 
 
-def moment(value: Any) -> datetime | date | None:
-    """The moment or day that a value names; None where it names none.
-
-    Reads datetimes, ISO 8601, Unix seconds and milliseconds as numbers or text, and English
-    dates. A text without a zone is UTC.
-    """
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _from_seconds(value)
-    if not isinstance(value, str) or len(value) > 64:
-        return None
-    text = value.strip()
-    if _SECONDS.fullmatch(text):
-        return _from_seconds(float(text))
-    return _from_iso(text) or _from_words(text)
+def show_moment(found: datetime | date, voice: Voice) -> str:
+    """`2 Mar 2026, 11:00 CET` in the voice's zone and language; a day has no time."""
+    where = locale(voice.language)
+    local = _local(found, voice)
+    if not isinstance(local, datetime):
+        return _day(local, where)
+    return _joined(_day(local, where), f"{_time(local, where)} {_zone(local, where)}", where)
 
 
-def _from_seconds(number: float) -> datetime | None:
-    if not _EARLIEST <= number < _LATEST:
-        return None
-    seconds = number / 1000 if number >= _MILLISECONDS else number
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
+def _short(found: datetime | date, voice: Voice) -> str:
+    """Without the zone, and without the year where it is this one."""
+    where = locale(voice.language)
+    local = _local(found, voice)
+    day = _day(local, where, year=local.year != voice.now.astimezone(voice.zone).year)
+    return _joined(day, _time(local, where), where) if isinstance(local, datetime) else day
 
 
-def _from_iso(text: str) -> datetime | date | None:
-    # Bare digits and week dates are valid ISO 8601 to Python, and mean something else here.
-    if not re.match(r"\d{4}-\d{2}-\d{2}", text):
-        return None
-    try:
-        if len(text) == len("2026-03-31"):
-            return date.fromisoformat(text)
-        found = datetime.fromisoformat(re.sub(r"([+-]\d{2})(\d{2})$", r"\1:\2", text))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _from_words(text: str) -> date | None:
-    if found := _ENGLISH.fullmatch(text):
-        month, day, year = found.groups()
-    elif found := _BRITISH.fullmatch(text):
-        day, month, year = found.groups()
-    else:
-        return None
-    month = month.lower()
-    if not _FULL_MONTHS.fullmatch(month):
-        return None
-    try:
-        return date(int(year), _MONTH[month[:3]], int(day))
-    except ValueError:
-        return None
-
-
-def show_moment(found: datetime | date, zone: ZoneInfo) -> str:
-    """`2 Mar 2026, 11:00 CET` in that zone; a day has no time."""
+def _local(found: datetime | date, voice: Voice) -> datetime | date:
     if not isinstance(found, datetime):
-        return f"{found.day} {MONTHS[found.month - 1]} {found.year}"
+        return found
     try:
-        local = found.astimezone(zone)
+        return found.astimezone(voice.zone)
     except OverflowError:  # within a day of the year 1 or 9999
-        local = found
-    name = local.tzname() or "UTC"
-    name = f"UTC{name}" if name[0] in "+-" else name
+        return found
+
+
+def _day(local: datetime | date, where: Locale, *, year: bool = True) -> str:
+    if _is_plain_english(where):
+        return format_date(local, "d MMM y" if year else "d MMM", where)
+    return format_skeleton("yMMMd" if year else "MMMd", _as_datetime(local), locale=where)
+
+
+def _as_datetime(local: datetime | date) -> datetime:
+    return local if isinstance(local, datetime) else datetime(local.year, local.month, local.day)  # noqa: DTZ001  # a day
+
+
+def _time(local: datetime, where: Locale) -> str:
     return (
-        f"{local.day} {MONTHS[local.month - 1]} {local.year}, {local.hour:02}:{local.minute:02} "
-        f"{name}"
+        f"{local:%H:%M}" if _is_plain_english(where) else format_time(local, "short", locale=where)
     )
 
 
-def show_date(value: Any, zone: ZoneInfo, pattern: str | None = None) -> Any:
-    """A moment in the zone, in the usual form or by a `strftime` pattern; else the value."""
+def _is_plain_english(where: Locale) -> bool:
+    """English of no country has the day first and 24 hours: everybody can read it."""
+    return where.language == "en" and where.territory is None
+
+
+def _zone(local: datetime, where: Locale) -> str:
+    """The zone's short name as the language has it, else as the world has it, else the offset."""
+    name = "" if where.language == "en" else get_timezone_name(local, "short", locale=where)
+    if not name or name[0] in "+-" or len(name) > 6:
+        name = local.tzname() or "UTC"
+    return f"UTC{name}" if name[0] in "+-" else name
+
+
+def _joined(day: str, time: str, where: Locale) -> str:
+    pattern = str(where.datetime_formats.get("medium", "{1}, {0}"))
+    return pattern.replace("'", "").replace("{1}", day).replace("{0}", time)
+
+
+def show_date(value: Any, voice: Voice, form: str | None = None) -> Any:
+    """A moment in the zone, in the usual form, one of `FORMS` or a pattern; else the value.
+
+    A pattern is `strftime`'s, and its names of months and days are English.
+    """
     found = moment(value)
     if found is None:
         return value
-    if pattern is None:
-        return show_moment(found, zone)
-    if not isinstance(pattern, str) or len(pattern) > 64 or not _DIRECTIVES.fullmatch(pattern):
-        raise ValueError(f"date: {pattern!r} is no pattern of % and one letter each")
-    return (found.astimezone(zone) if isinstance(found, datetime) else found).strftime(pattern)
+    match form:
+        case None:
+            return show_moment(found, voice)
+        case "short":
+            return _short(found, voice)
+        case "day":
+            return _day(_local(found, voice), locale(voice.language))
+        case "time":
+            local = _local(found, voice)
+            return _time(local, locale(voice.language)) if isinstance(local, datetime) else value
+    if fault := fault_of_form(form):
+        raise ValueError(f"date: {fault}")
+    return _local(found, voice).strftime(form)
+
+
+def fault_of_form(form: object) -> str | None:
+    """What is wrong with a form of dates; None where nothing is."""
+    if form is None or form in FORMS:
+        return None
+    if isinstance(form, str) and "%" in form and len(form) <= 64 and _DIRECTIVES.fullmatch(form):
+        return None
+    return f"{form!r} is neither {', '.join(FORMS)} nor a pattern of % and one letter each"
 
 
 def show_phone(value: Any) -> Any:
@@ -127,55 +128,127 @@ def show_phone(value: Any) -> Any:
     return phones.display(e164) if e164 else value
 
 
-_STEPS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+_STEPS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
-def show_duration(value: Any) -> Any:
-    """Seconds or a timedelta as `2 h 5 min`, in its two largest units; else the value."""
+def show_duration(value: Any, voice: Voice, form: str | None = None) -> Any:
+    """Seconds or a timedelta as `3 days 4 hours`, in its two largest units; else the value.
+
+    Seconds are told of less than a minute only. `short` is `3 days, 4 hr`.
+    """
+    if form not in (None, "short"):
+        raise ValueError(f"duration: {form!r} is not short")
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, str) and re.fullmatch(r"\d{1,12}(\.\d{1,6})?", seconds):
         seconds = float(seconds)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < 1e12:
         return value
     sign, rest = ("-" if seconds < 0 else ""), int(abs(seconds))
-    for at, (unit, size) in enumerate(_STEPS):
-        if rest >= size:
-            parts = [f"{rest // size} {unit}"]
-            if at + 1 < len(_STEPS):
-                smaller, its_size = _STEPS[at + 1]
-                if count := rest % size // its_size:
-                    parts.append(f"{count} {smaller}")
-            return sign + " ".join(parts)
-    return "0 s"
+    parts: list[str] = []
+    for unit, size in _STEPS:
+        count, rest = divmod(rest, size)
+        if parts and unit == "second":
+            break
+        if count:
+            parts.append(_unit(count, unit, voice.language, form or "long"))
+        if len(parts) == 2 or (parts and not count):
+            break
+    return sign + " ".join(parts or [_unit(0, "second", voice.language, form or "long")])
+
+
+def _unit(count: int, unit: str, language: str, length: str) -> str:
+    """A count with its unit; where Babel lacks the long form, a shorter one, at last in English."""
+    for code, size in ((language, length), (language, "short"), (language, "narrow")):
+        said = format_unit(count, f"duration-{unit}", size, locale=locale(code))  # type: ignore[arg-type]
+        if "duration" not in said:
+            return said
+    return format_unit(count, f"duration-{unit}", length, locale=locale(DEFAULT))  # type: ignore[arg-type]
+
+
+def show_since(value: Any, voice: Voice, form: str | None = None) -> Any:
+    """How long before the event that moment was; missing where that cannot be said."""
+    return _span(value, voice, form, "since")
+
+
+def show_until(value: Any, voice: Voice, form: str | None = None) -> Any:
+    """How long after the event that moment is; missing where that cannot be said."""
+    return _span(value, voice, form, "until")
+
+
+def _span(value: Any, voice: Voice, form: str | None, word: str) -> Any:
+    found = moment(value)
+    if found is None:
+        return Missing(name=f"time {word}")
+    if isinstance(found, datetime):
+        span = voice.happened - found
+    else:
+        span = voice.happened.astimezone(voice.zone).date() - found
+    span = span if word == "since" else -span
+    if span < timedelta():
+        return Missing(name=f"time {word}")
+    if not isinstance(found, datetime):  # of a day nothing smaller than days is known
+        return _unit(span.days, "day", voice.language, form or "long")
+    return show_duration(span, voice, form)
+
+
+def show_number(value: Any, voice: Voice) -> Any:
+    """`10,000`, in German `10.000`; else the value."""
+    number = value
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,6})?", value):
+        number = float(value) if "." in value else int(value)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return value
+    if not abs(number) < _BIGGEST:
+        return value
+    return format_decimal(number, locale=locale(voice.language))
+
+
+def show_country(value: Any, voice: Voice) -> Any:
+    """`DE` is Germany, in German Deutschland; else the value."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{2}", value):
+        return value
+    return locale(voice.language).territories.get(value.upper()) or value
+
+
+def show_language(value: Any, voice: Voice) -> Any:
+    """`de` is German, `pt_BR` Portuguese (Brazil); else the value."""
+    code = canonical(value) if isinstance(value, str) and len(value) <= 20 else None
+    if code is None:
+        return value
+    return locale(code).get_display_name(locale(voice.language)) or value
 
 
 _ENUM = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*|[a-z][a-z0-9]*(_[a-z0-9]+)+")
-_TIER = re.compile(r"(?:TIER_)?(\d{1,9})([KM]?)", re.IGNORECASE)
-_UNITS = {"": 1, "K": 1_000, "M": 1_000_000}
 
 
-def show_words(value: Any) -> Any:
-    """A constant of the senders in words: `PIN_CHANGED` is "pin changed"; other values stay.
+def show_words(value: Any, voice: Voice, group: str | None = None) -> Any:
+    """A constant of the senders in words; one that nobody knows is lower-cased, `new thing`.
 
-    Messaging tiers become numbers: `TIER_10K` is "10,000 a day".
+    `group` says what it is about, where it means different things in different places.
     """
     if not isinstance(value, str):
         return value
-    if value.upper().startswith("TIER_"):
-        return show_limit(value)
-    return value.replace("_", " ").lower() if _ENUM.fullmatch(value) else value
-
-
-def show_limit(value: Any) -> Any:
-    """A messaging limit in words: `TIER_2K` and 2000 are "2,000 a day", -1 is "unlimited"."""
-    text = str(value).strip() if isinstance(value, str | int) else ""
-    word = text.upper().removeprefix("TIER_")
-    if isinstance(value, bool) or not text:
+    if said := _said(value, voice, group):
+        return said
+    if not _ENUM.fullmatch(value):
         return value
-    if word in {"UNLIMITED", "-1"}:
-        return "unlimited"
-    if found := _TIER.fullmatch(text):
-        return f"{int(found[1]) * _UNITS[found[2].upper()]:,} a day"
-    if text.upper().startswith("TIER_"):
-        return word.replace("_", " ").lower()
-    return value
+    return value.removeprefix("TIER_").replace("_", " ").lower()
+
+
+def show_limit(value: Any, voice: Voice) -> Any:
+    """A messaging limit in words: `TIER_2K` and 2000 are "2,000 conversations a day"."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return value
+    said = _said(str(value).strip(), voice, TIER)
+    if said is None and str(value).upper().startswith("TIER_"):
+        return show_words(value, voice)
+    return value if said is None else said
+
+
+def _said(term: str, voice: Voice, group: str | None) -> str | None:
+    """The words of the language, else the English ones."""
+    for language in dict.fromkeys((voice.language, DEFAULT)):
+        for about in dict.fromkeys((group, TIER if group == TIER else None)):
+            if (said := say(term, language, about)) is not None:
+                return said
+    return None

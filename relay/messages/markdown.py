@@ -29,7 +29,7 @@ from relay.messages import (
     Quote,
     Text,
 )
-from relay.messages.marks import before_first_mark, has_mark, is_mark
+from relay.messages.links import is_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,6 @@ _PARSER.normalizeLink = lambda url: url  # type: ignore[method-assign]  # addres
 _PARSER.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005
 
 _TITLE = re.compile(r" {0,3}# +(\S.*?)(?: +#+)? *")
-_ADDRESS = re.compile(r"https?://[^/?#\s@]+([/?#]\S*)?")
-_WITH_HOST = re.compile(r"https?://[^/?#\s@]+[/?#]\S*")
 
 _REFUSED = {
     "heading_open": "a heading may only be the first line, the title",
@@ -208,13 +206,9 @@ class _Reader:
 
     def _link(self, label: str, url: str, line: int) -> Link:
         """A link with an address that is fixed up to its path, or wholly a value's."""
-        if not is_mark(url):
-            fixed = before_first_mark(url)
-            pattern = _WITH_HOST if has_mark(url) else _ADDRESS
-            if not pattern.fullmatch(fixed):
-                self.problems.append(
-                    (line, "the address of a link begins with https:// and a fixed host")
-                )
+        if not is_address(url):
+            said = "the address of a link begins with https:// and a fixed host"
+            self.problems.append((line, said))
         return Link(label or url, url)
 
 

@@ -10,6 +10,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from babel.numbers import format_decimal
+
+from relay.messages.languages import DEFAULT, locale
+from relay.messages.phrases import PHRASES, phrase
+
 MOST_CHARACTERS = 2_000
 """A value is cut here, visibly."""
 
@@ -65,15 +70,23 @@ def _kept_joiner(found: re.Match[str]) -> str:
     return selector + ("\u200d" if joins else "")
 
 
-_WAS_CUT = re.compile(r"… \(cut, [\d,]+ more\)$")
+_ANY_COUNT = r"\S{1,20}"
+_WAS_CUT = re.compile(
+    "(?:"
+    + "|".join(
+        re.escape(words["cut"]).replace(r"\{count\}", _ANY_COUNT) for words in PHRASES.values()
+    )
+    + ")$"
+)
 """A text is cut as it comes in; it is not cut again as it is printed."""
 
 
-def cut(text: str, most: int = MOST_CHARACTERS) -> str:
+def cut(text: str, most: int = MOST_CHARACTERS, language: str = DEFAULT) -> str:
     """At most about so many characters, and how many more there were."""
-    if len(text) <= most or (len(text) <= most + 40 and _WAS_CUT.search(text)):
+    if len(text) <= most or (len(text) <= most + 60 and _WAS_CUT.search(text)):
         return text
-    return f"{text[:most]}… (cut, {len(text) - most:,} more)"
+    count = format_decimal(len(text) - most, locale=locale(language))
+    return text[:most] + phrase("cut", language, count=count)
 
 
 def one_line(text: str, most: int = MOST_CHARACTERS) -> str:

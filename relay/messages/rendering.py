@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from jinja2.runtime import Undefined
 from markupsafe import Markup
 
 from relay.errors import RenderError
 from relay.messages.filters import show_duration, show_moment
+from relay.messages.languages import Voice
 from relay.messages.marks import MOST_MARKS, clean, cut, fill, mark
 from relay.messages.missing import Missing
+from relay.messages.phrases import phrase
 
 MOST_OUTPUT = 64 * 1024
 """Characters that a template may write, values included."""
@@ -27,28 +29,48 @@ LONGEST_TEXT = MOST_OUTPUT
 BIGGEST_NUMBER = 10**18
 
 
+class Authored(str):
+    """Text that the author of an override wrote, in which marks stand for values."""
+
+    __slots__ = ()
+
+
+LONGEST_WORK = 0.5
+"""Seconds of the processor's time, so that a busy machine fails no template; in one thread."""
+
+
 class Rendering:
     """The values in order of output, the missing ones by name, and the budget that is left."""
 
-    def __init__(self, zone: ZoneInfo, *, strict: bool = False) -> None:
-        self.zone = zone
+    def __init__(self, voice: Voice, *, strict: bool = False) -> None:
+        self.voice = voice
         self.strict = strict
         self.values: list[str] = []
         self.missing: dict[str, None] = {}
         self._output = 0
         self._steps = 0
+        self._until = time.thread_time() + LONGEST_WORK
 
     def write(self, value: Any) -> Markup:
         """The mark of a value; markup of the template itself passes."""
         if isinstance(value, Markup):
             self.wrote(len(value))
             return value
-        text = cut(clean(self.text(value)))
+        return Markup(self.marked(value))  # noqa: S704  # a mark is no text of anybody
+
+    def marked(self, value: Any) -> str:
+        """The mark that stands for a value from now on."""
+        text = cut(clean(self.text(value)), language=self.voice.language)
         self.wrote(len(text))
         if len(self.values) >= MOST_MARKS:
             raise RenderError(f"it writes more than {MOST_MARKS} values")
         self.values.append(text)
-        return Markup(mark(len(self.values) - 1))  # noqa: S704  # a mark is no text of anybody
+        return mark(len(self.values) - 1)
+
+    def joined(self, parts: list[Any]) -> str:
+        """What `~` makes of its parts."""
+        joined: str = self.bounded("".join(map(self.text, parts)))
+        return joined
 
     def wrote(self, characters: int) -> None:
         """Count output."""
@@ -61,11 +83,17 @@ class Rendering:
         self._steps += steps
         if self._steps > MOST_STEPS:
             raise RenderError("it works for too long: loops or macros go round too often")
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Stop what is allowed step by step and still takes too long, such as sorting in a loop."""
+        if time.thread_time() > self._until:
+            raise RenderError(f"it works for too long: more than {LONGEST_WORK} s")
 
     def text(self, value: Any) -> str:
         """A value as plain text for people."""
         match value:
-            case Markup():
+            case Markup() | Authored():
                 return fill(str(value), self.values)
             case str():
                 return str(value)
@@ -74,9 +102,9 @@ class Rendering:
             case bool():
                 return "true" if value else "false"
             case datetime() | date():
-                return show_moment(value, self.zone)
+                return show_moment(value, self.voice)
             case timedelta():
-                return str(show_duration(value))
+                return str(show_duration(value, self.voice))
             case None:
                 return self._note(Missing(name="value"))
             case float() if value.is_integer() and abs(value) < BIGGEST_NUMBER:
@@ -93,7 +121,7 @@ class Rendering:
 
     def plain(self, value: Any) -> Any:
         """The value without markup: captured text becomes plain text, in lists too."""
-        if isinstance(value, Markup):
+        if isinstance(value, Markup | Authored):
             return fill(str(value), self.values)
         if type(value) is list:
             return [self.plain(item) for item in value]
@@ -120,7 +148,7 @@ class Rendering:
         if self.strict:
             raise RenderError(f"{name} is missing")
         self.missing[name] = None
-        return f"[missing: {name}]"
+        return phrase("missing", self.voice.language, name=name)
 
     def _tree(self, value: Any) -> Any:
         if isinstance(value, Mapping):

@@ -53,9 +53,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters = {**FILTERS, **HOOKS}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
+        RENDERING.get().hurry()
         return self._part(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
+        RENDERING.get().hurry()
         if isinstance(obj, str | list | tuple | range) and isinstance(argument, int):
             try:
                 return RENDERING.get().plain(obj)[argument]
@@ -113,12 +115,17 @@ class Sandbox(ImmutableSandboxedEnvironment):
         rendering.spend()
         if isinstance(__obj, TextMethod):
             args = tuple(rendering.plain(arg) for arg in args)
-            return rendering.bounded(__obj(*args, **rendering.plain(kwargs)))
+            # Jinja passes the variables of loops and blocks along, for functions that want them.
+            given = {name: value for name, value in kwargs.items() if name not in _OF_JINJA}
+            return rendering.bounded(__obj(*args, **rendering.plain(given)))
         if isinstance(__obj, Macro) or __obj in (bounded_range, Namespace, dict) or _of_loop(__obj):
             return __context.call(__obj, *args, **kwargs)
         if isinstance(__obj, Missing):
             raise RenderError(f"{__obj.name} is no function")
         raise SecurityError("only macros, range and methods of texts can be called")
+
+
+_OF_JINJA = frozenset({"_loop_vars", "_block_vars"})
 
 
 def _none(value: Any) -> bool:

@@ -6,7 +6,7 @@ every branch is seen; a `for` goes round once, and once not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jinja2 import nodes
@@ -34,8 +34,9 @@ class Straight:
 def ways(tree: nodes.Template) -> Iterator[Straight]:
     """Different ways through the template, the first through every first branch."""
     seen: set[str] = set()
+    bodies = {macro.name: macro.body for macro in tree.find_all(nodes.Macro)}
     for choices in _choices(tree):
-        way = _Walk(tree, choices).walk()
+        way = _Walk(tree, choices, bodies).walk()
         if way.text not in seen:
             seen.add(way.text)
             yield way
@@ -71,10 +72,12 @@ def _branches(node: nodes.If | nodes.For) -> list[list[nodes.Node]]:
 
 
 class _Walk:
-    def __init__(self, tree: nodes.Template, choices: Choices) -> None:
+    def __init__(
+        self, tree: nodes.Template, choices: Choices, bodies: Mapping[str, list[nodes.Node]]
+    ) -> None:
         self._tree = tree
         self._choices = choices
-        self._bodies = {macro.name: macro.body for macro in tree.find_all(nodes.Macro)}
+        self._bodies = bodies
         self._captured: dict[str, list[nodes.Node]] = {}
         self._parts: list[str] = []
         self._lines = [1]

@@ -1,4 +1,4 @@
-"""The part of Jinja that templates may use, and the changes that make it safe to run.
+"""The part of Jinja that templates may use.
 
 Only what is listed here passes: everything else is a fault with its line. `{% filter %}`,
 `{% call %}` and `{% set x | f %}…` would print a filter's result as markup; `include`, `import` and
@@ -11,12 +11,17 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from jinja2 import nodes
-from jinja2.visitor import NodeTransformer
 
 from relay.messages.facts import NAMES
+from relay.messages.filters import fault_of_form
 from relay.messages.rendering import MOST_ITEMS
 from relay.messages.sandbox import LOOP_NAMES, SANDBOX
 from relay.messages.toolbox import FILTERS, TEXT_METHODS
+
+DEEPEST = 40
+"""Levels of a template's blocks and expressions."""
+MOST_LOOPS = 12
+"""Loops within each other."""
 
 Finding = tuple[int, str]
 """Line and what is wrong there."""
@@ -94,22 +99,40 @@ _METHODS_OF_MAPPINGS = {
 
 def findings(tree: nodes.Template) -> Iterator[Finding]:
     """What this template may not use."""
-    macros = {macro.name for macro in tree.find_all(nodes.Macro)}
-    for node in _walk(tree):
+    everything = list(_walk(tree))
+    macros = {node.name for node in everything if isinstance(node, nodes.Macro)}
+    yield from _too_deep(tree)
+    for node in everything:
         yield from ((node.lineno, text) for text in _refusals(node, macros))
+
+
+def _too_deep(tree: nodes.Template) -> Iterator[Finding]:
+    """What Python could not compile: it has limits for blocks and brackets within each other."""
+    waiting: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
+    while waiting:
+        node, depth, loops = waiting.pop()
+        loops += isinstance(node, nodes.For)
+        if depth > DEEPEST or loops > MOST_LOOPS:
+            yield node.lineno, "it is nested too deeply"
+            return
+        waiting.extend((inner, depth + 1, loops) for inner in node.iter_child_nodes())
 
 
 def doubts(tree: nodes.Template) -> Iterator[Finding]:
     """Names that no event has: they always print as missing."""
-    stored = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
-    own = stored | {macro.name for macro in tree.find_all(nodes.Macro)}
+    everything = list(_walk(tree))
+    names = [node for node in everything if isinstance(node, nodes.Name)]
+    own = {name.name for name in names if name.ctx != "load"}
+    own |= {node.name for node in everything if isinstance(node, nodes.Macro)}
     has = {"event", "rule", "loop", "varargs", "kwargs", *SANDBOX.globals, *own}
-    for name in tree.find_all(nodes.Name):
+    for name in names:
         if name.name not in has:
             yield name.lineno, f"there is no {name.name!r} here{_nearest(name.name, has)}"
-    for part in tree.find_all(nodes.Getattr):
+    for part in everything:
+        if not isinstance(part, nodes.Getattr) or "event" in own:
+            continue
         on_event = isinstance(part.node, nodes.Name) and part.node.name == "event"
-        if on_event and "event" not in own and part.attr not in NAMES:
+        if on_event and part.attr not in NAMES:
             near = _nearest(part.attr, NAMES)
             yield part.lineno, f"an event has no {part.attr!r}{near}; the sender's own is in data"
 
@@ -140,6 +163,9 @@ def _refusals(node: nodes.Node, macros: set[str]) -> Iterator[str]:
         case nodes.Filter(name=name) if name not in FILTERS:
             near = _nearest(name, FILTERS)
             yield _NO_FILTER.get(name, f"there is no filter {name!r}{near}")
+        case nodes.Filter(name="date", args=[nodes.Const(value=form), *_]):
+            if fault := fault_of_form(form):
+                yield f"date: {fault}"
         case nodes.Test(name=name) if name not in SANDBOX.tests:
             yield f"there is no test {name!r}{_nearest(name, SANDBOX.tests)}"
         case nodes.Mul(left=left, right=right):
@@ -179,63 +205,3 @@ def _refused_call(call: nodes.Call, macros: set[str]) -> Iterator[str]:
             yield f"{name}(…) cannot be called: {_CALLABLE} can"
         case _:
             yield f"this cannot be called: {_CALLABLE} can"
-
-
-def harden(tree: nodes.Template) -> nodes.Template:
-    """The template with every loop, joined text and repeated output under the sandbox's eyes."""
-    hardened = _Hardener().visit(tree)
-    assert isinstance(hardened, nodes.Template)  # a template stays one
-    hardened.set_environment(SANDBOX)
-    return hardened
-
-
-def _internal(name: str, value: nodes.Node, lineno: int) -> nodes.Filter:
-    return nodes.Filter(value, name, [], [], None, None, lineno=lineno)
-
-
-class _Hardener(NodeTransformer):
-    def __init__(self) -> None:
-        self._repeated = 0
-        """How many loops, macros and captured blocks stand around."""
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  # Jinja's naming
-        self._inside(node)
-        node.iter = _internal("_loop", node.iter, node.lineno)
-        return node
-
-    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
-        return self._inside(node)
-
-    def visit_AssignBlock(self, node: nodes.AssignBlock) -> nodes.Node:  # noqa: N802
-        return self._inside(node)
-
-    def _inside(self, node: nodes.Node) -> nodes.Node:
-        self._repeated += 1
-        node = self.generic_visit(node)
-        self._repeated -= 1
-        return node
-
-    def visit_Output(self, node: nodes.Output) -> nodes.Node | list[nodes.Node]:  # noqa: N802
-        self.generic_visit(node)
-        size = sum(len(n.data) for n in node.nodes if isinstance(n, nodes.TemplateData))
-        if not (self._repeated and size):
-            return node
-        # What is captured does not pass the output's own limit, so it is counted as it is written.
-        count = _internal("_wrote", nodes.Const(size, lineno=node.lineno), node.lineno)
-        return [nodes.ExprStmt(count, lineno=node.lineno), node]
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _internal("_concat", nodes.List(node.nodes, lineno=node.lineno), node.lineno)
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        if isinstance(node.arg, nodes.Slice):
-            node.node = _internal("_plain", node.node, node.lineno)
-        return node
-
-    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        if node.expr2 is None:
-            node.expr2 = nodes.Const("", lineno=node.lineno)
-        return node

@@ -1,45 +1,37 @@
 """`Templates`: the files of a template folder, compiled and checked; event and template → message.
 
 A template that fails never silences an event: the built-in message goes out in its place and
-names template and reason.
+names template and reason. An override that fails leaves the Markdown message, which says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from types import CodeType, MappingProxyType
+from types import MappingProxyType
+from typing import Any
 
-from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2 import TemplateError
 from jinja2.environment import Template
 
 from relay.errors import ConfigError, Fault, RenderError
 from relay.events import Event
 from relay.messages import Message
-from relay.messages.builtin import Context, fallback, footer, marked
+from relay.messages.builtin import Context, fallback, footer, marked, without_override
+from relay.messages.compiling import Compiled, compiled
 from relay.messages.facts import facts
-from relay.messages.filling import filled
-from relay.messages.markdown import MarkdownError, parse
-from relay.messages.marks import PRIVATE, one_line
+from relay.messages.form_error import FormError
+from relay.messages.forms import MARKDOWN, OVERRIDES, Form
+from relay.messages.markdown import MarkdownError
+from relay.messages.marks import one_line
 from relay.messages.missing import Missing
 from relay.messages.rendering import MOST_OUTPUT, RENDERING, Rendering
-from relay.messages.sandbox import SANDBOX
-from relay.messages.straight import ways
-from relay.messages.syntax import doubts, findings, harden
+from relay.messages.shelf import PLAIN, Label, find, label, named, read_folder, search
 
-SUFFIX = ".md.j2"
-LARGEST_FILE = 64 * 1024
-"""Bytes of one template."""
+SUFFIX = MARKDOWN.suffix
 
 __all__ = ["Context", "Templates", "fallback"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    name: str
-    """The file's name without its folder: `quality.md.j2`."""
-    template: Template
 
 
 class Templates:
@@ -48,124 +40,135 @@ class Templates:
     def __init__(
         self,
         texts: Mapping[str, str],
-        compiled: Mapping[str, _Compiled],
+        templates: Mapping[str, Compiled],
         warnings: tuple[Fault, ...] = (),
     ) -> None:
         self._texts = MappingProxyType(dict(texts))
-        self._compiled = dict(compiled)
+        self._compiled = dict(templates)
+        self._labels = {file: said for file in templates if (said := label(file)) is not None}
+        self._files = {said.key: file for file, said in self._labels.items()}
         self._warnings = warnings
 
     @classmethod
     def load(cls, folder: Path) -> Templates:
-        """Every `*.md.j2` of a folder. Raises `ConfigError` with all faults of all files."""
-        texts: dict[str, str] = {}
-        faults: list[Fault] = []
+        """Every template of a folder and of those folders in it that are called like a language.
+
+        Raises `ConfigError` with all faults of all files.
+        """
         try:
-            paths = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))
+            texts, faults = read_folder(folder)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             text = f"the template folder cannot be read: {reason}"
             raise ConfigError([Fault(str(folder), 0, 0, "error", text)]) from None
-        for path in paths:
-            try:
-                raw = path.read_bytes()
-                texts[path.name] = raw.decode("utf-8-sig")
-            except UnicodeDecodeError:
-                faults.append(Fault(str(path), 0, 0, "error", "it is not UTF-8"))
-            except OSError as error:
-                reason = error.strerror or type(error).__name__
-                faults.append(Fault(str(path), 0, 0, "error", f"it cannot be read: {reason}"))
         return cls._build(texts, str(folder), faults)
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str], folder: str = "") -> Templates:
         """The same from file names and their texts, such as `.texts` of another set.
 
-        Faults name `folder` before the file. Raises `ConfigError` with all faults.
+        A template of a language is called `de/quality.md.j2`. Faults name `folder` before the
+        file. Raises `ConfigError` with all faults.
         """
         return cls._build(texts, folder, [])
 
     @classmethod
     def _build(cls, texts: Mapping[str, str], folder: str, faults: list[Fault]) -> Templates:
-        compiled: dict[str, _Compiled] = {}
-        for name, text in sorted(texts.items()):
-            bare = name.rpartition("/")[2]
-            if not bare.endswith(SUFFIX):
+        templates: dict[str, Compiled] = {}
+        labels: dict[str, tuple[str, Label]] = {}
+        for file, text in sorted(texts.items()):
+            said = label(file)
+            if said is None:
                 continue
-            file = str(Path(folder) / name) if folder else name
-            key = bare.casefold()
-            if key in compiled:
-                twin = f"it differs from {compiled[key].name} by case alone"
-                faults.append(Fault(file, 0, 0, "error", twin))
+            path = str(Path(folder) / file) if folder else file
+            if said.key in labels:
+                twin = f"it differs from {labels[said.key][0]} by case alone"
+                faults.append(Fault(path, 0, 0, "error", twin))
                 continue
-            template, found = _compile(file, text)
+            labels[said.key] = (file, said)
+            template, found = compiled(file, path, text, said.form)
             faults += found
             if template is not None:
-                compiled[key] = _Compiled(bare, template)
+                templates[file] = template
+        faults += _alone(labels, folder)
         if any(fault.level == "error" for fault in faults):
             raise ConfigError([fault for fault in faults if fault.level == "error"])
-        return cls(texts, compiled, tuple(sorted(faults)))
+        return cls(texts, templates, tuple(sorted(faults)))
 
     @property
     def texts(self) -> Mapping[str, str]:
-        """File names and their texts, as written."""
+        """File names, with the folders of languages, and their texts, as written."""
         return self._texts
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a rule may name as its template: file names without `.md.j2`."""
-        return tuple(sorted(one.name.removesuffix(SUFFIX) for one in self._compiled.values()))
+        """What a rule may name as its template: file names without folder and `.md.j2`."""
+        markdown = (said.name for said in self._labels.values() if said.form is MARKDOWN)
+        return tuple(sorted({name.casefold(): name for name in markdown}.values()))
+
+    def has(self, name: str, language: str) -> bool:
+        """Whether a rule's own template of that name is there for readers of the language."""
+        return find(self._files, named(_bare(name) or "", language)) is not None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that have a folder."""
+        return tuple(sorted({said.language for said in self._labels.values()} - {PLAIN}))
 
     @property
     def warnings(self) -> tuple[Fault, ...]:
         """What looks wrong and still works, such as names that no event has."""
         return self._warnings
 
-    def choose(self, event: Event, wanted: str | None = None) -> str | None:
+    def choose(self, event: Event, wanted: str | None = None, language: str = "en") -> str | None:
         """The file name of the template for an event; None: the built-in message.
 
         `wanted`, the rule's own, is taken even if there is no such file: rendering names the fault.
         """
-        if wanted:
-            file = wanted if wanted.casefold().endswith(SUFFIX) else wanted + SUFFIX
-            found = self._compiled.get(file.casefold())
-            return found.name if found else file
-        names = (f"{event.kind}.{event.detail}", event.kind, event.topic.value, "default")
-        for name in names[0 if event.detail else 1 :]:
-            if found := self._compiled.get((name + SUFFIX).casefold()):
-                return found.name
-        return None
+        found = find(self._files, search(event, _bare(wanted), language))
+        if found is not None:
+            return found[1]
+        return f"{_bare(wanted)}{SUFFIX}" if wanted else None
+
+    def overrides(
+        self, event: Event, wanted: str | None = None, language: str = "en"
+    ) -> Mapping[str, str]:
+        """By channel, the file name of the override that goes with the chosen template.
+
+        It stands in the same place as that one, or where the search looks earlier: what is
+        written for less than the Markdown is never overridden by what is written for more.
+        """
+        found = find(self._files, search(event, _bare(wanted), language))
+        if found is None:
+            return {}
+        places = list(search(event, _bare(wanted), language))[: found[0] + 1]
+        chosen = {form.channel: find(self._files, places, form) for form in OVERRIDES}
+        return {channel: one[1] for channel, one in chosen.items() if channel and one}
 
     def render(self, event: Event, *, context: Context) -> Message:
-        """The message for an event.
+        """The message for an event, with the override of `context.channel` if there is one.
 
         Never raises, unless `context.strict`: then a template's fault and a missing value are a
         `RenderError`. Otherwise a fault yields the built-in message with the fault named.
         """
-        name = self.choose(event, context.template)
+        name = self.choose(event, context.template, context.language)
         if name is None:
             return fallback(event, context)
         try:
-            return self._rendered(name, event, context)
+            message = self._message(name, event, context)
         except Exception as error:
             # Whatever a template runs into, the event must be told.
             reason = f"template {one_line(name, 120)} failed: {_reason(error)}"
             if context.strict:
                 raise RenderError(reason) from error
             return fallback(event, context, reason)
+        return self._with_overrides(message, event, context)
 
-    def _rendered(self, name: str, event: Event, context: Context) -> Message:
-        compiled = self._compiled.get(name.casefold())
-        if compiled is None:
+    def _message(self, name: str, event: Event, context: Context) -> Message:
+        template = self._compiled.get(name)
+        if template is None:
             raise RenderError("there is no such template")
-        rendering = Rendering(context.timezone, strict=context.strict)
-        rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
-        token = RENDERING.set(rendering)
-        try:
-            draft = parse(_run(compiled.template, rendering, event, rule))
-        finally:
-            RENDERING.reset(token)
-        title, blocks = filled(draft, rendering.values)
+        (title, blocks), rendering = _rendered(template, event, context)
         if not title:
             raise RenderError("its title is empty")
         message = Message(
@@ -174,17 +177,72 @@ class Templates:
             footer=footer(event, context),
             severity=event.severity,
             direction=event.direction,
-            template=compiled.name,
+            template=name,
             missing=tuple(rendering.missing),
+            language=context.language,
         )
         return marked(message, event, context)
+
+    def _with_overrides(self, message: Message, event: Event, context: Context) -> Message:
+        files = self.overrides(event, context.template, context.language)
+        native: dict[str, Any] = {}
+        missing = dict.fromkeys(message.missing)
+        for channel, file in files.items():
+            if context.channel not in (None, channel):
+                continue
+            try:
+                native[channel], rendering = _rendered(self._compiled[file], event, context)
+            except Exception as error:
+                reason = f"override {one_line(file, 120)} failed: {_reason(error)}"
+                if context.strict:
+                    raise RenderError(reason) from error
+                return without_override(message, reason)
+            missing |= rendering.missing
+        if not native:
+            return message
+        return replace(message, native=native, missing=tuple(missing))
+
+
+def _bare(wanted: str | None) -> str | None:
+    """A rule may also name its template with the suffix."""
+    if wanted is None or not wanted.casefold().endswith(SUFFIX):
+        return wanted
+    return wanted[: -len(SUFFIX)]
+
+
+def _alone(labels: Mapping[str, tuple[str, Label]], folder: str) -> list[Fault]:
+    """Overrides without the Markdown that the other channels need."""
+    faults = []
+    for file, said in labels.values():
+        beside = Label(said.language, said.name, MARKDOWN)
+        if beside.key not in labels:
+            path = str(Path(folder) / file) if folder else file
+            text = (
+                f"there is no {said.name}{SUFFIX} beside it: write one, or the other channels and "
+                "the plain message say something else"
+            )
+            faults.append(Fault(path, 1, 1, "warning", text))
+    return faults
+
+
+def _rendered(template: Compiled, event: Event, context: Context) -> tuple[Any, Rendering]:
+    """What a template makes of an event, in its form, and what the run came across."""
+    form: Form = template.form
+    rendering = form.rendering(context.voice(event), strict=context.strict)
+    rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
+    token = RENDERING.set(rendering)
+    try:
+        text = _run(template.template, rendering, event, rule)
+    finally:
+        RENDERING.reset(token)
+    return form.finish(text, rendering.values), rendering
 
 
 def _run(template: Template, rendering: Rendering, event: Event, rule: str | Missing) -> str:
     """The marked text that a template writes."""
     parts: list[str] = []
     room = 0
-    scope = template.new_context({"event": facts(event), "rule": rule})
+    scope = template.new_context({"event": facts(event, rendering.voice.language), "rule": rule})
     for part in template.root_render_func(scope):
         room += len(part)
         if room > MOST_OUTPUT:
@@ -204,6 +262,8 @@ def _reason(error: Exception) -> str:
         trace = trace.tb_next
     if isinstance(error, MarkdownError):
         text = f"its Markdown for this event: {error}"
+    elif isinstance(error, FormError):
+        text = f"for this event, {error}"
     elif isinstance(error, RenderError | TemplateError):
         text = str(error)
     elif isinstance(error, RecursionError):
@@ -211,54 +271,3 @@ def _reason(error: Exception) -> str:
     else:
         text = f"{type(error).__name__}: {error}"
     return line + one_line(text, 300)
-
-
-def _compile(file: str, text: str) -> tuple[Template | None, list[Fault]]:
-    """The template, unless it has faults; they come with warnings."""
-    found = list(_surface(text))
-    code: CodeType | None = None
-    doubtful: list[tuple[int, str]] = []
-    if not found:
-        try:
-            tree = SANDBOX.parse(text)
-            found = [*findings(tree), *_markdown(tree)]
-            doubtful = list(doubts(tree))
-            if not found:
-                code = SANDBOX.compile(harden(tree), filename=file)
-        except TemplateSyntaxError as error:
-            found.append((error.lineno, f"{error.message}"))
-        except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
-            found.append((1, f"it cannot be compiled: {type(error).__name__}"))
-    faults = [_fault(file, text, line, "error", said) for line, said in dict.fromkeys(found)]
-    faults += [_fault(file, text, line, "warning", said) for line, said in dict.fromkeys(doubtful)]
-    if code is None:
-        return None, faults
-    return Template.from_code(SANDBOX, code, SANDBOX.globals), faults
-
-
-def _surface(text: str) -> Iterator[tuple[int, str]]:
-    if len(text.encode(errors="replace")) > LARGEST_FILE:
-        yield 1, f"it is larger than {LARGEST_FILE // 1024} KB"
-    elif not text.strip():
-        yield 1, "it is empty"
-    if odd := PRIVATE.search(text):
-        yield text.count("\n", 0, odd.start()) + 1, f"private-use character U+{ord(odd[0]):04X}"
-    if "\x00" in text:
-        yield 1, "it holds a NUL character"
-
-
-def _markdown(tree: nodes.Template) -> Iterator[tuple[int, str]]:
-    """Markdown outside the subset on any way through the template."""
-    for way in ways(tree):
-        try:
-            parse(way.text)
-        except MarkdownError as error:
-            yield from ((way.source_line(line), said) for line, said in error.problems)
-
-
-def _fault(file: str, text: str, line: int, level: str, said: str) -> Fault:
-    line = line or 1  # nodes that Jinja makes up have none
-    lines = text.split("\n")
-    source = lines[line - 1] if 0 < line <= len(lines) else ""
-    column = len(source) - len(source.lstrip()) + 1
-    return Fault(file, line, column, "error" if level == "error" else "warning", said)

@@ -6,16 +6,29 @@ freeze the process is bounded before it runs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import Environment, pass_context, pass_environment
 from jinja2.filters import FILTERS as JINJAS
 from jinja2.runtime import Context, Undefined
+from markupsafe import Markup
 
 from relay.errors import RenderError
-from relay.messages.filters import show_date, show_duration, show_limit, show_phone, show_words
-from relay.messages.rendering import LONGEST_TEXT, MOST_ITEMS, RENDERING
+from relay.messages.filters import (
+    show_country,
+    show_date,
+    show_duration,
+    show_language,
+    show_limit,
+    show_number,
+    show_phone,
+    show_since,
+    show_until,
+    show_words,
+)
+from relay.messages.rendering import LONGEST_TEXT, MOST_ITEMS, RENDERING, Authored
 
 _HARMLESS = (
     *("abs", "capitalize", "count", "default", "dictsort", "first", "float", "groupby", "int"),
@@ -132,8 +145,13 @@ def _replaced(value: Any, old: Any, new: Any, count: int | None = None) -> str:
     return _replace(_text(value), old, new, -1 if count is None else count)
 
 
-def _dated(value: Any, pattern: str | None = None) -> Any:
-    return show_date(value, RENDERING.get().zone, pattern)
+def _spoken(show: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter with the voice of the run under way."""
+
+    def spoken(value: Any, *args: Any, **kwargs: Any) -> Any:
+        return show(value, RENDERING.get().voice, *args, **kwargs)
+
+    return spoken
 
 
 def _json(value: Any) -> str:
@@ -152,11 +170,21 @@ _UNGUARDED: Mapping[str, Callable[..., Any]] = {
     "e": _text,
     "escape": _text,
     "tojson": _json,
-    "date": _dated,
     "phone": show_phone,
-    "duration": show_duration,
-    "words": show_words,
-    "limit": show_limit,
+    **{
+        name: _spoken(show)
+        for name, show in (
+            ("date", show_date),
+            ("duration", show_duration),
+            ("since", show_since),
+            ("until", show_until),
+            ("number", show_number),
+            ("country", show_country),
+            ("language_name", show_language),
+            ("words", show_words),
+            ("limit", show_limit),
+        )
+    },
 }
 
 
@@ -179,8 +207,7 @@ def _loop(_context: Context, value: Any) -> Any:
 def _concat(_context: Context, parts: list[Any]) -> str:
     rendering = RENDERING.get()
     rendering.spend()
-    joined: str = rendering.bounded("".join(map(rendering.text, parts)))
-    return joined
+    return rendering.joined(parts)
 
 
 @pass_context
@@ -193,13 +220,28 @@ def _wrote(_context: Context, characters: int) -> None:
     RENDERING.get().wrote(characters)
 
 
+@pass_context
+def _own(_context: Context, text: str) -> Authored:
+    return Authored(text)
+
+
+@pass_context
+def _literal(_context: Context, value: Any) -> Any:
+    """A number or truth value as JSON has it; anything else stays a value."""
+    if not isinstance(value, bool | int | float):
+        return value
+    return Markup(json.dumps(RENDERING.get().bounded(value), allow_nan=False))  # noqa: S704  # a number
+
+
 HOOKS: Mapping[str, Callable[..., Any]] = {
     "_loop": _loop,
     "_concat": _concat,
     "_plain": _plain,
     "_wrote": _wrote,
+    "_own": _own,
+    "_literal": _literal,
 }
-"""Put into templates by `relay.messages.syntax`, which refuses them when written by hand."""
+"""Put into templates by `relay.messages.hardening`; `syntax` refuses them when written by hand."""
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     name: _guarded(name, run) for name, run in _UNGUARDED.items()
