@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test lint lock bench clean
+.PHONY: help run test lint lock docs bench torture clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -18,8 +18,14 @@ lint: $(BIN)/.dev ## Linters, types and the import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(BIN)/.runtime ## Draw the catalogue of events, docs/catalogue.html
+	$(BIN)/relay preview all --rules rules.yaml --templates message_templates --out docs/catalogue.html
+
 bench: $(BIN)/.dev ## Timings, as ratios measured in one run
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+torture: $(BIN)/.dev ## Half an hour of kills, losses of power, histories and faults
+	$(BIN)/pytest -s --durations=0 tests/torture/rounds.py tests/torture/soak.py
 
 lock: $(BIN)/.dev ## Write the lock files anew from pyproject.toml
 	$(BIN)/pip-compile -q --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \

@@ -71,6 +71,16 @@ def find(name: str) -> bytes:
     return (files(__name__) / _files()[sample]).read_bytes()
 
 
+def matching(name: str) -> tuple[str, ...]:
+    """The samples of a kind, or of a kind and detail, in the order of the catalogue.
+
+    Raises `UsageError` naming the nearest sample.
+    """
+    find(name)
+    key = _key(name)
+    return tuple(one for one in names() if f"{_key(one)}/".startswith(f"{key}/"))
+
+
 def fresh(name: str, now: datetime) -> bytes:
     """The body of a sample as if it had happened now: its times, where it has some, are `now`."""
     body = json.loads(find(name))

@@ -1,0 +1,120 @@
+"""What people will see: the exact payload of each channel, for sample events.
+
+Nothing is routed and nothing is sent: the destinations are made up, the payloads are those that
+`relay.pipeline` writes, and `relay.preview.page` draws them as the clients do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from relay import samples
+from relay.channels import Destination, Outbound
+from relay.channels.registry import CHANNELS, open_channels
+from relay.deliveries import Cause
+from relay.events import Event
+from relay.messages import Message
+from relay.messages.templates import Templates
+from relay.pipeline import Plan, compose, owe, written
+from relay.rules import Ruleset
+from relay.sources.reading import read
+
+RECEIVED = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+"""When the samples came, so that a preview of the same templates is always the same."""
+RULE = "Your rule"
+"""What the footer names."""
+
+_ACCOUNTS: Mapping[str, Mapping[str, Any]] = {
+    "slack": {"token": "xoxb-made-up"},
+    "email": {
+        "host": "smtp.example.com",
+        "tls": "starttls",
+        "sender": "Relay <relay@example.com>",
+    },
+}
+_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "slack": {"channel": "#wa-support"},
+    "teams": {"url": "https://made-up.environment.api.powerplatform.com/workflows/made-up"},
+    "email": {"to": ["support@example.com"]},
+}
+CHANNEL_NAMES = tuple(_SETTINGS)
+"""In the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one channel would send."""
+
+    channel: str
+    message: Message
+    payload: Mapping[str, Any]
+    made_by: str | None = None
+    """The file of the template or override; None for the built-in message."""
+    problem: str | None = None
+    """Why the channel cannot write it at all; the payload is empty then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One event in all channels that were asked for."""
+
+    name: str
+    """Of the sample."""
+    event: Event
+    at: datetime
+    """When it is told, in the time zone of the messages."""
+    written: tuple[Written, ...]
+
+
+def destination(channel: str, language: str) -> Destination:
+    """A made-up destination of a channel, by the same settings as in `rules.yaml`."""
+    kind = CHANNELS[channel]
+    account = (
+        kind.account.model_validate(_ACCOUNTS[channel])
+        if channel in _ACCOUNTS and kind.account
+        else None
+    )
+    settings = kind.destination.model_validate(_SETTINGS[channel])
+    built = kind.build(channel, settings, account, None, Outbound())
+    return replace(built, language=language)
+
+
+def events(name: str) -> Iterator[Event]:
+    """The events of a bundled sample, as they stand in March 2026. Raises `UsageError`."""
+    for arrival in read(samples.find(name), received_at=RECEIVED).arrivals:
+        yield arrival.event
+
+
+def preview(
+    name: str,
+    event: Event,
+    templates: Templates,
+    timezone: ZoneInfo,
+    *,
+    channels: Collection[str] = CHANNEL_NAMES,
+    language: str = "en",
+    template: str | None = None,
+) -> Preview:
+    """What each channel would send for an event; `template` is the one that a rule would name."""
+    places = {channel: destination(channel, language) for channel in CHANNEL_NAMES}
+    plan = Plan(0, Ruleset(()), places, templates, timezone)
+    now = event.late_since
+    writers = open_channels(Outbound())
+    shown = []
+    for channel, place in places.items():
+        if channel not in channels:
+            continue
+        delivery = owe(
+            event, place, cause=Cause.RULE, now=now, version=0, rule=RULE, template=template
+        )
+        message = compose(delivery, event, plan, now)
+        payload, message, problem = written(delivery, event, plan, writers[channel], message, now)
+        made_by = message.template
+        if channel in message.native:
+            made_by = templates.overrides(event, template, language)[channel]
+        shown.append(Written(channel, message, payload, made_by, problem))
+    return Preview(name, event, now.astimezone(timezone), tuple(shown))
