@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from relay.deliveries import Delivery
 from relay.events import iso
 from relay.journal import Attempt, Lane, RulesVersion, Status, StoredDelivery, StoredEvent, Trouble
+from relay.journal.balance import Balance, Day
+from relay.journal.care import Forgotten, Quarantined
 from relay.pipeline import Explanation, Plan
 
 
@@ -56,6 +59,7 @@ def event_json(stored: StoredEvent) -> dict[str, Any]:
     """A recorded event with what became of it."""
     return {
         **stored.event.to_json(),
+        "origins": {name: origin.to_json() for name, origin in stored.origins.items()},
         "state": stored.state.value,
         "muted_by": stored.muted_by,
         "rules_version": stored.rules_version,
@@ -76,6 +80,7 @@ def explanation_json(
 def _explained(explanation: Explanation) -> dict[str, Any]:
     return {
         **explanation.event.to_json(),
+        "origins": {name: origin.to_json() for name, origin in explanation.origins.items()},
         "state": explanation.routing.state.value,
         "muted_by": explanation.routing.muted_by,
         "rules": [
@@ -158,3 +163,61 @@ def ready_json(plan: Plan, troubles: Sequence[Trouble], error: str | None) -> Ma
         ],
         "rules": {"version": plan.version, "ok": error is None, "error": error},
     }
+
+
+def balance_json(balance: Balance) -> dict[str, Any]:
+    """What `relay reconcile --json` prints."""
+    return {
+        "days": [_day_json(day) for day in balance.days],
+        "total": _day_json(balance.total()),
+        "balanced": balance.balanced,
+        "faults": balance.faults,
+    }
+
+
+def _day_json(day: Day) -> dict[str, Any]:
+    return {
+        "day": day.day.isoformat() if day.day else None,
+        "events": {"received": day.received, **day.events},
+        "deliveries": {"owed": day.owed, **day.deliveries},
+        "own": day.own,
+        **day.tallies,
+        "balanced": not day.faults,
+    }
+
+
+def forgotten_json(forgotten: Forgotten) -> dict[str, Any]:
+    """What was erased of a number."""
+    return {
+        "erased": {
+            "events": forgotten.events,
+            "deliveries": forgotten.deliveries,
+            "attempts": forgotten.attempts,
+            "quarantine": forgotten.quarantined,
+            "audit": forgotten.audit,
+            "directory": forgotten.directory,
+            "others": forgotten.others,
+        },
+        "unfinished": forgotten.unfinished,
+        "discarded": forgotten.discarded,
+        "in_live_rules": forgotten.in_live_rules,
+        "synced": forgotten.synced,
+    }
+
+
+def quarantined_json(one: Quarantined, *, body: bool = False) -> dict[str, Any]:
+    """An item of quarantine; with `body` also what it held, where that is kept."""
+    shape: dict[str, Any] = {
+        "id": one.id,
+        "at": iso(one.at),
+        "route": one.route,
+        "size": one.size,
+        "sha256": one.sha256,
+        "reason": one.reason,
+        "kept": one.kept,
+    }
+    if body:
+        content = one.body
+        shape["body"] = None if content is None else content.decode("utf-8", "backslashreplace")
+        shape["body_base64"] = None if content is None else base64.b64encode(content).decode()
+    return shape

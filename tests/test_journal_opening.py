@@ -129,7 +129,7 @@ def _modes(folder: Path) -> dict[str, int]:
 async def test_the_journal_is_its_owners_alone(tmp_path: Path):
     store = await open_journal(url(tmp_path), now=NOW)
     assert _modes(tmp_path) == dict.fromkeys(
-        ("relay.db", "relay.db-wal", "relay.db-shm", "relay.db.lock"), 0o600
+        ("relay.db", "relay.db.reserve", "relay.db-wal", "relay.db-shm", "relay.db.lock"), 0o600
     )
     await store.journal.close()
 
@@ -212,10 +212,10 @@ def test_a_step_that_fails_leaves_the_tables_as_they_were(tmp_path: Path):
     failing = (*schema.MIGRATIONS, "CREATE TABLE half (a); SELECT nonsense")
     with pytest.raises(apsw.SQLError):
         schema.migrate(connection, failing)
-    assert schema.version(connection) == 1
+    assert schema.version(connection) == schema.VERSION
     assert not connection.table_exists("main", "half")
     schema.migrate(connection, (*schema.MIGRATIONS, "CREATE TABLE whole (a TEXT) STRICT"))
-    assert schema.version(connection, newest=2) == 2
+    assert schema.version(connection, newest=schema.VERSION + 1) == schema.VERSION + 1
     with pytest.raises(JournalUnusableError, match="newer"):
         schema.migrate(connection)
     connection.close()

@@ -14,10 +14,13 @@ from typing import Any
 
 from aiohttp import web
 
+from relay.admin.care import CareApi
+from relay.admin.directory import DirectoryApi
 from relay.errors import JournalError
 from relay.events import from_iso
 from relay.journal import Filter, Store
 from relay.phones import normalise
+from relay.reload import Loaded
 from relay.shapes import delivery_json, event_json
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,18 +35,36 @@ class Admin:
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     changed: Callable[[], None]
     """Somebody put deliveries back: look at the lanes now."""
+    reload: Callable[[], Awaitable[Loaded]]
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/api/status", self._status)
+        app.router.add_post("/api/reload", self._reload)
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/events/{id}", self._event)
         app.router.add_get("/api/deliveries", self._deliveries)
         app.router.add_post("/api/deliveries/{id}/retry", self._retry_one)
         app.router.add_post("/api/deliveries/retry", self._retry_many)
         app.router.add_post("/api/deliveries/discard", self._discard_many)
+        CareApi(self.store, self.clock, _who).add_routes(app)
+        DirectoryApi(self.store, self.clock, _who).add_routes(app)
 
     async def _status(self, _request: web.Request) -> web.Response:
         return web.json_response(await self.status())
+
+    async def _reload(self, _request: web.Request) -> web.Response:
+        """Read rules, lists and templates now; 422 with every finding if they are refused."""
+        loaded = await self.reload()
+        findings = loaded.faults if loaded.error else loaded.warnings
+        return web.json_response(
+            {
+                "ok": loaded.error is None,
+                "version": loaded.plan.version,
+                "error": loaded.error,
+                "findings": [str(finding) for finding in findings],
+            },
+            status=200 if loaded.error is None else 422,
+        )
 
     async def _events(self, request: web.Request) -> web.Response:
         found = await self.store.records.events(_filter(request.query))

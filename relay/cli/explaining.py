@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from rich.console import Console
 
 from relay import reload, samples
 from relay.channels.registry import open_channels
+from relay.cli import looking_up
 from relay.cli.output import clean, console, panel, print_json, table
+from relay.directory import Completed, complete
 from relay.errors import RelayError, UsageError
-from relay.events import Event
 from relay.journal import EventState, StoredDelivery
 from relay.journal.sqlite import open_records
 from relay.pipeline import Explanation, explain
@@ -32,17 +34,22 @@ async def run(options: Namespace, settings: Settings) -> int:
     plan = reload.read(settings, strict_env=False).plan
     recorded: list[StoredDelivery] = []
     now = datetime.now(UTC)
+    source = None
     if _is_recorded(options.what):
-        event, recorded = await _recorded(options.what, settings)
-        reading, events = Reading(), [event]
+        one, recorded = await _recorded(options.what, settings)
+        reading, completed = Reading(), [one]
     else:
         reading = read(_body(options.what), received_at=now, keep=plan.keep)
         events = [arrival.event for arrival in reading.arrivals]
+        completed, source = await looking_up.completed(events, settings)
     channels = open_channels(reload.outbound(settings))
-    explained = [explain(event, plan, channels, now) for event in events]
+    explained = [
+        replace(explain(one.event, plan, channels, now), origins=one.origins) for one in completed
+    ]
     unreadable = [item.reason for item in reading.unreadable]
     if options.json:
         shape = explanation_json(explained, reading.ignored, unreadable)
+        shape["directory"] = source
         if recorded:
             shape["recorded"] = [delivery_json(one) for one in recorded]
         print_json(shape)
@@ -56,6 +63,8 @@ async def run(options: Namespace, settings: Settings) -> int:
         out.print(f"would go to quarantine: {clean(reason)}", style="red", markup=False)
     if recorded:
         _show_recorded(out, recorded)
+    if source:
+        out.print(f"who is who: {clean(source)}", style="dim", markup=False)
     if not (explained or reading.ignored or unreadable):
         out.print("it holds no event", style="dim")
     return 0
@@ -67,12 +76,15 @@ def _is_recorded(what: str) -> bool:
     return _ID.fullmatch(what) is not None
 
 
-async def _recorded(what: str, settings: Settings) -> tuple[Event, list[StoredDelivery]]:
+async def _recorded(what: str, settings: Settings) -> tuple[Completed, list[StoredDelivery]]:
     records = open_records(settings.journal)
     stored = await records.event(what)
     if stored is None:
         raise UsageError(f"no event in {settings.journal} has an id that begins with {what}")
-    return stored.event, list(await records.of_event(stored.event.id))
+    one = Completed(stored.event, stored.origins)
+    if stored.state is EventState.RECEIVED:
+        one = complete(stored.event, await records.known_for([stored.event]))
+    return one, list(await records.of_event(stored.event.id))
 
 
 def _body(what: str) -> bytes:
@@ -97,18 +109,22 @@ def _show(out: Console, explanation: Explanation) -> None:
     kind = event.kind + (f"/{event.detail}" if event.detail else "")
     out.print(f"{clean(kind)}", style="bold", markup=False, end="")
     out.print(f"  {clean(event.title)}", markup=False)
-    facts = [
-        ("id", event.id),
-        ("topic", f"{event.topic}, {event.severity}, {event.direction}"),
-        ("number", ", ".join(event.phones)),
-        ("name", event.phone_name),
-        ("client", " ".join(filter(None, (event.client.name, _bracket(event.client.id))))),
-        ("country", event.country),
-        ("WABA", event.waba),
+    client = " ".join(filter(None, (event.client.name, _bracket(event.client.id))))
+    facts: list[tuple[str, str | None, tuple[str, ...]]] = [
+        ("id", event.id, ()),
+        ("topic", f"{event.topic}, {event.severity}, {event.direction}", ()),
+        ("number", ", ".join(event.phones), ("phones",)),
+        ("name", event.phone_name, ("phone_name",)),
+        ("client", client, ("client.id", "client.name")),
+        ("country", event.country, ("country",)),
+        ("WABA", event.waba, ("waba",)),
     ]
-    for label, value in facts:
+    for label, value, fields in facts:
         if value:
-            out.print(f"  {label:8} {clean(value)}", style="dim", markup=False, soft_wrap=True)
+            said = [explanation.origins[name] for name in fields if name in explanation.origins]
+            told = "; ".join(dict.fromkeys(map(looking_up.told_by, said)))
+            line = f"{value}  <- {told}" if told else value
+            out.print(f"  {label:8} {clean(line)}", style="dim", markup=False, soft_wrap=True)
     out.print()
     rules = table("", "rule", "why")
     for verdict in explanation.verdicts:

@@ -6,14 +6,16 @@ disk. Moments are aware datetimes in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
 from relay.deliveries import Delivery, Scope
+from relay.directory import Completed, Contact, Entry, Facts, Origin
 from relay.events import Event
+from relay.journal.care import Care, CareRecords
 from relay.sources import Reading
 
 
@@ -121,6 +123,8 @@ class StoredEvent:
     state: EventState
     muted_by: str | None
     rules_version: int | None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Where the fields came from that its sender did not say, by field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,22 +174,42 @@ class Alarm:
     text: str
 
 
-class Journal(Protocol):
+class Journal(Care, Protocol):
     """The verbs that change the store."""
 
-    async def append(self, reading: Reading, *, now: datetime) -> Appended:
-        """Record one webhook whole: events, conflicts, quarantine and tallies."""
+    async def append(
+        self, reading: Reading, *, now: datetime, route: str | None = None
+    ) -> Appended:
+        """Record one webhook whole: events, conflicts, quarantine and tallies.
+
+        `route` is the path that it was posted to.
+        """
         ...
 
     async def tally(self, name: str, *, now: datetime, count: int = 1) -> None:
         """Count something that leaves no other trace, by day."""
         ...
 
-    async def route(self, event_id: str, routing: Routing, *, now: datetime) -> bool:
+    async def route(
+        self,
+        event_id: str,
+        routing: Routing,
+        *,
+        now: datetime,
+        completed: Completed | None = None,
+    ) -> bool:
         """Record what is owed for an event; False when it was routed before, changing nothing.
 
-        Deliveries whose target or account is out of order are stored as parked.
+        Deliveries whose target or account is out of order are stored as parked. With the
+        `completed` event its additions are stored, and what its twin owes a target already is
+        suppressed.
         """
+        ...
+
+    async def learn(
+        self, contacts: Sequence[Contact], kind: str, *, now: datetime, who: str
+    ) -> int:
+        """Teach the directory what a person gave; how many facts changed something."""
         ...
 
     async def post(self, event: Event, deliveries: Sequence[Delivery], *, now: datetime) -> None:
@@ -197,12 +221,23 @@ class Journal(Protocol):
         ...
 
     async def claim(
-        self, target: str, *, now: datetime, head: bool = False
+        self, target: str, *, now: datetime, head: bool = False, by_age: bool = False
     ) -> tuple[Delivery, Event] | None:
         """Claim the next due delivery of a lane: critical first, first tries, retries, oldest.
 
         With `head` the oldest pending one, due or not: the lane backs off as a whole, and its
-        head finds out for all.
+        head finds out for all. With `by_age` what is critical and due, then the oldest, due or
+        not: after an outage, what the target refused goes before what came later.
+        """
+        ...
+
+    def retime(self, step: timedelta, *, now: datetime) -> Awaitable[None]:
+        """Move the due times and horizons of all unfinished deliveries with the wall clock.
+
+        Takes its place in the row of verbs when it is called, not when it is first awaited.
+        `step` is how far it was set. What cannot be true then is mended: a wait that is longer
+        than any wait can be is over, and the horizon of a delivery that nobody tried for as long
+        as it begins anew.
         """
         ...
 
@@ -279,7 +314,7 @@ class Journal(Protocol):
         ...
 
 
-class Records(Protocol):
+class Records(CareRecords, Protocol):
     """The questions; nothing here changes the store."""
 
     async def event(self, event_id: str) -> StoredEvent | None:
@@ -320,6 +355,17 @@ class Records(Protocol):
 
     async def status(self, *, now: datetime) -> Status:
         """The counts."""
+        ...
+
+    async def known_for(self, events: Sequence[Event]) -> Facts:
+        """All facts of the directory that may complete these events."""
+        ...
+
+    async def directory(self, search: str | None = None, limit: int = 100) -> Sequence[Entry]:
+        """The numbers that a search finds, by number; at most `limit`.
+
+        A search is a part of a number, or of a name or an id without case.
+        """
         ...
 
     async def rules(self, version: int | None = None) -> RulesVersion | None:

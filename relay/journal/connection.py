@@ -58,9 +58,13 @@ def writer(
             _require_writable(connection)
             schema.version(connection)
             _check_whole(connection, path)
+            # Before the first table: an older file gets it when it is written anew.
+            connection.pragma("auto_vacuum", "incremental")
             _set(connection, "journal_mode", "wal", "wal")
             _set(connection, "synchronous", synchronous, _LEVELS[synchronous])
             _set(connection, "foreign_keys", 1, 1)
+            # What is removed is overwritten, so that nothing of it stays in the file.
+            _set(connection, "secure_delete", 1, 1)
             connection.pragma("fullfsync", 1)
             connection.pragma("checkpoint_fullfsync", 1)
             connection.pragma("temp_store", "memory")

@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from pathlib import Path
 
 import apsw
 
-from relay.errors import JournalFullError
+from relay.directory import learn
 from relay.events import Event, event_id, iso
-from relay.journal import Appended, EventState
-from relay.journal.rows import folded, micros, packed, plain
+from relay.journal import Appended, EventState, directory
+from relay.journal.rows import folded, micros, packed, plain, plain_or_none
 from relay.sources import Arrival, Reading, Unreadable
 
 WINDOW = timedelta(days=7)
 """So long content that has neither an id nor a time is taken for the same happening."""
-GLANCE = 1.0
-"""Seconds between two looks at the free space."""
-
-
-class Room:
-    """The free space below which no event is taken, so that deliveries can go on."""
-
-    def __init__(self, path: Path, floor_bytes: int) -> None:
-        self._folder = path.resolve().parent
-        self._floor = floor_bytes
-        self._looked_at = float("-inf")
-        self._free = 0
-
-    def is_enough(self) -> bool:
-        """Whether there is as much free space as the floor asks for; looks once a second."""
-        if time.monotonic() - self._looked_at >= GLANCE:
-            try:
-                found = os.statvfs(self._folder)
-            except OSError:
-                return True  # what is wrong with the folder, SQLite will say
-            self._free = found.f_bavail * found.f_frsize
-            self._looked_at = time.monotonic()
-        return self._free >= self._floor
-
-    def require(self) -> None:
-        """Raise `JournalFullError` while there is less free space than the floor."""
-        if not self.is_enough():
-            raise JournalFullError(
-                f"{self._free // 2**20} MB are free where the journal stands; "
-                f"events are taken from {self._floor // 2**20} MB on"
-            )
 
 
 class _Known(Enum):
@@ -59,7 +25,9 @@ class _Known(Enum):
     CONFLICT = auto()
 
 
-def append(connection: apsw.Connection, reading: Reading, *, now: datetime) -> Appended:
+def append(
+    connection: apsw.Connection, reading: Reading, *, now: datetime, route: str | None = None
+) -> Appended:
     """Record all that one webhook holds."""
     taken: list[Event] = []
     duplicates = conflicts = 0
@@ -74,9 +42,10 @@ def append(connection: apsw.Connection, reading: Reading, *, now: datetime) -> A
                 duplicates += 1
             case _Known.CONFLICT:
                 conflicts += 1
-                _quarantine(connection, _conflict(arrival), now)
+                _quarantine(connection, _conflict(arrival), now, route)
+    directory.learn(connection, (fact for event in taken for fact in learn(event)))
     for unreadable in reading.unreadable:
-        _quarantine(connection, unreadable, now)
+        _quarantine(connection, unreadable, now, route)
     quarantined = len(reading.unreadable)
     tally(connection, "duplicate", duplicates, now=now)
     tally(connection, "quarantined", conflicts + quarantined, now=now)
@@ -143,12 +112,26 @@ def _recognise(
         if arrival.lasting or micros(now) - seen_at <= WINDOW // timedelta(microseconds=1):
             same = fingerprint == arrival.fingerprint
             return (_Known.REPEAT if same else _Known.CONFLICT), event
-        event = replace(event, id=event_id(f"{arrival.key}#{iso(event.received_at)}"))
+        event = _another(arrival)
+    elif not arrival.lasting and _is_old(connection, event.id, now):
+        # Its key is gone by retention, and the event is still here because it is unfinished.
+        event = _another(arrival)
     connection.execute(
         "INSERT OR REPLACE INTO dedupe_keys VALUES (?, ?, ?, ?)",
         (key, arrival.fingerprint, event.id, micros(now)),
     )
     return _Known.NEW, event
+
+
+def _another(arrival: Arrival) -> Event:
+    """The event of the same content that came again after the window, as one of its own."""
+    event = arrival.event
+    return replace(event, id=event_id(f"{arrival.key}#{iso(event.received_at)}"))
+
+
+def _is_old(connection: apsw.Connection, event: str, now: datetime) -> bool:
+    row = connection.execute("SELECT received_at FROM events WHERE id = ?", (event,)).fetchone()
+    return row is not None and micros(now) - row[0] > WINDOW // timedelta(microseconds=1)
 
 
 def _conflict(arrival: Arrival) -> Unreadable:
@@ -160,8 +143,17 @@ def _conflict(arrival: Arrival) -> Unreadable:
     )
 
 
-def _quarantine(connection: apsw.Connection, item: Unreadable, now: datetime) -> None:
+def _quarantine(
+    connection: apsw.Connection, item: Unreadable, now: datetime, route: str | None
+) -> None:
     connection.execute(
-        "INSERT INTO quarantine (at, reason, size, sha256, body) VALUES (?, ?, ?, ?, ?)",
-        (micros(now), plain(item.reason), item.size, item.sha256, item.body),
+        "INSERT INTO quarantine (at, route, reason, size, sha256, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            micros(now),
+            plain_or_none(route),
+            plain(item.reason),
+            item.size,
+            item.sha256,
+            item.body,
+        ),
     )

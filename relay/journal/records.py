@@ -8,11 +8,13 @@ import queue
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import apsw
 
 from relay.deliveries import Scope, State
+from relay.directory import Entry, Facts
 from relay.errors import JournalBrokenError, JournalError
 from relay.events import Event
 from relay.journal import (
@@ -26,8 +28,14 @@ from relay.journal import (
     StoredDelivery,
     StoredEvent,
     Trouble,
+    balancing,
+    directory,
     filters,
+    quarantine,
 )
+from relay.journal.balance import Balance
+from relay.journal.care import Quarantined
+from relay.journal.completion import event_of, origins_of, shape_of
 from relay.journal.intake import hour
 from relay.journal.rows import (
     DELIVERY_COLUMNS,
@@ -196,6 +204,24 @@ class SqliteRecords:
         """The counts, all from one moment."""
         return await self._ask(lambda connection: _status(connection, now))
 
+    async def balance(self, since: datetime | None = None) -> Balance:
+        """What came in against what became of it, day by day, from that of `since` on."""
+        return await self.ask(partial(balancing.balance, since=since))
+
+    async def quarantined(
+        self, since: datetime | None = None, limit: int = 100
+    ) -> Sequence[Quarantined]:
+        """What could not be read, newest last; at most `limit`, the newest ones."""
+        return await self.ask(partial(quarantine.quarantined, since=since, limit=limit))
+
+    async def known_for(self, events: Sequence[Event]) -> Facts:
+        """All facts that may complete these events."""
+        return await self._ask(partial(directory.known_for, events=events))
+
+    async def directory(self, search: str | None = None, limit: int = 100) -> Sequence[Entry]:
+        """The numbers that a search finds, by number; at most `limit`."""
+        return await self._ask(partial(directory.entries, search=search, limit=limit))
+
     async def rules(self, version: int | None = None) -> RulesVersion | None:
         """A rules version; None: the newest."""
 
@@ -208,6 +234,10 @@ class SqliteRecords:
             return None if row is None else RulesVersion(row[0], moment(row[1]), json.loads(row[2]))
 
         return await self._ask(ask)
+
+    async def ask(self, question: Callable[[apsw.Connection], T]) -> T:
+        """Answer a question of this engine's own from one moment of the journal."""
+        return await self._ask(question)
 
     async def close(self) -> None:
         """Answer what was asked and close the connections."""
@@ -241,7 +271,10 @@ class SqliteRecords:
 
 def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
     text, state, muted_by, rules_version = row
-    return StoredEvent(to_event(text), EventState(state), muted_by, rules_version)
+    shape = shape_of(text)
+    return StoredEvent(
+        event_of(shape), EventState(state), muted_by, rules_version, origins_of(shape)
+    )
 
 
 def _stored_deliveries(
@@ -270,7 +303,9 @@ def _stored_deliveries(
 
 def _status(connection: apsw.Connection, now: datetime) -> Status:
     counted: dict[str, dict[str, int]] = {"events": {}, "deliveries": {}}
-    for noun, state, count in connection.execute("SELECT noun, state, count FROM counts"):
+    for noun, state, count in connection.execute(
+        "SELECT iif(noun = 'own', 'deliveries', noun), state, sum(count) FROM ledger GROUP BY 1, 2"
+    ):
         counted[noun][state] = count
     events = counted["events"]
     tallied = dict.fromkeys(_TALLIED, 0) | dict(

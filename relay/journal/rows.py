@@ -9,6 +9,7 @@ from typing import Any
 
 from relay.deliveries import Cause, Delivery, Proof, State
 from relay.events import Event
+from relay.journal.completion import event_of, shape_of
 
 Value = str | int | float | bytes | None
 Row = dict[str, Value]
@@ -146,5 +147,5 @@ def to_delivery(values: tuple[Any, ...]) -> Delivery:
 
 
 def to_event(text: str) -> Event:
-    """The event whose JSON stands in the journal."""
-    return Event.from_json(json.loads(text))
+    """The event whose JSON stands in the journal, completed if it was routed."""
+    return event_of(shape_of(text))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 
-from relay import deliveries
+from relay import deliveries, failpoints
 from relay.deliveries import Delivery, Interrupted, outcome_word
+from relay.directory import Completed, Contact
 from relay.errors import JournalFullError
 from relay.events import Event
+from relay.failpoints import Failpoint
 from relay.journal import (
     Aim,
     Appended,
@@ -24,16 +26,22 @@ from relay.journal import (
     Store,
     Trouble,
     connection,
+    directory,
     intake,
     notes,
     operators,
+    quarantine,
+    retention,
     troubles,
+    waits,
     work,
 )
+from relay.journal.care import START, Forgotten, Mark, Pruned, Quarantined
 from relay.journal.connection import Synchronous, journal_path
-from relay.journal.intake import Room
+from relay.journal.forgetting import Forgetting
 from relay.journal.lock import Lock
 from relay.journal.records import SqliteRecords
+from relay.journal.room import RESERVE_BYTES, Room
 from relay.journal.writer import Verb, Writer
 from relay.sources import Reading
 
@@ -41,8 +49,6 @@ __all__ = ["journal_path", "open_engine", "open_journal", "open_records"]
 
 T = TypeVar("T")
 
-FLOOR_BYTES = 64 * 1024 * 1024
-"""Free space below which no event is taken."""
 READERS = 2
 """So many questions are answered at once: a long one does not hold up the lanes."""
 MOST_WAITING = 2_000
@@ -50,7 +56,7 @@ MOST_WAITING = 2_000
 
 
 async def open_journal(
-    url: str, *, now: datetime, vfs: str | None = None, floor_bytes: int = FLOOR_BYTES
+    url: str, *, now: datetime, vfs: str | None = None, floor_bytes: int | None = None
 ) -> Store:
     """Open the journal for the one relay that serves it, creating it if there is none.
 
@@ -58,7 +64,12 @@ async def open_journal(
     Deliveries that the last relay had claimed are settled as lost before this returns.
     """
     return await open_engine(
-        journal_path(url), now=now, vfs=vfs, floor_bytes=floor_bytes, synchronous="FULL"
+        journal_path(url),
+        now=now,
+        vfs=vfs,
+        floor_bytes=floor_bytes,
+        reserve_bytes=RESERVE_BYTES,
+        synchronous="FULL",
     )
 
 
@@ -77,7 +88,8 @@ async def open_engine(
     *,
     now: datetime,
     vfs: str | None = None,
-    floor_bytes: int = FLOOR_BYTES,
+    floor_bytes: int | None = None,
+    reserve_bytes: int = 0,
     synchronous: Synchronous = "FULL",
 ) -> Store:
     """As `open_journal`; `synchronous` is there to show what a weaker setting loses."""
@@ -98,7 +110,8 @@ async def open_engine(
 
     lock, writing, reading = await asyncio.to_thread(open_all)
     records = SqliteRecords(reading)
-    journal = SqliteJournal(Writer(writing), records, lock, Room(path, floor_bytes))
+    room = Room(path, floor_bytes, reserve_bytes)
+    journal = SqliteJournal(Writer(writing, make_room=room.make), records, lock, room)
     try:
         recovered = await journal.recover(now=now)
     except BaseException:
@@ -134,14 +147,18 @@ class SqliteJournal:
         """Return, with the reason, when the disk failed; the process has to end then."""
         return str(await asyncio.shield(self._writer.failure))
 
-    async def append(self, reading: Reading, *, now: datetime) -> Appended:
+    async def append(
+        self, reading: Reading, *, now: datetime, route: str | None = None
+    ) -> Appended:
         """Record one webhook whole; raises `JournalFullError` below the floor of free space."""
         if self._writer.waiting >= MOST_WAITING:
             raise JournalFullError(f"{self._writer.waiting} changes wait to be recorded")
 
         def verb(writing: apsw.Connection) -> Appended:
             self._room.require()
-            return intake.append(writing, reading, now=now)
+            added = intake.append(writing, reading, now=now, route=route)
+            failpoints.reach(Failpoint.BEFORE_COMMIT)
+            return added
 
         return await self._do(verb)
 
@@ -149,9 +166,26 @@ class SqliteJournal:
         """Count something that leaves no other trace; `refused` is what `Status` shows of 401s."""
         await self._do(partial(intake.tally, name=name, count=count, now=now))
 
-    async def route(self, event_id: str, routing: Routing, *, now: datetime) -> bool:
+    async def route(
+        self,
+        event_id: str,
+        routing: Routing,
+        *,
+        now: datetime,
+        completed: Completed | None = None,
+    ) -> bool:
         """Record what is owed for an event; False when it was routed before."""
-        return await self._do(partial(work.route, event=event_id, routing=routing, now=now))
+        return await self._do(
+            partial(work.route, event=event_id, routing=routing, now=now, completed=completed)
+        )
+
+    async def learn(
+        self, contacts: Sequence[Contact], kind: str, *, now: datetime, who: str
+    ) -> int:
+        """Teach the directory what a person gave; how many facts changed something."""
+        return await self._do(
+            partial(directory.teach, contacts=contacts, kind=kind, now=now, who=who)
+        )
 
     async def post(self, event: Event, deliveries: Sequence[Delivery], *, now: datetime) -> None:
         """Record an event of the relay's own with its deliveries, routed at once."""
@@ -162,15 +196,21 @@ class SqliteJournal:
         return await self._do(partial(work.owe, owed=deliveries, now=now))
 
     async def claim(
-        self, target: str, *, now: datetime, head: bool = False
+        self, target: str, *, now: datetime, head: bool = False, by_age: bool = False
     ) -> tuple[Delivery, Event] | None:
         """Claim the next due delivery of a lane; a cancelled caller gives it back."""
-        answer = self._writer.submit(partial(work.claim, target=target, now=now, head=head))
+        answer = self._writer.submit(
+            partial(work.claim, target=target, now=now, head=head, by_age=by_age)
+        )
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             answer.add_done_callback(partial(self._give_back, now=now))
             raise
+
+    def retime(self, step: timedelta, *, now: datetime) -> Awaitable[None]:
+        """Move the due times and horizons of all unfinished deliveries with the wall clock."""
+        return asyncio.shield(self._writer.submit(partial(waits.retime, step=step, now=now)))
 
     async def probe(self, target: str, *, now: datetime) -> bool:
         """Put the oldest parked delivery of a target back as pending and due."""
@@ -234,6 +274,20 @@ class SqliteJournal:
     async def clear_alarm(self, key: str) -> bool:
         """Forget an alarm; False if it is not on."""
         return await self._do(partial(notes.clear_alarm, key=key))
+
+    async def prune(self, *, now: datetime, keep: timedelta | None, after: Mark = START) -> Pruned:
+        """One step of retention; go on with the answer's `next`."""
+        return await self._do(partial(retention.prune, now=now, keep=keep, after=after))
+
+    async def look_at(self, item: int, *, now: datetime, who: str) -> Quarantined | None:
+        """One item of quarantine with its body; that somebody looked is recorded."""
+        return await self._do(partial(quarantine.look_at, item=item, now=now, who=who))
+
+    async def forget(
+        self, phone: str, *, now: datetime, who: str, discard: bool = False
+    ) -> Forgotten:
+        """Erase what is known of a number, then what the files still hold of it."""
+        return await Forgetting(self._writer, self._records, phone, now, who).run(discard=discard)
 
     async def recover(self, *, now: datetime) -> int:
         """Settle as lost what the last relay had claimed; how many. Only for the opening."""

@@ -11,14 +11,17 @@ import apsw
 
 from relay import deliveries
 from relay.deliveries import Delivery, Interrupted, Lost, State, outcome_word
+from relay.directory import Completed
 from relay.errors import IllegalMoveError
 from relay.events import Event
-from relay.journal import EventState, Routing, Trouble, troubles
+from relay.journal import EventState, Routing, Trouble, troubles, twins
+from relay.journal.completion import shape_of, with_additions
 from relay.journal.intake import insert_event
 from relay.journal.rows import (
     DELIVERY_COLUMNS,
     DELIVERY_FIELDS,
     delivery_row,
+    folded,
     micros,
     packed,
     plain,
@@ -26,15 +29,21 @@ from relay.journal.rows import (
     to_delivery,
     to_event,
 )
+from relay.journal.twins import Twin
 
 TURNS = range(4)
 """Critical first tries, critical retries, other first tries, other retries."""
+CRITICAL_TURNS = TURNS[:2]
 _FINAL = (State.DELIVERED, State.DEAD, State.SUPPRESSED)
 
 _INSERT = (
-    f"INSERT INTO deliveries ({', '.join(DELIVERY_FIELDS)}, orphan, created_at, settled_at)"  # noqa: S608
+    f"INSERT INTO deliveries ({', '.join(DELIVERY_FIELDS)},"  # noqa: S608
+    " orphan, created_at, settled_at, day, own)"
     f" VALUES ({', '.join(f':{name}' for name in DELIVERY_FIELDS)},"
-    " :orphan, :created_at, :settled_at) ON CONFLICT (id) DO NOTHING"
+    " :orphan, :created_at, :settled_at,"
+    " (SELECT received_at / 86400000000 FROM events WHERE id = :event_id),"
+    " (SELECT source NOT IN ('partner', 'waba') FROM events WHERE id = :event_id))"
+    " ON CONFLICT (id) DO NOTHING"
 )
 _NEXT = (
     f"SELECT {DELIVERY_COLUMNS}, d.seq, e.json"  # noqa: S608
@@ -67,12 +76,25 @@ _SETTLED = tuple(
 _UPDATE = (
     f"UPDATE deliveries SET {', '.join(f'{name} = :{name}' for name in _SETTLED)},"  # noqa: S608
     " snoozed = :snoozed, orphan = :orphan, settled_at = :settled_at,"
-    " rendered = coalesce(:rendered, rendered) WHERE seq = :seq"
+    # What was written before the number of its event was erased still holds it.
+    " rendered = CASE WHEN EXISTS (SELECT 1 FROM events AS e"
+    " WHERE e.id = deliveries.event_id AND e.forgotten_at IS NULL)"
+    " THEN coalesce(:rendered, rendered) END WHERE seq = :seq"
 )
 
 
-def route(connection: apsw.Connection, event: str, routing: Routing, *, now: datetime) -> bool:
-    """Record what is owed for a received event; False if it was routed before."""
+def route(
+    connection: apsw.Connection,
+    event: str,
+    routing: Routing,
+    *,
+    now: datetime,
+    completed: Completed | None = None,
+) -> bool:
+    """Record what is owed for a received event; False if it was routed before.
+
+    What its twin owes a target already is stored as suppressed.
+    """
     connection.execute(
         "UPDATE events SET state = ?, muted_by = ?, rules_version = ?"
         " WHERE id = ? AND state = 'received'",
@@ -80,8 +102,37 @@ def route(connection: apsw.Connection, event: str, routing: Routing, *, now: dat
     )
     if connection.changes() == 0:
         return False
-    owe(connection, routing.deliveries, now=now)
+    twin = None
+    if completed is not None:
+        if completed.origins:
+            _keep_additions(connection, event, completed)
+        twin = twins.pair(connection, completed)
+    owe(connection, routing.deliveries, now=now, twin=twin)
     return True
+
+
+def _keep_additions(connection: apsw.Connection, event: str, completed: Completed) -> None:
+    """Store what the directory added to an event, unless its number was erased meanwhile."""
+    row = connection.execute(
+        "SELECT seq, json FROM events WHERE id = ? AND forgotten_at IS NULL", (event,)
+    ).fetchone()
+    if row is None:
+        return
+    seq, text = row
+    client = completed.event.client
+    connection.execute(
+        "UPDATE events SET json = ?, client_id = ?, client_name = ? WHERE seq = ?",
+        (
+            packed(with_additions(shape_of(text), completed)),
+            folded(client.id),
+            folded(client.name),
+            seq,
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO event_phones VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(plain(phone), seq) for phone in completed.event.phones],
+    )
 
 
 def post(
@@ -92,11 +143,19 @@ def post(
     owe(connection, owed, now=now)
 
 
-def owe(connection: apsw.Connection, owed: Sequence[Delivery], *, now: datetime) -> int:
+def owe(
+    connection: apsw.Connection,
+    owed: Sequence[Delivery],
+    *,
+    now: datetime,
+    twin: Twin | None = None,
+) -> int:
     """Record deliveries; how many were not known before."""
     new = 0
     for delivery in owed:
         placed, orphan = troubles.place(connection, delivery)
+        if twin is not None and twin.is_owed(connection, placed):
+            placed, orphan = deliveries.discard(placed, f"twin of event {twin.event_id}"), False
         row = delivery_row(placed)
         row["orphan"] = int(orphan)
         row["created_at"] = micros(now)
@@ -107,10 +166,18 @@ def owe(connection: apsw.Connection, owed: Sequence[Delivery], *, now: datetime)
 
 
 def claim(
-    connection: apsw.Connection, target: str, *, now: datetime, head: bool = False
+    connection: apsw.Connection,
+    target: str,
+    *,
+    now: datetime,
+    head: bool = False,
+    by_age: bool = False,
 ) -> tuple[Delivery, Event] | None:
     """Claim the next due delivery of a lane; with `head` its oldest pending one, due or not."""
-    row = _oldest(connection, target) if head else _next(connection, target, now)
+    if by_age:
+        row = _next(connection, target, now, CRITICAL_TURNS) or _oldest(connection, target)
+    else:
+        row = _oldest(connection, target) if head else _next(connection, target, now)
     if row is None:
         return None
     *values, seq, event = row
@@ -169,7 +236,9 @@ def settle(
     *values, seq, snoozed = row
     current = to_delivery(tuple(values))
     if attempt is None:
-        if outcome != outcome_word(Interrupted(written=False)):
+        # An attempt of this claim may be open, of which its driver does not know.
+        unsent = outcome == outcome_word(Interrupted(written=False))
+        if not _close_open(connection, seq, before.claim, outcome, reason) and not unsent:
             _insert_attempt(connection, seq, before.claim, now, outcome, reason, duration_ms)
     elif not _close_attempt(connection, attempt, seq, before.claim, outcome, reason, duration_ms):
         return False
@@ -218,8 +287,10 @@ def recover(connection: apsw.Connection, *, now: datetime) -> int:
     return len(rows)
 
 
-def _next(connection: apsw.Connection, target: str, now: datetime) -> tuple[Any, ...] | None:
-    for turn in TURNS:
+def _next(
+    connection: apsw.Connection, target: str, now: datetime, turns: range = TURNS
+) -> tuple[Any, ...] | None:
+    for turn in turns:
         row: tuple[Any, ...] | None = connection.execute(
             _NEXT, (plain(target), turn, micros(now))
         ).fetchone()
@@ -267,6 +338,17 @@ def _insert_attempt(
         " VALUES (?, ?, ?, ?, ?, ?)",
         (seq, claimed, micros(now), outcome, plain_or_none(reason), duration_ms),
     )
+
+
+def _close_open(
+    connection: apsw.Connection, seq: int, claimed: int, outcome: str, reason: str | None
+) -> bool:
+    connection.execute(
+        "UPDATE attempts SET outcome = ?, reason = ?"
+        " WHERE delivery = ? AND claim = ? AND outcome IS NULL",
+        (outcome, plain_or_none(reason), seq, claimed),
+    )
+    return connection.changes() > 0
 
 
 def _close_attempt(

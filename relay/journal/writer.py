@@ -4,8 +4,9 @@ Theory of operation: each verb is a function of the connection. The thread takes
 are queued, runs each inside a savepoint of one transaction, commits, and only then answers; the
 next group is what arrived meanwhile. A verb that fails takes back its own savepoint and nothing
 else. When the disk is full, the group falls apart into single verbs, so that a small one still
-gets through. When the disk fails (a sync above all), nothing is ever acknowledged again: after a
-failed sync the kernel may have dropped the pages, and a later success would prove nothing.
+gets through, if need be on the blocks of a reserve. When the disk fails (a sync above all),
+nothing is ever acknowledged again: after a failed sync the kernel may have dropped the pages, and
+a later success would prove nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from typing import Any, TypeVar
 
 import apsw
 
-from relay.errors import JournalBrokenError, JournalError, JournalFullError
+from relay.errors import (
+    JournalBrokenError,
+    JournalClosedError,
+    JournalError,
+    JournalFullError,
+)
 from relay.journal.connection import BUSY_MS
 
 T = TypeVar("T")
@@ -57,6 +63,8 @@ _SYNCS = (
 class _Job:
     verb: Verb[Any]
     answer: asyncio.Future[Any]
+    alone: bool = False
+    """Outside of any transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +75,19 @@ class _Failed:
 class Writer:
     """Runs verbs one after the other in a thread of its own. Made and used in one event loop."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        """Take over a connection, which nobody else may use from now on."""
+    def __init__(
+        self, connection: apsw.Connection, make_room: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Take over a connection, which nobody else may use from now on.
+
+        `make_room` is asked when the disk is full: True if another try may find room.
+        """
         self._connection = connection
+        self._make_room = make_room
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._next: _Job | None = None
+        """Taken from the queue, and not of the group before it."""
         self._wal_pages = 0
         self._copied_pages = 0
         self._insist_at = INSISTENT_PAGES
@@ -94,21 +110,22 @@ class Writer:
         """The disk failed: everything is refused from now on."""
         return self._broken is not None
 
-    def submit(self, verb: Verb[T]) -> asyncio.Future[T]:
+    def submit(self, verb: Verb[T], *, alone: bool = False) -> asyncio.Future[T]:
         """Queue a verb; the future is done when its change is on disk.
 
         It fails with `JournalFullError`, `JournalBrokenError`, `JournalError`, or with what the
-        verb raised; nothing of the verb is stored then.
+        verb raised; nothing of the verb is stored then. `alone` is for what SQLite does only
+        outside of a transaction; nothing else is recorded while it lasts.
         """
         answer: asyncio.Future[T] = self._loop.create_future()
         if self._broken is not None:
             answer.set_exception(self._broken)
         elif self._closing:
-            answer.set_exception(JournalError("the journal is closed"))
+            answer.set_exception(JournalClosedError("the journal is closed"))
         else:
             self.waiting += 1
             self._idle.clear()
-            self._queue.put(_Job(verb, answer))
+            self._queue.put(_Job(verb, answer, alone))
         return answer
 
     async def close(self) -> None:
@@ -138,11 +155,14 @@ class Writer:
 
     def _take(self) -> tuple[list[_Job], bool]:
         """The next group: all that is queued, at least one; True with the last group."""
-        job = self._queue.get()
+        job, self._next = self._next or self._queue.get(), None
         jobs: list[_Job] = []
         while job is not None:
+            if job.alone and jobs:
+                self._next = job
+                return jobs, False
             jobs.append(job)
-            if len(jobs) == LARGEST_GROUP:
+            if job.alone or len(jobs) == LARGEST_GROUP:
                 return jobs, False
             try:
                 job = self._queue.get_nowait()
@@ -150,11 +170,13 @@ class Writer:
                 return jobs, False
         return jobs, True
 
-    def _group(self, jobs: Sequence[_Job]) -> Sequence[Any]:
+    def _group(self, jobs: Sequence[_Job], *, may_use_reserve: bool = True) -> Sequence[Any]:
         if not jobs:
             return []
         if self._broken is not None:
             return [_Failed(self._broken)] * len(jobs)
+        if jobs[0].alone:
+            return [self._alone(jobs[0])]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             results = [self._one(job) for job in jobs]
@@ -164,9 +186,17 @@ class Writer:
             fault = self._fault(error)
             if isinstance(fault, JournalFullError) and len(jobs) > 1:
                 return [self._group([job])[0] for job in jobs]
+            if isinstance(fault, JournalFullError) and may_use_reserve and self._make_room():
+                return self._group(jobs, may_use_reserve=False)
             return [_Failed(fault)] * len(jobs)
         self.commits += 1
         return results
+
+    def _alone(self, job: _Job) -> Any:
+        try:
+            return job.verb(self._connection)
+        except apsw.Error as error:
+            return _Failed(self._fault(error))
 
     def _one(self, job: _Job) -> Any:
         """Run a verb in its savepoint. Raises where the transaction as a whole is lost."""

@@ -1,0 +1,185 @@
+"""`relay directory`: who is who, and filling it from a list or from 360dialog."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from relay.admin.directory import shape_of
+from relay.cli.asking import ask_relay
+from relay.cli.output import clean, console, print_json, print_json_lines, table, when
+from relay.directory import Contact, Entry, Found
+from relay.directory.table import IMPORTED, SYNCED, read_table
+from relay.errors import UsageError
+from relay.journal.connection import journal_path
+from relay.journal.sqlite import open_journal, open_records
+from relay.partner_api import Access, connect
+from relay.phones import display
+from relay.settings import Settings
+
+ROWS = 100
+EVERYTHING = 10**9
+AT_ONCE = 1_000
+"""Contacts that are taught in one step: a running relay records webhooks between two."""
+LARGEST_LIST = 256 * 1024 * 1024
+CHANGES_PATIENCE = 60.0
+
+
+async def run(options: Namespace, settings: Settings) -> int:
+    """List or search the directory, or fill it."""
+    match options.what:
+        case []:
+            return await _list(None, options, settings)
+        case ["import"]:
+            raise UsageError("say which list: `relay directory import FILE.csv`")
+        case ["import", file]:
+            return await _import(file, options, settings)
+        case ["sync"]:
+            return await _sync(options, settings)
+        case words:
+            return await _list(" ".join(words), options, settings)
+
+
+async def _list(search: str | None, options: Namespace, settings: Settings) -> int:
+    default = EVERYTHING if options.json else ROWS
+    limit = default if options.limit is None else max(1, options.limit)
+    records = open_records(settings.journal)
+    try:
+        found = await records.directory(search, limit)
+    finally:
+        await records.close()
+    if options.json:
+        print_json_lines(entry.to_json() for entry in found)
+    else:
+        _show(found, search, limit)
+    return 0 if found or search is None else 1
+
+
+def _show(found: Sequence[Entry], search: str | None, limit: int) -> None:
+    out = console()
+    rows = table("number", "name", "WABA", "client", "360dialog's id", "last word (UTC)", "by")
+    for entry in found:
+        client = " ".join(
+            part
+            for part in (
+                _text(entry.client_name),
+                f"({_text(entry.client_id)})" if entry.client_id else "",
+            )
+            if part
+        )
+        last = entry.evidence
+        rows.add_row(
+            display(entry.phone),
+            _text(entry.name) if entry.gone is None else "cancelled",
+            _text(entry.waba),
+            client,
+            _text(entry.channel),
+            when(last.at) if last else "",
+            clean(last.kind).replace("[", r"\[") if last else "",
+        )
+    if found:
+        out.print(rows)
+    count = f"{len(found)} {'number' if len(found) == 1 else 'numbers'}" if found else "no number"
+    more = "; there may be more: --limit N, or a search" if len(found) == limit else ""
+    about = f' for "{clean(search)}"' if search else ""
+    out.print(f"{count}{about}{more}", style="dim", markup=False)
+
+
+def _text(found: Found | None) -> str:
+    return clean(found.value).replace("[", r"\[") if found else ""
+
+
+async def _import(file: str, options: Namespace, settings: Settings) -> int:
+    """Teach a whole list; nothing of it where any line is wrong."""
+    found = read_table(_content(file), "standard input" if file == "-" else file)
+    if found.faults:
+        for fault in found.faults:
+            print(fault, file=sys.stderr)
+        print(f"relay: nothing was imported: {len(found.faults)} faults", file=sys.stderr)
+        return 2
+    return await _teach(found.contacts, IMPORTED, options, settings)
+
+
+def _content(file: str) -> str:
+    try:
+        if file == "-":
+            content = sys.stdin.buffer.read(LARGEST_LIST + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                content = opened.read(LARGEST_LIST + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from None
+    if len(content) > LARGEST_LIST:
+        raise UsageError(f"{file} is larger than {LARGEST_LIST // 2**20} MB: import it in parts")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"{file}:{line}:1: error: it is not UTF-8 text: save it as UTF-8"
+        ) from None
+
+
+async def _sync(options: Namespace, settings: Settings) -> int:
+    """Read all channels from 360dialog, then teach them."""
+    access = Access.of(settings.env, allow_private=settings.allow_private)
+    async with connect(access) as api:
+        contacts = await api.contacts()
+    return await _teach(contacts, SYNCED, options, settings)
+
+
+async def _teach(
+    contacts: Sequence[Contact], kind: str, options: Namespace, settings: Settings
+) -> int:
+    """Through the running relay, else under its lock; in steps, each of which may be repeated."""
+    first, rest = contacts[:AT_ONCE], contacts[AT_ONCE:]
+    changed = await _through_relay(first, kind, settings)
+    if changed is None:
+        changed = await _under_lock(contacts, kind, settings)
+    else:
+        changed += await _in_steps(rest, lambda step: _still_through_relay(step, kind, settings))
+    if options.json:
+        print_json({"contacts": len(contacts), "changed": changed})
+    else:
+        print(f"{kind}: {len(contacts)} contacts, {changed} facts are new or newer")
+    return 0
+
+
+async def _through_relay(step: Sequence[Contact], kind: str, settings: Settings) -> int | None:
+    body = {"kind": kind, "contacts": [shape_of(contact) for contact in step]}
+    answer = await ask_relay(settings, "/api/directory", body, patience=CHANGES_PATIENCE)
+    return None if answer is None else int(answer["changed"])
+
+
+async def _still_through_relay(step: Sequence[Contact], kind: str, settings: Settings) -> int:
+    changed = await _through_relay(step, kind, settings)
+    if changed is None:
+        raise UsageError("the relay was stopped meanwhile: run the command again, it does no harm")
+    return changed
+
+
+async def _under_lock(contacts: Sequence[Contact], kind: str, settings: Settings) -> int:
+    if not journal_path(settings.journal).exists():
+        raise UsageError(f"there is no journal at {settings.journal}; `relay serve` makes one")
+    now = datetime.now(UTC)
+    store = await open_journal(settings.journal, now=now)
+    try:
+        who = getpass.getuser()
+        return await _in_steps(
+            contacts, lambda step: store.journal.learn(step, kind, now=now, who=who)
+        )
+    finally:
+        await store.journal.close()
+
+
+async def _in_steps(
+    contacts: Sequence[Contact], teach: Callable[[Sequence[Contact]], Awaitable[int]]
+) -> int:
+    changed = 0
+    for start in range(0, len(contacts), AT_ONCE):
+        changed += await teach(contacts[start : start + AT_ONCE])
+    return changed

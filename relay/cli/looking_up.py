@@ -1,0 +1,42 @@
+"""The directory as commands use it that only look: the journal's, and a file's own events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+from relay.directory import Completed, Facts, Origin, complete, learn
+from relay.errors import JournalError
+from relay.events import Event
+from relay.journal.connection import journal_path
+from relay.journal.sqlite import open_records
+from relay.settings import Settings
+
+
+async def completed(events: Sequence[Event], settings: Settings) -> tuple[list[Completed], str]:
+    """Events completed by one another and by the journal, if there is one; and what was used."""
+    known, source = await _known(events, settings)
+    known = known.with_more(chain.from_iterable(learn(event) for event in events))
+    return [complete(event, known) for event in events], source
+
+
+async def _known(events: Sequence[Event], settings: Settings) -> tuple[Facts, str]:
+    alone = "these events alone"
+    try:
+        if not journal_path(settings.journal).exists():
+            return Facts(), f"{alone}; there is no journal at {settings.journal}"
+        records = open_records(settings.journal)
+        try:
+            known = await records.known_for(events)
+        finally:
+            await records.close()
+    except JournalError as error:
+        return Facts(), f"{alone}; {error}"
+    return known, f"the directory of {settings.journal}, and these events"
+
+
+def told_by(origin: Origin) -> str:
+    """Where an addition came from, in a few words."""
+    evidence = origin.evidence
+    event = f" {evidence.event_id[:8]}" if evidence.event_id else ""
+    return f"{evidence.kind}{event} of {evidence.at:%Y-%m-%d %H:%M}, by {origin.through}"

@@ -1,0 +1,31 @@
+"""Who is who: numbers, accounts, clients and names, as facts that events and people tell.
+
+`learn` takes the facts out of one event, `Facts` holds what is known, `complete` fills in what
+an event itself does not say. Everything here is pure; the journal keeps the facts.
+"""
+
+from __future__ import annotations
+
+from relay.directory.completing import Completed, Origin, complete
+from relay.directory.entries import Entry, Found, entry_of
+from relay.directory.facts import Evidence, Fact, Facts, Noun, Relation, Tie
+from relay.directory.learning import Contact, channel_of, facts_of, learn
+
+__all__ = [
+    "Completed",
+    "Contact",
+    "Entry",
+    "Evidence",
+    "Fact",
+    "Facts",
+    "Found",
+    "Noun",
+    "Origin",
+    "Relation",
+    "Tie",
+    "channel_of",
+    "complete",
+    "entry_of",
+    "facts_of",
+    "learn",
+]

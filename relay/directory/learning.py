@@ -1,0 +1,131 @@
+"""What one event, or one row of a list, teaches the directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from relay import phones
+from relay.directory.facts import Evidence, Fact, Noun, Relation
+from relay.events import Event, Source
+from relay.events.meanings import first_text, text_at
+
+_ENDINGS = frozenset(
+    {"cancellation_processed", "channel_deleted", "channel_removed", "channel_terminated"}
+)
+"""Partner kinds after which the number is no longer the client's."""
+_ENDED = frozenset({"deleted", "removed", "terminated"})
+"""The states of a channel that say the same, whatever the kind."""
+_OTHER_IDS = ("CL", "WA", "PA", "WT")
+"""Ends of 360dialog's ids of clients, accounts, partners and templates."""
+_COUNTRY = ("client.contact_info.country", "contact_info.country")
+LONGEST = 500
+"""Characters of an id or a name: what is longer is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One number with all that is said of it in one breath; None is not said."""
+
+    phone: str | None = None
+    """E.164 with the plus sign."""
+    name: str | None = None
+    waba: str | None = None
+    waba_360: str | None = None
+    client_id: str | None = None
+    client_name: str | None = None
+    channel: str | None = None
+    country: str | None = None
+    """The client's."""
+    ended: bool = False
+    """It is the client's number no longer."""
+
+
+def learn(event: Event) -> tuple[Fact, ...]:
+    """The facts that an event tells; tests and the relay's own events tell none."""
+    if event.test or event.source is Source.RELAY:
+        return ()
+    at = min(event.occurred_at or event.received_at, event.received_at)
+    evidence = Evidence(at, event.kind, event.id)
+    # Several numbers in one event are spellings or stations of one; only the first is sure.
+    said = Contact(
+        phone=event.phone,
+        name=event.phone_name,
+        waba=event.waba,
+        waba_360=event.waba_360,
+        client_id=event.client.id,
+        client_name=event.client.name,
+        channel=channel_of(event),
+        country=said_country(event),
+        ended=event.source is Source.PARTNER and is_ending(event.kind, event.data),
+    )
+    return facts_of(said, evidence)
+
+
+def channel_of(event: Event) -> str | None:
+    """360dialog's id of the number that an event is about, where the event tells it.
+
+    In events that are passed on from Meta `data.id` is Meta's id of the account, in digits, and
+    360dialog's ids of other things have endings of their own.
+    """
+    if event.source is not Source.PARTNER:
+        return None
+    found = text_at(event.data, "channel_id")
+    own = text_at(event.data, "id")
+    of_client = event.kind.lower() == "client_created" or own == event.client.id
+    if found is None and own is not None and not of_client:
+        found = None if own.isdecimal() or own.endswith(_OTHER_IDS) else own
+    return found
+
+
+def said_country(event: Event) -> str | None:
+    """The client's own country, where the event tells it; not what follows from a number."""
+    said = first_text(event.data, *_COUNTRY)
+    return event.country if said is not None and said.upper() == event.country else None
+
+
+def is_ending(kind: str, data: Mapping[str, Any]) -> bool:
+    """Whether a Partner event, or a channel in a list, says that the number is gone."""
+    kind = kind.lower()
+    status = (text_at(data, "status") or "").lower()
+    return kind in _ENDINGS or (kind.startswith("channel") and status in _ENDED)
+
+
+def facts_of(said: Contact, evidence: Evidence) -> tuple[Fact, ...]:
+    """The facts of one contact; of one that ended, that the number's own relations did."""
+    return tuple(_facts(said, evidence, said.ended))
+
+
+def _facts(said: Contact, evidence: Evidence, ends: bool) -> Iterator[Fact]:
+    def fact(
+        noun: Noun, subject: str | None, relation: Relation, what: str | None, end: bool = False
+    ) -> Iterator[Fact]:
+        if subject and what and len(subject) <= LONGEST and len(what) <= LONGEST:
+            yield Fact(noun, subject, relation, what, evidence, end)
+
+    key = phones.index_key(said.phone) if said.phone else None
+    wabas = tuple(dict.fromkeys(one for one in (said.waba, said.waba_360) if one))
+    meta = said.waba if said.waba != said.waba_360 else None
+    if said.phone and len(phones.aliases(said.phone)) > 1:
+        yield from fact(Noun.PHONE, key, Relation.SPELLING, said.phone)
+    for waba in wabas if ends else wabas[:1]:
+        yield from fact(Noun.PHONE, key, Relation.WABA, waba, ends)
+    yield from fact(Noun.PHONE, key, Relation.CLIENT, said.client_id, ends)
+    yield from fact(Noun.PHONE, key, Relation.CHANNEL, said.channel, ends)
+    yield from fact(Noun.CHANNEL, said.channel, Relation.PHONE, key)
+    if ends and said.channel:
+        yield Fact(Noun.CHANNEL, said.channel, Relation.GONE, "", evidence)
+    if not ends:
+        yield from fact(Noun.PHONE, key, Relation.NAME, said.name)
+        if said.client_id is None:
+            yield from fact(Noun.PHONE, key, Relation.CLIENT_NAME, said.client_name)
+            for waba in wabas:
+                yield from fact(Noun.WABA, waba, Relation.CLIENT_NAME, said.client_name)
+    if meta is not None and said.waba_360 is not None:
+        yield from fact(Noun.WABA, said.waba_360, Relation.META_ID, meta)
+        yield from fact(Noun.WABA, meta, Relation.D360_ID, said.waba_360)
+    for waba in wabas:
+        yield from fact(Noun.WABA, waba, Relation.CLIENT, said.client_id)
+    yield from fact(Noun.CLIENT, said.client_id, Relation.NAME, said.client_name)
+    yield from fact(Noun.CLIENT, said.client_id, Relation.COUNTRY, said.country)
