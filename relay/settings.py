@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 from relay.errors import UsageError
+
+RETENTION = timedelta(days=90)
+SHORTEST_RETENTION = timedelta(days=14)
+_SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 LARGEST_SECRET = 65_536
 """Bytes; a secret file larger than this is not a secret."""
@@ -83,6 +88,8 @@ class Settings:
     sandbox: bool = False
     insecure: bool = False
     allow_private: bool = False
+    retention: timedelta | None = RETENTION
+    """How long finished work stays in the journal; None keeps it for ever."""
     secret_360dialog: str = field(default="", repr=False)
     webhook_token: str = field(default="", repr=False)
     meta_app_secret: str = field(default="", repr=False)
@@ -125,6 +132,7 @@ def from_environment(variables: Mapping[str, str], options: Mapping[str, str | N
         listen=parse_address(text("listen", "RELAY_LISTEN", "127.0.0.1:8080"), "RELAY_LISTEN"),
         admin_listen=parse_address(admin, "RELAY_ADMIN_LISTEN") if admin else None,
         allow_private=is_on(env.get("RELAY_ALLOW_PRIVATE_DESTINATIONS", "")),
+        retention=parse_retention(env.get("RELAY_RETENTION", "")),
         secret_360dialog=env.get("RELAY_360DIALOG_SECRET", ""),
         webhook_token=env.get("RELAY_WEBHOOK_TOKEN", ""),
         meta_app_secret=env.get("RELAY_META_APP_SECRET", ""),
@@ -144,6 +152,32 @@ def parse_address(text: str, name: str) -> Address:
     if not 0 <= number <= 65_535:
         raise UsageError(f'{name}: "{text}" is no address; write it like 127.0.0.1:8080')
     return Address(host.strip("[]") or "127.0.0.1", number)
+
+
+def parse_retention(text: str) -> timedelta | None:
+    """How long finished work stays: `90d`, `12w`, `720h`; `none` or `0` keeps it for ever.
+
+    Raises `UsageError` where it is no span of time, or a shorter one than 14 days.
+    """
+    given = text.strip().lower()
+    if not given:
+        return RETENTION
+    number, unit = given[:-1].strip(), _SPANS.get(given[-1])
+    if given in ("none", "0") or (unit and number.isdecimal() and int(number[:9]) == 0):
+        return None
+    if unit is None or not (number.isascii() and number.isdecimal() and len(number) < 9):
+        raise UsageError(f'RELAY_RETENTION: "{text}" is no span of time; write 90d, 12w or none')
+    try:
+        span = int(number) * unit
+    except OverflowError:
+        return None
+    if span < SHORTEST_RETENTION:
+        raise UsageError(
+            f"RELAY_RETENTION: {text} is too short; it is 14 days at least, as repeats of a "
+            "webhook could not be recognised otherwise"
+        )
+    # Longer than any journal is old, and so long that no date could be reckoned with it.
+    return None if span > timedelta(days=36_500) else span
 
 
 def is_on(text: str) -> bool:

@@ -7,18 +7,14 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from typing import Any
 
-from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, UnixConnector
-
+from relay.cli.asking import ask_relay
 from relay.cli.listing import EVERYTHING, wanted
-from relay.control import short_path, socket_path
-from relay.errors import RelayError, UsageError
+from relay.errors import UsageError
 from relay.events import iso
 from relay.journal import Filter
 from relay.journal.connection import journal_path
 from relay.journal.sqlite import open_journal
 from relay.settings import Settings
-
-PATIENCE = 30.0
 
 
 async def retry(options: Namespace, settings: Settings) -> int:
@@ -57,25 +53,9 @@ async def _through_relay(verb: str, done: str, asked: Filter, settings: Settings
         "destination": asked.destination,
         "since": iso(asked.since) if asked.since else None,
     }
-    path = socket_path(journal_path(settings.journal))
-    if not path.exists():
-        return None
-    with short_path(path) as short:
-        connector = UnixConnector(path=str(short))
-        async with ClientSession(
-            connector=connector, timeout=ClientTimeout(total=PATIENCE)
-        ) as session:
-            url = f"http://relay/api/deliveries/{verb}"
-            try:
-                async with session.post(
-                    url, json={k: v for k, v in body.items() if v is not None}
-                ) as answer:
-                    shape = await answer.json()
-            except ClientConnectionError:
-                return None
-    if answer.status != 200:
-        raise RelayError(str(shape.get("error", f"the relay answered {answer.status}")))
-    return int(shape[done])
+    given = {key: value for key, value in body.items() if value is not None}
+    shape = await ask_relay(settings, f"/api/deliveries/{verb}", given)
+    return None if shape is None else int(shape[done])
 
 
 async def _under_lock(verb: str, asked: Filter, settings: Settings) -> int:
