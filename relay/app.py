@@ -11,16 +11,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import structlog
 from aiohttp import web
 
-from relay import alarms, reload
+from relay import alarms, reload, upkeep
 from relay.admin.api import Admin, guard, journal_faults
 from relay.alarms import Alarms
+from relay.bodies import LARGEST_BODY
 from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
+from relay.connections import BACKLOG, Doors, GuardedRunner, make_room
 from relay.control import short_path, socket_path
 from relay.errors import JournalError, UsageError
 from relay.events import Event
@@ -29,16 +32,18 @@ from relay.journal.connection import journal_path
 from relay.journal.sqlite import open_journal
 from relay.metrics import Metrics
 from relay.pace import Tempo
-from relay.pipeline import Plan, Settled
+from relay.pipeline import Plan
 from relay.reload import Loaded
-from relay.server import LARGEST_BODY, Gate, Health, Intake, plain_errors
+from relay.reload.reloader import Reloader
+from relay.sending import Settled
+from relay.server import Gate, Health, Intake, plain_errors
 from relay.settings import Address, Settings
 from relay.shapes import ready_json, status_json
 from relay.watch import Watch
 from relay.worker import Worker
 
 USUAL = Tempo()
-KEEP_ALIVE = 75.0
+DOORS = web.AppKey("doors", Doors)
 
 log = structlog.get_logger("relay.app")
 
@@ -51,8 +56,17 @@ def utc_now() -> datetime:
 class App:
     """The relay, built and running. Make it with `start`, end it with `stop`."""
 
-    def __init__(self, settings: Settings, store: Store, loaded: Loaded, tempo: Tempo) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        loaded: Loaded,
+        tempo: Tempo,
+        clock: Callable[[], datetime],
+        chance: Random | None = None,
+    ) -> None:
         self.settings = settings
+        self.clock = clock
         self.tempo = tempo
         self.store = store
         self.metrics = Metrics()
@@ -60,8 +74,7 @@ class App:
         """Done, with a reason, when the relay must end by itself."""
         self.addresses: list[Address] = []
         """Where it listens, with the ports that it got."""
-        self._loaded = loaded
-        plan = _unpaced(loaded.plan) if settings.sandbox else loaded.plan
+        plan = self._usable(loaded.plan)
         self._runners: list[web.AppRunner] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.channels = self._open_channels()
@@ -70,33 +83,49 @@ class App:
             plan,
             self.channels,
             metrics=self.metrics,
-            clock=utc_now,
+            clock=self.clock,
             tempo=tempo,
             on_settled=self._on_settled,
             on_routed=self._on_routed,
+            chance=chance,
         )
-        self.alarms = Alarms(store, clock=utc_now, wake=self.worker.wake)
+        self.reloader = Reloader(
+            settings,
+            store,
+            loaded,
+            strict_env=not settings.sandbox,
+            clock=self.worker.clock,
+            adopt=self._adopt,
+            told=self._tell_of_rules,
+        )
+        self.alarms = Alarms(store, clock=self.worker.clock, wake=self.worker.wake)
         self.watch = Watch(
             store,
             self.alarms,
             self.metrics,
             plan=lambda: self.worker.plan,
             folder=journal_path(settings.journal).parent,
-            clock=utc_now,
+            clock=self.worker.clock,
             tempo=tempo,
         )
         self.intake = Intake(
             store.journal,
             Gate.of(settings),
             metrics=self.metrics,
-            clock=utc_now,
+            clock=self.worker.clock,
             keep=lambda: self.worker.plan.keep,
             on_events=self.worker.inbox.put,
             on_refused=self.watch.refused,
         )
 
     @classmethod
-    async def start(cls, settings: Settings, tempo: Tempo = USUAL) -> App:
+    async def start(
+        cls,
+        settings: Settings,
+        tempo: Tempo = USUAL,
+        clock: Callable[[], datetime] = utc_now,
+        chance: Random | None = None,
+    ) -> App:
         """Open the journal, load the rules, listen, and resume all pending work.
 
         Raises `UsageError` or `JournalError` with one clear line; nothing is left open then.
@@ -107,12 +136,12 @@ class App:
                 "RELAY_360DIALOG_SECRET, RELAY_WEBHOOK_TOKEN or RELAY_META_APP_SECRET, or start "
                 "with --sandbox (sends nothing) or --insecure"
             )
-        store = await open_journal(settings.journal, now=utc_now())
+        store = await open_journal(settings.journal, now=clock())
         try:
             loaded = await reload.start(
-                settings, store, strict_env=not settings.sandbox, now=utc_now()
+                settings, store, strict_env=not settings.sandbox, now=clock()
             )
-            app = cls(settings, store, loaded, tempo)
+            app = cls(settings, store, loaded, tempo, clock, chance)
         except BaseException:
             await store.journal.close()
             raise
@@ -124,11 +153,11 @@ class App:
         return app
 
     async def _run(self) -> None:
-        for warning in self._loaded.warnings:
+        loaded = self.reloader.loaded
+        for warning in loaded.warnings:
             log.warning("rules", finding=str(warning))
-        plan = self._loaded.plan
-        self.metrics.rules_version.set(plan.version)
-        self.metrics.rules_ok.set(0 if self._loaded.error else 1)
+        if loaded.error:
+            log.error("rules refused", error=loaded.error, live_version=loaded.plan.version)
         if self.store.recovered:
             log.warning("deliveries of a lost run are tried again", count=self.store.recovered)
         await self.worker.start()
@@ -136,14 +165,32 @@ class App:
         self._tasks = [
             asyncio.create_task(self.watch.run(), name="watch"),
             asyncio.create_task(self.watch.measure_lag(), name="loop lag"),
+            asyncio.create_task(
+                upkeep.run(
+                    self.store.journal, keep=self.settings.retention, clock=self.worker.clock
+                ),
+                name="retention",
+            ),
             asyncio.create_task(self._fail_with_journal(), name="journal guard"),
+            asyncio.create_task(self.reloader.watch(), name="rules watch"),
         ]
-        refused = alarms.rules_refused(self._loaded.error or "")
-        if self._loaded.error:
-            log.error("rules refused", error=self._loaded.error, live_version=plan.version)
-            await self.alarms.begin(refused, plan)
+        await self._tell_of_rules(loaded)
+
+    def _usable(self, plan: Plan) -> Plan:
+        return _unpaced(plan) if self.settings.sandbox else plan
+
+    async def _adopt(self, plan: Plan) -> None:
+        await self.worker.adopt(self._usable(plan))
+
+    async def _tell_of_rules(self, loaded: Loaded) -> None:
+        """Say in metrics and by an alarm whether the files are live."""
+        self.metrics.rules_version.set(loaded.plan.version)
+        self.metrics.rules_ok.set(0 if loaded.error else 1)
+        notice = alarms.rules_refused(loaded.error or "")
+        if loaded.error:
+            await self.alarms.begin(notice, self.worker.plan)
         else:
-            await self.alarms.end(refused, plan)
+            await self.alarms.end(notice, self.worker.plan)
 
     def _open_channels(self) -> Mapping[str, Channel]:
         channels = open_channels(reload.outbound(self.settings))
@@ -155,7 +202,7 @@ class App:
         settings = self.settings
         shared = settings.shares_address
         health = Health(self.metrics, self._ready, self.watch.refresh)
-        admin = Admin(self.store, utc_now, self.status, self.worker.hurry)
+        admin = Admin(self.store, self.worker.clock, self.status, self.worker.hurry, self.reload)
 
         outside = _web([plain_errors, journal_faults, guard(settings.admin_token)])
         self.intake.add_routes(outside)
@@ -174,7 +221,7 @@ class App:
 
     async def _open(self, app: web.Application, address: Address, name: str) -> None:
         runner = await self._runner(app)
-        site = web.TCPSite(runner, address.host, address.port)
+        site = web.TCPSite(runner, address.host, address.port, backlog=BACKLOG)
         try:
             await site.start()
         except OSError as error:
@@ -191,14 +238,7 @@ class App:
         path.chmod(0o600)
 
     async def _runner(self, app: web.Application) -> web.AppRunner:
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            keepalive_timeout=KEEP_ALIVE,
-            auto_decompress=False,
-            shutdown_timeout=self.tempo.grace,
-        )
+        runner = GuardedRunner(app, app[DOORS], shutdown_timeout=self.tempo.grace)
         await runner.setup()
         self._runners.append(runner)
         return runner
@@ -221,17 +261,21 @@ class App:
             await self.store.journal.close()
         socket_path(journal_path(self.settings.journal)).unlink(missing_ok=True)
 
+    async def reload(self) -> Loaded:
+        """Read the rules now, because somebody asked for it."""
+        return await self.reloader.reload("somebody asked for it")
+
     async def status(self) -> Mapping[str, Any]:
         """What `/api/status` answers."""
         records = self.store.records
         plan = self.worker.plan
         return status_json(
-            await records.status(now=utc_now()),
+            await records.status(now=self.worker.clock()),
             plan,
             await records.lanes(),
             await records.troubles(),
             await records.rules(plan.version),
-            self._loaded.error,
+            self.reloader.loaded.error,
         )
 
     async def _ready(self) -> tuple[bool, Mapping[str, Any]]:
@@ -240,7 +284,7 @@ class App:
         except JournalError as error:
             return False, {"error": str(error)}
         can_store = self.intake.accepting and self.store.journal.can_store()
-        return can_store, ready_json(self.worker.plan, troubles, self._loaded.error)
+        return can_store, ready_json(self.worker.plan, troubles, self.reloader.loaded.error)
 
     async def _fail_with_journal(self) -> None:
         reason = await self.store.journal.broken()
@@ -265,4 +309,9 @@ def _unpaced(plan: Plan) -> Plan:
 
 
 def _web(middlewares: list[Callable[..., Any]]) -> web.Application:
-    return web.Application(middlewares=middlewares, client_max_size=LARGEST_BODY)
+    doors = Doors(most=make_room())
+    app = web.Application(
+        middlewares=[doors.middleware, *middlewares], client_max_size=LARGEST_BODY
+    )
+    app[DOORS] = doors
+    return app

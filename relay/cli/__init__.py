@@ -10,7 +10,24 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from relay import logs
-from relay.cli import arguments, changing, checking, demo, explaining, listing, serving, testing
+from relay.cli import (
+    arguments,
+    caring,
+    changing,
+    checking,
+    connecting,
+    demo,
+    directory,
+    explaining,
+    listing,
+    previewing,
+    reconciling,
+    schema,
+    serving,
+    starting,
+    testing,
+    versions,
+)
 from relay.errors import JournalError, RelayError, UsageError
 from relay.settings import Settings, from_environment
 
@@ -23,13 +40,23 @@ COMMANDS: dict[str, Command] = {
     "serve": serving.run,
     "check": checking.run,
     "explain": explaining.run,
+    "preview": previewing.run,
     "routes": listing.routes,
     "kinds": listing.kinds,
     "events": listing.events,
     "deliveries": listing.deliveries,
     "retry": changing.retry,
     "discard": changing.discard,
+    "reconcile": reconciling.reconcile,
+    "backup": caring.backup,
+    "forget": caring.forget,
+    "quarantine": caring.quarantine,
+    "directory": directory.run,
     "send-test": testing.run,
+    "rules": versions.run,
+    "schema": schema.run,
+    "init": starting.run,
+    "connect": connecting.run,
 }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from relay import __version__
 from relay.errors import UsageError
 from relay.events import from_iso
+from relay.preview import CHANNEL_NAMES
 
 COMMON = argparse.SUPPRESS
 
@@ -69,6 +70,22 @@ def build() -> Parser:
         metavar="FILE.json|EVENT_ID|KIND[/DETAIL]",
         help="a webhook body (- reads standard input), a recorded event, or a bundled sample",
     )
+    preview = add("preview", "write a page that shows messages as each channel draws them")
+    preview.add_argument(
+        "what",
+        metavar="KIND[/DETAIL]|all",
+        nargs="?",
+        help="the samples of a kind, or one of them; without it, the whole catalogue",
+    )
+    preview.add_argument(
+        "--channel", metavar="C", action="append", choices=CHANNEL_NAMES, help="this channel alone"
+    )
+    preview.add_argument("--language", metavar="L", default="en", help="of the texts (en)")
+    preview.add_argument("--template", metavar="NAME", help="as if a rule named this template")
+    preview.add_argument("--open", action="store_true", help="show the page in a browser")
+    preview.add_argument(
+        "--out", metavar="FILE", help="where to write it (relay-preview.html); - is the output"
+    )
     routes = add("routes", "show who gets what")
     routes.add_argument("--phone", metavar="P", help="as for an event of this number")
     routes.add_argument("--client", metavar="C", help="as for an event of this client")
@@ -81,6 +98,43 @@ def build() -> Parser:
     ):
         change = add(name, summary, filters)
         change.add_argument("ids", metavar="DELIVERY_ID", nargs="*", help="which ones")
+    reconcile = add("reconcile", "prove that nothing is missing, day by day", as_json)
+    reconcile.add_argument("--since", metavar="T", help="from the day of 14d, or of 2026-11-23, on")
+    backup = add("backup", "copy the journal, also while a relay serves it", as_json)
+    backup.add_argument("file", metavar="FILE", help="where to; one file for its owner alone")
+    backup.add_argument("--force", action="store_true", help="replace a file that is there")
+    forget = add("forget", "erase the personal data of a number for good", as_json)
+    forget.add_argument("--phone", metavar="P", required=True, help="with its country")
+    forget.add_argument("--yes", action="store_true", help="ask nothing, also on a terminal")
+    forget.add_argument(
+        "--discard", action="store_true", help="give up the unfinished deliveries of its events"
+    )
+    quarantine = add("quarantine", "list what could not be read; with an id, show one", as_json)
+    quarantine.add_argument("id", metavar="ID", nargs="?", help="show its body, on record")
+    quarantine.add_argument("--since", metavar="T", help="14d, 2h, 30m, or 2026-11-23[T09:00]")
+    quarantine.add_argument("--limit", metavar="N", type=int, help="at most so many, the newest")
+    versions = add("rules", "show the versions of the rules that were live", as_json)
+    versions.add_argument("action", choices=["log", "show"], help="list them, or print one")
+    versions.add_argument(
+        "version", metavar="N", type=int, nargs="?", help="which one to print (the newest)"
+    )
+    versions.add_argument("--limit", metavar="N", type=int, help="list at most so many")
+    directory = add("directory", "list, search and fill the directory of who is who", as_json)
+    directory.add_argument(
+        "what",
+        metavar="SEARCH|import FILE.csv|sync",
+        nargs="*",
+        help="part of a number, name or id; or what to fill it from: a list, 360dialog's API",
+    )
+    directory.add_argument("--limit", metavar="N", type=int, help="at most so many numbers")
+    add("schema", "print the JSON Schema of the rules file, for editors")
+    init = add("init", "write rules and templates to begin with; overwrites nothing")
+    init.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="where to (here)")
+    connect = add("connect", "show or register the webhook URL at 360dialog's Partner API", as_json)
+    connect.add_argument(
+        "--url", metavar="URL", help="register this one: https://YOUR.HOST/webhooks/360dialog"
+    )
+    connect.add_argument("--yes", action="store_true", help="do not ask before it is replaced")
     test = add("send-test", "send one message marked as a test and show the answer")
     test.add_argument("destination", metavar="DESTINATION")
     test.add_argument(

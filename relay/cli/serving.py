@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import structlog
 
-from relay import logs
+from relay import failpoints, logs
 from relay.app import App
 from relay.settings import Settings
 
@@ -21,6 +21,7 @@ log = structlog.get_logger("relay.serve")
 async def run(options: Namespace, settings: Settings) -> int:
     """Serve until a signal comes; 0 after an orderly stop, 1 if the journal failed."""
     logs.configure(secrets(settings), level=options.log_level)
+    failpoints.arm(settings.env.get(failpoints.VARIABLE, ""))
     settings = replace(settings, sandbox=options.sandbox, insecure=options.insecure)
     stop = asyncio.Event()
     listen_for_signals(stop)
@@ -31,9 +32,18 @@ async def run(options: Namespace, settings: Settings) -> int:
         rules_version=app.worker.plan.version,
         sandbox=settings.sandbox,
     )
+    reloads: set[asyncio.Task[object]] = set()
+
+    def on_hangup() -> None:
+        task: asyncio.Task[object] = asyncio.create_task(app.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
     app.failed.add_done_callback(lambda _: stop.set())
     await stop.wait()
     failed = app.failed.done()
+    log.info("relay is stopping")
     await app.stop(grace=0 if failed else None)
     log.info("relay stopped")
     return 1 if failed else 0

@@ -1,0 +1,81 @@
+"""`relay rules log` and `relay rules show N`: the versions that were live."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+
+from relay.cli.output import console, print_json, print_json_lines, table, when
+from relay.errors import UsageError
+from relay.events import iso
+from relay.journal import Records, RulesVersion
+from relay.journal.sqlite import open_records
+from relay.reload.files import BESIDE, RULES
+from relay.settings import Settings
+
+SHOWN = 20
+
+
+async def run(options: Namespace, settings: Settings) -> int:
+    """List versions with what changed in each, or print one."""
+    records = open_records(settings.journal)
+    newest = await records.rules()
+    if newest is None:
+        raise UsageError(f"no rules were ever live in {settings.journal}")
+    if options.action == "show":
+        return await _show(options, records, newest)
+    return await _log(options, records, newest)
+
+
+async def _show(options: Namespace, records: Records, newest: RulesVersion) -> int:
+    version = newest if options.version is None else await records.rules(options.version)
+    if version is None:
+        raise UsageError(
+            f"there is no version {options.version}: `relay rules log` lists them, "
+            f"the newest is {newest.version}"
+        )
+    if options.json:
+        print_json(
+            {
+                "version": version.version,
+                "loaded_at": iso(version.loaded_at),
+                "files": dict(version.files),
+            }
+        )
+    else:
+        print(version.files[RULES], end="")
+    return 0
+
+
+async def _log(options: Namespace, records: Records, newest: RulesVersion) -> int:
+    rows: list[tuple[RulesVersion, list[str]]] = []
+    number = newest.version
+    version: RulesVersion | None = newest
+    while version is not None and len(rows) < (options.limit or SHOWN):
+        number -= 1
+        before = await records.rules(number) if number > 0 else None
+        rows.append((version, _changes(before.files if before else {}, version.files)))
+        version = before
+    if options.json:
+        print_json_lines(
+            {"version": one.version, "loaded_at": iso(one.loaded_at), "changed": changed}
+            for one, changed in rows
+        )
+        return 0
+    shown = table("version", "live since (UTC)", "changed")
+    for one, changed in rows:
+        what = ", ".join(changed) if one.version > 1 else "the first"
+        shown.add_row(str(one.version), when(one.loaded_at), what)
+    console().print(shown)
+    return 0
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """The files that differ, `+` new and `-` gone."""
+    names = sorted(before.keys() | after.keys(), key=lambda name: (name != RULES, name))
+    changed = []
+    for name in names:
+        if before.get(name) != after.get(name):
+            sign = "+" if name not in before else "-" if name not in after else ""
+            changed.append(sign + name.removeprefix(BESIDE))
+    return changed

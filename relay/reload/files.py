@@ -1,0 +1,151 @@
+"""The files of the rules, whole: read together, checked together, kept together as a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from relay.channels import Outbound
+from relay.config import Config, load_text
+from relay.config.list_files import ReadFile, beside
+from relay.errors import ConfigError, Fault
+from relay.journal import RulesVersion
+from relay.messages.templates import Templates
+from relay.pipeline import Plan
+from relay.rule_testing import run_tests
+from relay.settings import Settings
+
+RULES = "rules.yaml"
+"""The name under which a version keeps the rules, whatever the file is called."""
+BESIDE = "beside/"
+"""Stands before the names of files that the rules name: lists and events of tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A plan with where it came from."""
+
+    plan: Plan
+    warnings: tuple[Fault, ...] = ()
+    error: str | None = None
+    """Why the files were refused, when the plan is an older version."""
+    faults: tuple[Fault, ...] = ()
+    """All that is wrong with the refused files."""
+    files: Mapping[str, str] | None = None
+    """What the plan was made of."""
+    config: Config | None = None
+    """What the rules file says, where it was read just now."""
+
+
+def from_files(settings: Settings, *, strict_env: bool, now: datetime) -> Loaded:
+    """The plan that the files say, with their own tests passed.
+
+    Raises `ConfigError` with every fault of all of them.
+    """
+    faults: list[Fault] = []
+    templates = Templates.from_texts({})
+    try:
+        templates = Templates.load(settings.templates)
+    except ConfigError as error:
+        faults += error.faults
+    text, config = "", None
+    try:
+        text = _text(settings.rules)
+        config = _config(
+            text,
+            str(settings.rules),
+            settings,
+            strict_env=strict_env,
+            templates=None if faults else templates,
+            read_file=beside(settings.rules),
+        )
+    except ConfigError as error:
+        faults += error.faults
+    if faults or config is None:
+        raise ConfigError(faults)
+    plan = _plan(config, templates)
+    warnings = (*config.warnings, *templates.warnings)
+    failed = run_tests(config.tests, plan, now)
+    if failed:
+        raise ConfigError((*warnings, *failed))
+    named = {f"{BESIDE}{name}": held for name, held in config.files.items()}
+    files = {RULES: text, **named, **templates.texts}
+    return Loaded(plan, warnings, files=files, config=config)
+
+
+def from_version(kept: RulesVersion, settings: Settings, *, strict_env: bool) -> Loaded:
+    """The plan of a version that was live. Raises `ConfigError`, say for a secret that is gone."""
+    texts = dict(kept.files)
+    rules = texts.pop(RULES)
+    named = {
+        name.removeprefix(BESIDE): texts.pop(name)
+        for name in list(texts)
+        if name.startswith(BESIDE)
+    }
+
+    def read_file(name: str) -> bytes:
+        if name not in named:
+            raise FileNotFoundError(2, "it is not part of this version")
+        return named[name].encode()
+
+    templates = Templates.from_texts(texts)
+    config = _config(
+        rules,
+        f"{settings.rules} (version {kept.version})",
+        settings,
+        strict_env=strict_env,
+        templates=templates,
+        read_file=read_file,
+    )
+    plan = replace(_plan(config, templates), version=kept.version)
+    return Loaded(plan, config.warnings, files=kept.files)
+
+
+def _config(
+    text: str,
+    file_name: str,
+    settings: Settings,
+    *,
+    strict_env: bool,
+    templates: Templates | None,
+    read_file: ReadFile,
+) -> Config:
+    return load_text(
+        text,
+        file_name,
+        env=settings.env,
+        strict_env=strict_env,
+        outbound=outbound(settings),
+        templates=None if templates is None else templates.names,
+        read_file=read_file,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        message = "it is not UTF-8 text: save it as UTF-8"
+    except OSError as error:
+        message = f"cannot read it: {error.strerror}; --rules or RELAY_RULES says where it is"
+    raise ConfigError([Fault(str(path), 1, 1, "error", message)])
+
+
+def _plan(config: Config, templates: Templates) -> Plan:
+    return Plan(
+        version=0,
+        ruleset=config.rules,
+        destinations=config.destinations,
+        templates=templates,
+        timezone=config.timezone,
+        alarms=config.alarms,
+        default=config.default,
+        keep=config.keep,
+    )
+
+
+def outbound(settings: Settings) -> Outbound:
+    """What destinations may be reached."""
+    return Outbound(allow_private=settings.allow_private)

@@ -1,0 +1,142 @@
+"""The live plan and how it changes: as a whole, between two events, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from relay.errors import ConfigError, JournalError
+from relay.journal import Store
+from relay.pipeline import Plan
+from relay.reload import first_fault, record
+from relay.reload.files import BESIDE, RULES, Loaded, from_files
+from relay.settings import Settings
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the files. A change must look the same twice before it is read:
+editors and copies write in several steps, and half a file may be a valid one."""
+
+Looks = dict[str, tuple[int, int, int] | None]
+"""Of each file what tells that it is another one: time, size and inode; None where it is not."""
+
+log = structlog.get_logger("relay.reload")
+
+
+class Reloader:
+    """Keeps the plan that is live, and replaces it by a better one only."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        loaded: Loaded,
+        *,
+        strict_env: bool,
+        clock: Callable[[], datetime],
+        adopt: Callable[[Plan], Awaitable[None]],
+        told: Callable[[Loaded], Awaitable[None]],
+    ) -> None:
+        self.loaded = loaded
+        """What is live, with the fault of the files if they were refused since."""
+        self._settings = settings
+        self._store = store
+        self._strict_env = strict_env
+        self._clock = clock
+        self._adopt = adopt
+        self._told = told
+        self._one_at_a_time = asyncio.Lock()
+
+    async def reload(self, why: str) -> Loaded:
+        """Read the files now; afterwards `loaded.error` says whether they were refused."""
+        async with self._one_at_a_time:
+            now = self._clock()
+            try:
+                fresh = await asyncio.to_thread(
+                    from_files, self._settings, strict_env=self._strict_env, now=now
+                )
+            except ConfigError as error:
+                self.loaded = replace(self.loaded, error=first_fault(error), faults=error.faults)
+                log.error(
+                    "rules refused",
+                    why=why,
+                    error=self.loaded.error,
+                    live_version=self.loaded.plan.version,
+                )
+                await self._told(self.loaded)
+                return self.loaded
+            fresh = await record(fresh, self._store, now)
+            await self._adopt(fresh.plan)
+            self.loaded = fresh
+            log.info("rules loaded", why=why, version=fresh.plan.version)
+            for warning in fresh.warnings:
+                log.warning("rules", finding=str(warning))
+            await self._told(fresh)
+            return fresh
+
+    async def watch(self) -> None:
+        """Reload when a file changed and then stayed the same, until cancelled."""
+        pending = await asyncio.to_thread(self._looks)
+        # Something may have been edited between the first load and this first look.
+        seen = pending if await asyncio.to_thread(self._as_loaded) else {}
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            now = await asyncio.to_thread(self._looks)
+            settled, pending = now == pending, now
+            if now == seen or not settled:
+                continue
+            try:
+                await self.reload("a file changed")
+            except JournalError as error:
+                log.error("rules not recorded", error=str(error))
+            # The files that are new in the list did not change by being named; what changed
+            # while the others were read is seen at the next look.
+            later = await asyncio.to_thread(self._looks)
+            seen = {path: now.get(path, look) for path, look in later.items()}
+
+    def _as_loaded(self) -> bool:
+        """The rules, and all that they named when they were loaded, hold what they held then."""
+        for name, text in (self.loaded.files or {}).items():
+            if name == RULES:
+                path = self._settings.rules
+            elif name.startswith(BESIDE):
+                path = self._settings.rules.parent / name.removeprefix(BESIDE)
+            else:
+                path = self._settings.templates / name
+            try:
+                if path.read_bytes().decode("utf-8-sig") != text:
+                    return False
+            except (OSError, UnicodeDecodeError):
+                return False
+        return True
+
+    def _looks(self) -> Looks:
+        """How all the files look that the plan is made of."""
+        rules, templates = self._settings.rules, self._settings.templates
+        named = [
+            rules.parent / name.removeprefix(BESIDE)
+            for name in self.loaded.files or ()
+            if name.startswith(BESIDE)
+        ]
+        paths = [rules, *named, templates, *templates.rglob("*")]
+        if self.loaded.error:
+            # Refused rules may name files that nobody has seen yet: whatever appears may cure them.
+            paths += [path for path in rules.parent.glob("*") if _may_be_named(path)]
+        return {str(path): _look(path) for path in paths}
+
+
+def _may_be_named(path: Path) -> bool:
+    return path.suffix.lower() in {".csv", ".txt", ".json", ".yaml", ".yml"}
+
+
+def _look(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = os.stat(path)  # noqa: PTH116  one call for all three
+    except OSError:
+        return None
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
