@@ -139,7 +139,7 @@ def overdue(target: str, names: tuple[str, ...], since: datetime, waiting: int) 
     )
 
 
-def dead(destination: str, reason: str) -> Notice:
+def dead(destination: str, reason: str, target: str | None = None) -> Notice:
     """The alarm for deliveries that were given up."""
     return Notice(
         key=f"dead:{destination}",
@@ -150,6 +150,7 @@ def dead(destination: str, reason: str) -> Notice:
             f"`relay retry` sends it again, `relay discard` closes it."
         ),
         over="No delivery to it is given up any more.",
+        about=target,
     )
 
 

@@ -5,6 +5,7 @@ RelayError
 │   └── ConfigError       faults in rules.yaml, lists or templates, all of them at once
 ├── JournalError          the store could not do what was asked
 │   ├── JournalFullError       no room: answer 503, go on delivering, try again later
+│   ├── JournalClosedError     the relay has given it back
 │   ├── JournalBrokenError     a sync failed: nothing may be acknowledged again; the process ends
 │   ├── JournalLockedError     another relay serves this journal
 │   └── JournalUnusableError   missing, read-only, damaged, or of a newer relay; exit 2
@@ -60,6 +61,10 @@ class JournalError(RelayError):
 
 class JournalFullError(JournalError):
     """There is no room to record; it may come back by itself."""
+
+
+class JournalClosedError(JournalError):
+    """The relay has given the journal back; nothing more is recorded by it."""
 
 
 class JournalBrokenError(JournalError):

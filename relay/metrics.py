@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from relay.deliveries import State, outcome_word
 from relay.events import Event
 from relay.events.catalogue import KINDS
-from relay.pipeline import Settled
+from relay.sending import Settled
 
 _KNOWN = frozenset(KINDS)
 
@@ -86,7 +86,9 @@ class Metrics:
         )
         self.unrouted = Gauge("relay_events_unrouted", "Events not yet routed.", registry=r)
         self.loop_lag = Gauge(
-            "relay_loop_lag_seconds", "How late the event loop wakes a sleeper.", registry=r
+            "relay_loop_lag_seconds",
+            "How late the event loop woke a sleeper: the worst of the last minute.",
+            registry=r,
         )
         self.loop_faults = Counter(
             "relay_loop_faults", "Unforeseen faults that a loop survived.", registry=r

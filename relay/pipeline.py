@@ -5,9 +5,7 @@ The dry run of `explain` is the same code without the last step.
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,27 +13,19 @@ from zoneinfo import ZoneInfo
 
 from relay.channels import Channel, Destination, Parcel
 from relay.deliveries import (
-    Ambiguous,
     Cause,
     Delivery,
-    Interrupted,
-    Outcome,
-    OutOfOrder,
-    PartlyRefused,
-    Proof,
-    Refused,
-    Scope,
-    Sent,
-    State,
     delivery_id,
-    outcome_word,
-    settle,
 )
-from relay.errors import UnsendableError
+from relay.directory import Origin
+from relay.errors import (
+    UnsendableError,
+)
 from relay.events import Event, Severity
-from relay.journal import EventState, Journal, Routing, Trouble
+from relay.journal import EventState, Routing
 from relay.messages import Message
-from relay.messages.builtin import fallback
+from relay.messages.builtin import fallback, without_override
+from relay.messages.languages import DEFAULT
 from relay.messages.templates import Context, Templates
 from relay.rules import Ruleset, Verdict
 
@@ -73,21 +63,8 @@ class Explanation:
     verdicts: tuple[Verdict, ...]
     routing: Routing
     owed: tuple[Owed, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of one try, for the worker's pauses, the metrics and the log."""
-
-    before: Delivery
-    after: Delivery
-    outcome: Outcome
-    duration_ms: int
-    recorded: bool
-    """False: the claim was lost meanwhile, and nothing was changed."""
-    missing: tuple[str, ...] = ()
-    fault: str | None = None
-    """Why the template failed, if it did."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Where the fields came from that the sender did not say."""
 
 
 def route(event: Event, plan: Plan, now: datetime) -> Routing:
@@ -145,17 +122,24 @@ def owe(
 
 def compose(delivery: Delivery, event: Event, plan: Plan, now: datetime) -> Message:
     """The message of a delivery: from its template, or the plain one where that was refused."""
-    context = Context(
+    context = _context(delivery, plan, now)
+    if delivery.degraded:
+        return fallback(event, context, f"refused by the target: {delivery.reason}")
+    return plan.templates.render(event, context=context)
+
+
+def _context(delivery: Delivery, plan: Plan, now: datetime) -> Context:
+    destination = plan.destinations.get(delivery.destination)
+    return Context(
         rule=delivery.rule,
         template=delivery.template,
         timezone=plan.timezone,
         now=now,
         cause=delivery.cause.value,
         destination=delivery.destination,
+        language=destination.language if destination is not None else DEFAULT,
+        channel=delivery.channel,
     )
-    if delivery.degraded:
-        return fallback(event, context, f"refused by the target: {delivery.reason}")
-    return plan.templates.render(event, context=context)
 
 
 def write(
@@ -191,162 +175,32 @@ def explain(
     routing = route(event, plan, now)
     owed = []
     for delivery in routing.deliveries:
-        destination = plan.destinations[delivery.destination]
         message = compose(delivery, event, plan, now)
         channel = channels[delivery.channel]
-        owed.append(
-            Owed(
-                delivery,
-                message,
-                write(delivery, event, destination, channel, message, now),
-            )
-        )
+        payload, message, _ = written(delivery, event, plan, channel, message, now)
+        owed.append(Owed(delivery, message, payload))
     return Explanation(event, plan.ruleset.explain(event), routing, tuple(owed))
 
 
-async def deliver(
-    delivery: Delivery,
-    event: Event,
-    plan: Plan,
-    channels: Mapping[str, Channel],
-    journal: Journal,
-    *,
-    clock: Callable[[], datetime],
-    chance: float,
-) -> Settled | None:
-    """Render, send and settle one claimed delivery; None if the claim was lost before sending.
-
-    A cancellation is recorded as an interruption before it goes on.
-    """
-    destination = plan.destinations.get(delivery.destination)
-    if destination is None or destination.target != delivery.target:
-        gone = Interrupted(written=False, reason="its destination was edited")
-        return await settle_unsent(delivery, gone, journal, now=clock())
-    channel = channels[delivery.channel]
-    now = clock()
-    message = compose(delivery, event, plan, now)
-    payload, message, unsendable = _written(delivery, event, plan, channel, message, now)
-    attempt = await journal.open_attempt(delivery, now=now)
-    if attempt is None:
-        return None
-    started = time.monotonic()
-    outcome: Outcome
-    stopped: asyncio.CancelledError | None = None
-    if unsendable is not None:
-        outcome = Refused(unsendable)
-    else:
-        try:
-            outcome = await channel.send(destination, payload)
-        except asyncio.CancelledError as cancelled:
-            outcome, stopped = Interrupted(written=True), cancelled
-        except Exception as error:  # a channel must not raise; if it does, nothing is lost by it
-            outcome = Ambiguous(f"unforeseen {type(error).__name__} while sending")
-    took = int((time.monotonic() - started) * 1000)
-    settled = await asyncio.shield(
-        _settle(
-            delivery,
-            outcome,
-            journal,
-            clock(),
-            chance,
-            attempt=attempt,
-            took=took,
-            message=message,
-            payload=payload,
-            destination=destination,
-        )
-    )
-    if stopped is not None:
-        raise stopped
-    return settled
-
-
-def _written(
+def written(
     delivery: Delivery, event: Event, plan: Plan, channel: Channel, message: Message, now: datetime
 ) -> tuple[dict[str, Any], Message, str | None]:
-    """The payload with its message; the plain message where the channel cannot write the first."""
+    """The payload with its message, and why it cannot be sent if it cannot.
+
+    Where the channel cannot write an override, the usual form of the message takes its place;
+    where it cannot write that, the plain message.
+    """
     destination = plan.destinations[delivery.destination]
     try:
         return write(delivery, event, destination, channel, message, now), message, None
     except UnsendableError as error:
         reason = str(error)
-    context = Context(
-        rule=delivery.rule,
-        template=delivery.template,
-        timezone=plan.timezone,
-        now=now,
-        cause=delivery.cause.value,
-        destination=delivery.destination,
-    )
-    plain = fallback(event, context, reason)
+    if message.native:
+        usual = without_override(message, reason)
+        return written(delivery, event, plan, channel, usual, now)
+    plain = fallback(event, _context(delivery, plan, now), reason)
     try:
         payload = write(delivery, event, destination, channel, plain, now, plain=True)
     except UnsendableError as error:
         return {}, plain, str(error)
     return payload, plain, None
-
-
-async def settle_unsent(
-    delivery: Delivery, outcome: Interrupted, journal: Journal, *, now: datetime
-) -> Settled:
-    """Put a claimed delivery back of which nothing was written."""
-    return await _settle(delivery, outcome, journal, now, chance=0.0)
-
-
-async def _settle(
-    delivery: Delivery,
-    outcome: Outcome,
-    journal: Journal,
-    now: datetime,
-    chance: float,
-    *,
-    attempt: int | None = None,
-    took: int = 0,
-    message: Message | None = None,
-    payload: Mapping[str, Any] | None = None,
-    destination: Destination | None = None,
-) -> Settled:
-    after = settle(delivery, outcome, now, chance)
-    rendered: dict[str, Any] | None = None
-    if message is not None:
-        rendered = {"title": message.title, "text": message.text}
-        if after.proof is Proof.SANDBOX or after.state is State.DEAD:
-            rendered["payload"] = dict(payload or {})
-    recorded = await journal.settle(
-        delivery,
-        after,
-        now=now,
-        outcome=outcome_word(outcome),
-        reason=getattr(outcome, "reason", None),
-        attempt=attempt,
-        duration_ms=took,
-        rendered=rendered,
-        trouble=_trouble(delivery, outcome, destination),
-        cured=_cured(delivery, outcome),
-    )
-    return Settled(
-        delivery,
-        after,
-        outcome,
-        took,
-        recorded,
-        missing=message.missing if message else (),
-        fault=message.fault if message else None,
-    )
-
-
-def _trouble(
-    delivery: Delivery, outcome: Outcome, destination: Destination | None
-) -> Trouble | None:
-    if not isinstance(outcome, OutOfOrder):
-        return None
-    key = delivery.account if outcome.scope is Scope.ACCOUNT else delivery.target
-    fingerprint = destination.fingerprint if destination else ""
-    return Trouble(key, outcome.scope, outcome.reason, fingerprint)
-
-
-def _cured(delivery: Delivery, outcome: Outcome) -> tuple[str, ...]:
-    """A target that took a message works, and so does its account."""
-    if isinstance(outcome, Sent | PartlyRefused):
-        return (delivery.target, delivery.account)
-    return ()

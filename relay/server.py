@@ -15,9 +15,13 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from relay import failpoints
+from relay.bodies import Hands, Held, later, read_body
 from relay.errors import JournalError
 from relay.events import Event
+from relay.failpoints import Failpoint
 from relay.journal import Journal
+from relay.logs import Seldom
 from relay.metrics import Metrics
 from relay.settings import Settings
 from relay.sources import Reading, Unreadable
@@ -31,14 +35,8 @@ from relay.sources.signatures import (
     parse_tokens,
 )
 
-LARGEST_BODY = 3 * 1024 * 1024
-"""Bytes. Meta posts up to 3 MB, and a smaller limit turns into days of retries."""
 LARGE_BODY = 256 * 1024
 """Bytes; a larger one is read beside the event loop, so that nobody else waits for it."""
-BODY_DEADLINE = 10.0
-"""Seconds for the whole body; 360dialog itself waits 5."""
-TRY_AGAIN = 5
-"""Seconds that a 503 asks the sender to wait."""
 
 log = structlog.get_logger("relay.server")
 
@@ -102,7 +100,7 @@ class Intake:
         metrics: Metrics,
         clock: Callable[[], datetime],
         keep: Callable[[], frozenset[str]],
-        on_events: Callable[[tuple[Event, ...]], None],
+        on_events: Callable[[tuple[Event, ...], int], None],
         on_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal = journal
@@ -112,6 +110,9 @@ class Intake:
         self._keep = keep
         self._on_events = on_events
         self._on_refused = on_refused
+        self._hands = Hands()
+        self._seldom_refused = Seldom()
+        self._seldom_failed = Seldom()
         self.accepting = True
 
     def add_routes(self, app: web.Application) -> None:
@@ -134,34 +135,41 @@ class Intake:
 
     async def _take(self, admit: Admit, request: web.Request) -> web.Response:
         started = time.monotonic()
-        answer = await self._answer(admit, request)
+        with self._hands.hold() as held:
+            answer = await self._answer(admit, request, held)
         self._metrics.answer_seconds.observe(time.monotonic() - started)
         if answer.status != 200:
             self._metrics.refused.labels(str(answer.status)).inc()
         return answer
 
-    async def _answer(self, admit: Admit, request: web.Request) -> web.Response:
-        body = await _body(request)
+    async def _answer(self, admit: Admit, request: web.Request, held: Held) -> web.Response:
+        body = await read_body(request, held)
         if isinstance(body, web.Response):
             return body
         verdict = admit(request, body)
         if not verdict.admitted:
-            log.warning("webhook refused", route=request.path, reason=verdict.reason)
+            self._seldom_refused(
+                log.warning, "webhook refused", route=request.path, reason=verdict.reason
+            )
             self._on_refused()
             return web.json_response({"error": "not admitted"}, status=401)
         if not self.accepting:
-            return _later("the relay is stopping")
+            return later("the relay is stopping")
         now = self._clock()
         if len(body) > LARGE_BODY:
             reading = await asyncio.to_thread(_read, body, now, self._keep())
         else:
             reading = _read(body, now, self._keep())
+        failpoints.reach(Failpoint.AFTER_READ)
         try:
-            added = await self._journal.append(reading, now=now)
+            added = await self._journal.append(reading, now=now, route=request.path)
         except JournalError as error:
-            log.error("webhook not stored", route=request.path, error=str(error))
-            return _later("it cannot be stored now")
-        self._on_events(added.events)
+            self._seldom_failed(
+                log.error, "webhook not stored", route=request.path, error=str(error)
+            )
+            return later("it cannot be stored now")
+        failpoints.reach(Failpoint.AFTER_COMMIT)
+        self._on_events(added.events, len(body))
         for event in added.events:
             self._metrics.took(event)
         self._metrics.duplicates.inc(added.duplicates)
@@ -185,37 +193,6 @@ class Intake:
                 "quarantined": added.quarantined + added.conflicts,
             }
         )
-
-
-async def _body(request: web.Request) -> bytes | web.Response:
-    """The raw bytes, within limits of size and time; or the refusal."""
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        return web.json_response({"error": "send the body without Content-Encoding"}, status=415)
-    if (request.content_length or 0) > LARGEST_BODY:
-        return _too_large()
-    parts = bytearray()
-    try:
-        async with asyncio.timeout(BODY_DEADLINE):
-            async for chunk in request.content.iter_any():
-                parts += chunk
-                if len(parts) > LARGEST_BODY:
-                    return _too_large()
-    except TimeoutError:
-        return web.json_response({"error": "the body came too slowly"}, status=408)
-    except (web.RequestPayloadError, ConnectionError, ValueError):
-        return web.json_response({"error": "the body is broken"}, status=400)
-    return bytes(parts)
-
-
-def _too_large() -> web.Response:
-    answer = web.json_response({"error": f"at most {LARGEST_BODY} bytes"}, status=413)
-    answer.force_close()
-    return answer
-
-
-def _later(why: str) -> web.Response:
-    return web.json_response({"error": why}, status=503, headers={"Retry-After": str(TRY_AGAIN)})
 
 
 def _read(body: bytes, now: datetime, keep: frozenset[str]) -> Reading:

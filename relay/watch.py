@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -17,16 +17,17 @@ from relay.deliveries import Cause, OutOfOrder, Scope, State
 from relay.errors import JournalError
 from relay.events import Event, Severity, Source
 from relay.journal import EventState, Filter, Lane, Routing, Store
+from relay.journal.room import free_space
 from relay.metrics import Metrics
 from relay.pace import Tempo
-from relay.pipeline import Plan, Settled
+from relay.pipeline import Plan
+from relay.sending import Settled
 
 LAG_EVERY = 0.5
+LAG_OVER = 60.0
 LATE = timedelta(minutes=15)
 SILENT = timedelta(hours=24)
 REFUSALS_OVER = timedelta(minutes=15)
-DISK_FLOOR = 64 * 1024 * 1024
-"""Bytes; intake stops below it, and the alarm comes at twice as much."""
 
 log = structlog.get_logger("relay.watch")
 
@@ -55,6 +56,8 @@ class Watch:
         self._started = clock()
         self._refusals = 0
         self._last_refusal: datetime | None = None
+        self._late: set[str] = set()
+        """Lanes that were late at the last look."""
         self._look_now = asyncio.Event()
         self._notices: list[tuple[Notice, bool]] = []
         """What is to be told at the next look: (notice, it has an end)."""
@@ -81,7 +84,8 @@ class Watch:
                 lasting=True,
             )
         if after.state is State.DEAD and after.cause is not Cause.ALARM:
-            self._tell(alarms.dead(after.destination, after.reason or "unknown"), lasting=True)
+            reason = after.reason or "unknown"
+            self._tell(alarms.dead(after.destination, reason, after.target), lasting=True)
         if after.state is State.DELIVERED:
             self._look_now.set()
 
@@ -102,12 +106,17 @@ class Watch:
             self._look_now.clear()
 
     async def measure_lag(self) -> None:
-        """How late the loop wakes a sleeper, again and again until cancelled."""
+        """How late the loop wakes a sleeper, again and again until cancelled.
+
+        The worst of the last minute is shown: between two looks of Prometheus it would be missed.
+        """
         loop = asyncio.get_running_loop()
+        lags: deque[float] = deque(maxlen=round(LAG_OVER / LAG_EVERY))
         while True:
             before = loop.time()
             await asyncio.sleep(LAG_EVERY)
-            self._metrics.loop_lag.set(max(0.0, loop.time() - before - LAG_EVERY))
+            lags.append(max(0.0, loop.time() - before - LAG_EVERY))
+            self._metrics.loop_lag.set(max(lags))
 
     async def look(self) -> None:
         """One look at everything."""
@@ -153,11 +162,10 @@ class Watch:
             await self._told.end(alarms.silence(status.last_event_at), plan)
 
     async def _look_at_disk(self, plan: Plan) -> None:
-        stat = os.statvfs(self._folder)
-        free = stat.f_bavail * stat.f_frsize
-        if free < 2 * DISK_FLOOR:
+        free, floor = free_space(self._folder)
+        if free < 2 * floor:
             await self._told.begin(alarms.disk_low(free), plan)
-        elif free > 3 * DISK_FLOOR:
+        elif free > 3 * floor:
             await self._told.end(alarms.disk_low(free), plan)
 
     async def _look_at_targets(self, plan: Plan) -> None:
@@ -172,9 +180,11 @@ class Watch:
                 ),
                 plan,
             )
-        for target, lane in lanes.items():
-            since = lane.oldest_due_at
-            if since and _late(lane, now):
+        # Late at two looks in a row: the first may stand between a new time and its new due times.
+        before, self._late = self._late, {key for key in lanes if _late(lanes[key], now)}
+        for target in before & self._late:
+            lane = lanes[target]
+            if since := lane.oldest_due_at:
                 await self._told.begin(
                     alarms.overdue(target, self._names(target), since, lane.pending), plan
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -30,7 +31,10 @@ class RelayProcess:
         templates: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "relay", "serve"),
+        under: Sequence[str] = (),
     ) -> None:
+        """`program` is what Python runs; `under` another program that runs Python."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.rules = folder / "rules.yaml"
@@ -52,6 +56,8 @@ class RelayProcess:
             **(env or {}),
         }
         self.options = options
+        self.program = program
+        self.under = under
         self.process: asyncio.subprocess.Process | None = None
         self.lines: list[dict[str, Any]] = []
         self.raw: list[str] = []
@@ -77,10 +83,9 @@ class RelayProcess:
     async def start(self) -> None:
         """Start it and wait until it says that it serves."""
         self.process = await asyncio.create_subprocess_exec(
+            *self.under,
             sys.executable,
-            "-m",
-            "relay",
-            "serve",
+            *self.program,
             *self.options,
             env=self.env,
             cwd=self.folder,
@@ -94,6 +99,13 @@ class RelayProcess:
         self.url = f"http://{line['addresses'][0]}"
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE))
+
+    def cpu_seconds(self) -> float:
+        """What the process has computed so far."""
+        assert self.process
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     async def _read(self) -> None:
         assert self.process
@@ -140,7 +152,9 @@ class RelayProcess:
         assert self._session
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Authorization": f"Bearer {TOKEN}"} if headers is None else headers
-        async with self._session.post(self.url + route, data=data, headers=sent) as answer:
+        async with self._session.post(
+            self.url + route, data=io.BytesIO(data), headers=sent
+        ) as answer:
             text = await answer.text()
             try:
                 return answer.status, json.loads(text)

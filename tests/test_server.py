@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from relay.server import LARGEST_BODY
+from relay.bodies import LARGEST_BODY
 from relay.settings import Address
 from tests.client import Client, partner, sign, waba
 from tests.conftest import Start

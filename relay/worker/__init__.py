@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
+from relay import failpoints
 from relay.channels import Channel
+from relay.clocks import Timekeeper
 from relay.deliveries import (
     Ambiguous,
     Interrupted,
+    Lost,
     OutOfOrder,
     PartlyRefused,
     RateLimited,
@@ -29,18 +33,25 @@ from relay.deliveries import (
     outcome_word,
     snooze,
 )
+from relay.directory import Completed, complete
 from relay.errors import JournalError
 from relay.events import Event
+from relay.failpoints import Failpoint
 from relay.journal import Aim, EventState, Routing, Store
+from relay.logs import Seldom
 from relay.metrics import Metrics
-from relay.pace import Probing, Tempo
-from relay.pipeline import Plan, Settled, deliver, route, settle_unsent
+from relay.pace import FAULTS_BEFORE_PAUSE, Tempo
+from relay.pipeline import Plan, route
+from relay.sending import Settled, deliver, settle_unsent
 from relay.worker.inbox import Inbox
 from relay.worker.lanes import Account, Lane, signalled
+from relay.worker.probes import Probes
 
 LONGEST_SLEEP = 30.0
 """Seconds after which a waiting lane looks again, whatever the wall clock did meanwhile."""
 AFTER_A_FAULT = 1.0
+SHORTEST_PAUSE = 1.0
+"""Seconds that a lane waits when its target asks for a pause, even for none at all."""
 
 log = structlog.get_logger("relay.worker")
 
@@ -59,29 +70,33 @@ class Worker:
         tempo: Tempo,
         on_settled: Callable[[Settled], None] = lambda _: None,
         on_routed: Callable[[Event, Routing], None] = lambda _event, _routing: None,
+        chance: random.Random | None = None,
     ) -> None:
         self._store = store
         self.plan = plan
         self._channels = channels
         self._metrics = metrics
-        self._clock = clock
+        self.clock = Timekeeper(clock, self._time, self._clock_was_set)
+        """The clock for all that has to do with deliveries; their waits follow it."""
         self._tempo = tempo
         self._on_settled = on_settled
         self._on_routed = on_routed
         self.inbox = Inbox()
         self._lanes: dict[str, Lane] = {}
         self._accounts: dict[str, Account] = {}
-        self._probes: dict[str, Probing] = {}
-        self._probes_changed = asyncio.Event()
+        self._probes = Probes(store, tempo, self._time, self.wake)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._chance = random.Random()  # noqa: S311  jitter, not a secret
+        self._writers = ThreadPoolExecutor(2, thread_name_prefix="messages")
+        self._seldom = Seldom()
+        self._chance = chance or random.Random()  # noqa: S311  jitter, not a secret
 
     async def start(self) -> None:
         """Aim what is unfinished at the plan's destinations, and begin."""
+        await self._store.journal.retime(timedelta(0), now=self.clock())
         await self.adopt(self.plan)
         self._spawn(self._forever(self._route_all, "router"), "router")
-        self._spawn(self._forever(self._probe_all, "prober"), "prober")
+        self._spawn(self._forever(partial(self._probes.go_round, self.clock), "prober"), "prober")
 
     async def adopt(self, plan: Plan) -> None:
         """Make this plan the live one; the next event and the next delivery go by it."""
@@ -89,7 +104,7 @@ class Worker:
             name: Aim(d.target, d.account, d.channel, d.fingerprint)
             for name, d in plan.destinations.items()
         }
-        await self._store.journal.aim(aims, now=self._clock())
+        await self._store.journal.aim(aims, now=self.clock())
         self.plan = plan
         known = {d.target: d for d in plan.destinations.values()}
         for target, destination in known.items():
@@ -102,8 +117,7 @@ class Worker:
             account = self._account(destination.account)
             account.adopt_pace(destination.account_pace)
         for trouble in await self._store.records.troubles():
-            self._probes.setdefault(trouble.key, Probing(self._time(), self._tempo))
-        self._probes_changed.set()
+            self._probes.begin_now(trouble.key)
         self.wake()
 
     def wake(self, targets: Sequence[str] | None = None) -> None:
@@ -135,6 +149,7 @@ class Worker:
         for turn in turns:
             turn.cancel()
         await asyncio.gather(*turns, return_exceptions=True)
+        self._writers.shutdown(wait=False)
 
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
@@ -150,29 +165,36 @@ class Worker:
             try:
                 await step()
             except JournalError as error:
-                log.error("journal", loop=name, error=str(error))
+                self._seldom(log.error, "journal", loop=name, error=str(error))
                 await asyncio.sleep(AFTER_A_FAULT)
             except Exception as error:  # the loop must go on for the deliveries behind this one
-                self._metrics.loop_faults.inc()
-                log.error("unforeseen fault in a loop", loop=name, error=type(error).__name__)
+                self._unforeseen(error, name)
                 await asyncio.sleep(AFTER_A_FAULT)
 
     async def _route_all(self) -> None:
         await self.inbox.arrived.wait()
         self.inbox.arrived.clear()
         while events := await self.inbox.take(self._store):
+            try:
+                # Read after all of these were recorded, so their order decides nothing.
+                known = await self._store.records.known_for(events)
+            except BaseException:
+                self.inbox.look_again()
+                raise
             results = await asyncio.gather(
-                *(self._route_one(event) for event in events), return_exceptions=True
+                *(self._route_one(complete(event, known)) for event in events),
+                return_exceptions=True,
             )
             faults = [result for result in results if isinstance(result, BaseException)]
             if faults:
                 self.inbox.look_again()
                 raise faults[0]
 
-    async def _route_one(self, event: Event) -> None:
-        now = self._clock()
+    async def _route_one(self, completed: Completed) -> None:
+        now = self.clock()
+        event = completed.event
         routing = route(event, self.plan, now)
-        if not await self._store.journal.route(event.id, routing, now=now):
+        if not await self._store.journal.route(event.id, routing, now=now, completed=completed):
             return
         self._metrics.routed(routing.state is not EventState.UNMATCHED)
         log.info(
@@ -195,8 +217,17 @@ class Worker:
             await signalled(lane.hurry, wait)
             lane.work.set()
             return
+        account = self._account(lane.account)
+        probes = account.health.probing
+        if probes and not account.free.is_set():
+            await account.free.wait()
+            lane.work.set()
+            return
         # A turn is a task of its own: stopping the loop must not tear a claim from its settlement.
         lane.turn = asyncio.create_task(self._turn(lane), name=f"turn of {lane.target}")
+        if probes:
+            account.free.clear()
+            lane.turn.add_done_callback(lambda _: account.free.set())
         if not await asyncio.shield(lane.turn):
             due = await self._store.records.next_due(lane.target)
             await signalled(lane.work, self._seconds_until(due))
@@ -204,10 +235,17 @@ class Worker:
 
     async def _turn(self, lane: Lane) -> bool:
         """Claim and deliver one; False when nothing is due."""
-        now = self._clock()
-        claimed = await self._store.journal.claim(lane.target, now=now, head=lane.health.probing)
+        now = self.clock()
+        probing = lane.health.probing or self._account(lane.account).health.probing
+        catching_up = lane.catching_up > 0 and not probing
+        claimed = await self._store.journal.claim(
+            lane.target, now=now, head=probing, by_age=catching_up
+        )
         if claimed is None:
+            lane.catching_up = 0
             return False
+        lane.catching_up -= catching_up
+        failpoints.reach(Failpoint.AFTER_CLAIM)
         delivery, event = claimed
         account = self._account(delivery.account)
         if self._stopping:
@@ -217,15 +255,25 @@ class Worker:
         at = self._time()
         lane.bucket.take(at)
         account.bucket.take(at)
-        settled = await deliver(
-            delivery,
-            event,
-            self.plan,
-            self._channels,
-            self._store.journal,
-            clock=self._clock,
-            chance=self._chance.random(),
-        )
+        try:
+            settled = await deliver(
+                delivery,
+                event,
+                self.plan,
+                self._channels,
+                self._store.journal,
+                clock=self.clock,
+                chance=self._chance.random(),
+                threads=self._writers,
+                moved=self.clock.moved,
+            )
+        except JournalError:
+            raise
+        except Exception as error:  # whatever it is, this delivery must not stay claimed
+            self._unforeseen(error, lane.target)
+            lost = Lost(f"unforeseen {type(error).__name__} while the relay held this delivery")
+            settled = await settle_unsent(delivery, lost, self._store.journal, now=self.clock())
+            await asyncio.sleep(AFTER_A_FAULT)
         if settled is not None:
             self._learn(lane, account, settled)
             self._metrics.settled(settled)
@@ -239,11 +287,12 @@ class Worker:
         outcome = settled.outcome
         match outcome:
             case Sent() | PartlyRefused():
+                self._catch_up(lane, account)
                 lane.health.went_well()
                 account.health.went_well()
-                if self._probes.pop(settled.before.target, None):
+                if self._probes.end(settled.before.target):
                     lane.work.set()
-                if self._probes.pop(settled.before.account, None):
+                if self._probes.end(settled.before.account):
                     self.wake_account(settled.before.account)
             case Refused():
                 lane.health.went_well()
@@ -252,15 +301,38 @@ class Worker:
                 health.failed(at, self._chance.random())
             case RateLimited(retry_after=after, scope=scope):
                 health = account.health if scope is Scope.ACCOUNT else lane.health
-                health.pause(at + snooze(after).total_seconds())
+                health.pause(at + max(snooze(after).total_seconds(), SHORTEST_PAUSE))
             case OutOfOrder(scope=scope):
                 before = settled.before
                 key = before.account if scope is Scope.ACCOUNT else before.target
-                if key not in self._probes:
-                    self._probes[key] = Probing.after_fault(at, self._tempo)
-                    self._probes_changed.set()
+                self._probes.begin(key)
             case _:
                 pass
+
+    def _clock_was_set(self, step: timedelta, now: datetime) -> None:
+        """Let all waits go on as if it had not been."""
+        self._seldom(log.warning, "the clock was set", seconds=round(step.total_seconds()))
+        # Asked for here and now, so that it comes before whatever is recorded with the new time.
+        self._spawn(self._retimed(self._store.journal.retime(step, now=now)), "retime")
+
+    async def _retimed(self, done: Awaitable[None]) -> None:
+        try:
+            await done
+        except JournalError as error:
+            log.error("the waits could not follow the clock", error=str(error))
+        self.wake()
+
+    def _unforeseen(self, error: Exception, name: str) -> None:
+        self._metrics.loop_faults.inc()
+        self._seldom(log.error, "unforeseen fault in a loop", loop=name, error=type(error).__name__)
+
+    def _catch_up(self, lane: Lane, account: Account) -> None:
+        """After an outage what it set back comes first: at most as many as there were faults."""
+        lanes = [other for other in self._lanes.values() if other.account == lane.account]
+        for health, over in ((lane.health, [lane]), (account.health, lanes)):
+            if health.faults >= FAULTS_BEFORE_PAUSE:
+                for one in over:
+                    one.catching_up = max(one.catching_up, health.faults)
 
     def _wait(self, lane: Lane) -> float:
         at = self._time()
@@ -277,34 +349,11 @@ class Worker:
         """None where nothing is due; bounded, as the wall clock may jump meanwhile."""
         if due is None:
             return None
-        left = (due - self._clock()) / timedelta(seconds=1)
+        left = (due - self.clock()) / timedelta(seconds=1)
         return min(max(left, 0.01), LONGEST_SLEEP)
 
     def _account(self, account: str) -> Account:
         return self._accounts.setdefault(account, Account())
-
-    async def _probe_all(self) -> None:
-        """Let the oldest delivery of what is out of order find out whether it works again."""
-        self._probes_changed.clear()
-        at = self._time()
-        due = [key for key, probing in self._probes.items() if probing.next_at <= at]
-        for key in due:
-            await self._probe(key)
-        soonest = min((p.next_at for p in self._probes.values()), default=None)
-        await signalled(self._probes_changed, None if soonest is None else max(soonest - at, 0.05))
-
-    async def _probe(self, key: str) -> None:
-        if key not in {trouble.key for trouble in await self._store.records.troubles()}:
-            self._probes.pop(key, None)
-            return
-        if probing := self._probes.get(key):
-            probing.probed(self._time())
-        for lane in await self._store.records.lanes():
-            if key not in (lane.target, lane.account) or not (lane.parked or lane.pending):
-                continue
-            if lane.pending or await self._store.journal.probe(lane.target, now=self._clock()):
-                self.wake([lane.target])
-                return
 
 
 def _say(settled: Settled) -> None:

@@ -10,6 +10,8 @@ from relay.events import Event
 from relay.journal import Store
 
 MOST_IN_MEMORY = 10_000
+MOST_BYTES = 16 * 1024 * 1024
+"""Of the webhooks that the events in memory came with."""
 ROUTED_AT_ONCE = 200
 
 
@@ -17,18 +19,22 @@ class Inbox:
     """What the server hands to the router; the disk has it all, memory only what fits."""
 
     def __init__(self) -> None:
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[Event, int]] = deque()
+        self._bytes = 0
         self._behind = True
         self._missed = False
         self.arrived = asyncio.Event()
         self.arrived.set()
 
-    def put(self, events: Sequence[Event]) -> None:
-        """These are on disk; they are routed soon."""
-        if self._behind or len(self._events) + len(events) > MOST_IN_MEMORY:
+    def put(self, events: Sequence[Event], size: int = 0) -> None:
+        """These are on disk; they are routed soon. `size` is that of their webhook, in bytes."""
+        many = len(self._events) + len(events) > MOST_IN_MEMORY
+        if self._behind or many or self._bytes + size > MOST_BYTES:
             self._behind = self._missed = True
-        else:
-            self._events.extend(events)
+        elif events:
+            share = size // len(events)
+            self._events.extend((event, share) for event in events)
+            self._bytes += share * len(events)
         self.arrived.set()
 
     def look_again(self) -> None:
@@ -39,7 +45,10 @@ class Inbox:
     async def take(self, store: Store) -> Sequence[Event]:
         """The next events, oldest first; empty when there are none."""
         if self._events:
-            return [self._events.popleft() for _ in range(min(len(self._events), ROUTED_AT_ONCE))]
+            count = min(len(self._events), ROUTED_AT_ONCE)
+            taken = [self._events.popleft() for _ in range(count)]
+            self._bytes -= sum(share for _, share in taken)
+            return [event for event, _ in taken]
         while self._behind:
             self._missed = False
             waiting = await store.records.unrouted(ROUTED_AT_ONCE)

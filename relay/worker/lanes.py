@@ -33,10 +33,18 @@ class Lane(Paced):
         self.work.set()
         self.hurry = asyncio.Event()
         self.turn: asyncio.Task[bool] | None = None
+        self.catching_up = 0
+        """Turns that go by age alone: after an outage what was tried in vain comes first."""
 
 
 class Account(Paced):
     """What the lanes of one account share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+        """While it backs off, one lane at a time finds out for all; set when none is at it."""
+        self.free.set()
 
 
 async def signalled(signal: asyncio.Event, seconds: float | None) -> None:

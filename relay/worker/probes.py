@@ -1,0 +1,68 @@
+"""What is out of order is tried now and then, each time with its oldest delivery."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from relay.journal import Store
+from relay.pace import Probing, Tempo
+from relay.worker.lanes import signalled
+
+
+class Probes:
+    """When each target and account that is out of order is tried next."""
+
+    def __init__(
+        self,
+        store: Store,
+        tempo: Tempo,
+        time: Callable[[], float],
+        wake: Callable[[Sequence[str]], None],
+    ) -> None:
+        self._store = store
+        self._tempo = tempo
+        self._time = time
+        self._wake = wake
+        self._next: dict[str, Probing] = {}
+        self._changed = asyncio.Event()
+
+    def begin(self, key: str) -> None:
+        """It was just seen to be out of order."""
+        if key not in self._next:
+            self._next[key] = Probing.after_fault(self._time(), self._tempo)
+            self._changed.set()
+
+    def begin_now(self, key: str) -> None:
+        """It was out of order when somebody last looked: that may be long ago."""
+        self._next.setdefault(key, Probing(self._time(), self._tempo))
+        self._changed.set()
+
+    def end(self, key: str) -> bool:
+        """It works; False where nobody doubted it."""
+        return self._next.pop(key, None) is not None
+
+    async def go_round(self, clock: Callable[[], datetime]) -> None:
+        """Try what is due, then wait for the next."""
+        self._changed.clear()
+        at = self._time()
+        due = [key for key, probing in self._next.items() if probing.next_at <= at]
+        for key in due:
+            await self._try(key, clock())
+        soonest = min((probing.next_at for probing in self._next.values()), default=None)
+        await signalled(self._changed, None if soonest is None else max(soonest - at, 0.05))
+
+    async def _try(self, key: str, now: datetime) -> None:
+        """Let the oldest delivery find out whether it works again."""
+        if key not in {trouble.key for trouble in await self._store.records.troubles()}:
+            self._next.pop(key, None)
+            return
+        if probing := self._next.get(key):
+            probing.probed(self._time())
+        for lane in await self._store.records.lanes():
+            if key not in (lane.target, lane.account) or not (lane.parked or lane.pending):
+                continue
+            if lane.pending or await self._store.journal.probe(lane.target, now=now):
+                self._wake([lane.target])
+                return
