@@ -133,7 +133,6 @@ class TestWhole:
             "tests: [{name: t}]\n"
         )
         assert [(fault.line, fault.level) for fault in found] == [
-            (1, "warning"),  # no alarms, which is said of the whole map
             (1, "error"),  # version
             (2, "error"),  # time zone
             (4, "error"),  # chanel
@@ -141,6 +140,7 @@ class TestWhole:
             (5, "error"),  # a twice
             (6, "error"),  # no transport
             (6, "error"),  # pace
+            (7, "warning"),  # no alarms, which is said at the rules
             (8, "error"),  # topic
             (8, "error"),  # anchor
             (8, "error"),  # kind
@@ -251,6 +251,7 @@ class TestWords:
     def test_missing_default_and_alarms_are_warned_of(self) -> None:
         head = HEAD[: HEAD.index("default")]
         assert [w.split(":")[0] for w in warned(head + RULES)] == [
+            'nothing is sent to "sales"',
             "alarms is missing",
             "default is missing",
         ]

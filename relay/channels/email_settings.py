@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from relay.channels import NO_PACE, Destination, Outbound, Pace
+from relay.channels.addresses import is_public, literal_address
 from relay.channels.settings import Settings, fingerprint, short_hash
 
 ACCOUNT_PACE = Pace(count=30, seconds=60, burst=3)
@@ -23,6 +24,21 @@ ACCOUNT_PACE = Pace(count=30, seconds=60, burst=3)
 PORTS = {"implicit": 465, "starttls": 587, "none": 25}
 MOST_RECIPIENTS = 100
 """A server must take 100 recipients in one mail (RFC 5321, 4.5.3.1.8); more is no alert."""
+
+_INSIDE: tuple[str, ...] = (
+    ".local",
+    ".localhost",
+    ".localdomain",
+    ".internal",
+    ".intranet",
+    ".lan",
+    ".corp",
+    ".home.arpa",
+    ".private",
+    ".test",
+    ".invalid",
+)
+"""Ends of names that no public name server answers for (RFC 6762, appendix G, and RFC 6761)."""
 
 # Dot-atoms only: quoted local parts are legal, unused, and the usual way to smuggle.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -137,6 +153,45 @@ class EmailDestination(Destination):
     reply_to: str | None = None
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
+
+
+def account_doubts(account: EmailAccount) -> tuple[tuple[str, str], ...]:
+    """What is probably wrong about a server: the key at fault, and a sentence.
+
+    Ports as RFC 8314 has them: 465 speaks TLS from the first byte, 587 turns to it by STARTTLS.
+    """
+    if account.tls == "none":
+        if not _stays_inside(account.host):
+            return (
+                (
+                    "tls",
+                    "tls is none and the mail server is not in a private network: mails and "
+                    "password cross the Internet in the clear; write starttls or implicit",
+                ),
+            )
+        return ()
+    other = {("starttls", 465): "implicit", ("implicit", 587): "starttls"}
+    fits = other.get((account.tls, account.port or 0))
+    if fits is None and account.tls == "implicit" and account.port == PORTS["none"]:
+        fits = "starttls"
+    if fits is None:
+        return ()
+    return (
+        (
+            "port",
+            f"port {account.port} and tls {account.tls} do not go together: write tls {fits}, or "
+            f"port {PORTS[account.tls]}",
+        ),
+    )
+
+
+def _stays_inside(host: str) -> bool:
+    """Whether a host is on this machine or in its own network, as far as its name says."""
+    address = literal_address(host)
+    if address is not None:
+        return not is_public(address)
+    name = host.rstrip(".").casefold()
+    return "." not in name or name.endswith(_INSIDE)
 
 
 def account_needed(settings: EmailSettings) -> bool:  # noqa: ARG001

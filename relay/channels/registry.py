@@ -46,6 +46,8 @@ class ChannelKind:
     """A channel that sends; opens no connection yet."""
     doubts: Callable[[Any], tuple[str, ...]] = lambda _settings: ()
     """What about a destination model is allowed and probably wrong; sentences for warnings."""
+    account_doubts: Callable[[Any], tuple[tuple[str, str], ...]] = lambda _account: ()
+    """The same about an account model, each with the key that it stands at."""
 
 
 CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
@@ -66,6 +68,7 @@ CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
             email_settings.account_needed,
             email_settings.build,
             EmailChannel,
+            account_doubts=email_settings.account_doubts,
         ),
         "teams": ChannelKind(
             "teams",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -20,6 +21,9 @@ from relay.deliveries import Outcome, Scope, Transient
 API_URL = "https://slack.com/api/"
 PACE = Pace(count=1, seconds=1, burst=3)
 """One message a second for each channel, short bursts tolerated (docs.slack.dev, rate limits)."""
+
+
+_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 
 
 class SlackAccount(Settings):
@@ -77,6 +81,8 @@ def account_needed(settings: SlackSettings) -> bool:
 
 def doubts(settings: SlackSettings) -> tuple[str, ...]:
     """What is probably wrong about these settings."""
+    if settings.channel is not None and (doubt := _doubt_of_name(settings.channel)):
+        return (doubt,)
     hook = settings.webhook.get_secret_value() if settings.webhook else ""
     if split_url(hook).path.startswith("/triggers/"):
         return (
@@ -84,6 +90,29 @@ def doubts(settings: SlackSettings) -> tuple[str, ...]:
             "does not show them as they are; create an incoming webhook (/services/)",
         )
     return ()
+
+
+def _doubt_of_name(channel: str) -> str | None:
+    """Why no channel of Slack can be called so.
+
+    Names hold lower-case letters, digits, hyphens and underscores (Slack's help, "Guidelines for
+    channel names"); letters of other scripts count as letters.
+    """
+    name = channel.removeprefix("#")
+    if _CHANNEL_ID.fullmatch(name):
+        return None
+    if name != name.lower():
+        return (
+            "no Slack channel has capital letters in its name: write it in lower case, or give the "
+            "channel's id (C… or G…)"
+        )
+    odd = next((char for char in name if not (char.isalnum() or char in "-_")), None)
+    if odd is not None and unicodedata.category(odd)[0] not in "LM":
+        return (
+            f'no Slack channel has "{odd}" in its name: names hold letters, digits, hyphens and '
+            "underscores"
+        )
+    return None
 
 
 def build(

@@ -8,6 +8,7 @@ from relay import reload
 from relay.checks import check
 from relay.cli.output import console, print_json
 from relay.errors import ConfigError, Fault
+from relay.rule_checks import check_rules
 from relay.settings import Settings
 
 
@@ -15,7 +16,11 @@ async def run(options: Namespace, settings: Settings) -> int:
     """Print every finding on a line of its own; 1 if there is an error (or warning, if strict)."""
     try:
         loaded = reload.read(settings, strict_env=False)
-        findings = (*loaded.warnings, *check(loaded.plan, str(settings.templates)))
+        rules = check_rules(loaded.config, str(settings.rules)) if loaded.config else ()
+        findings = (
+            *sorted({*loaded.warnings, *rules}),
+            *check(loaded.plan, str(settings.templates)),
+        )
     except ConfigError as error:
         findings = error.faults
     errors = sum(finding.level == "error" for finding in findings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pydantic import BaseModel
 
@@ -11,10 +12,13 @@ from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
 from relay.config.findings import quoted, unknown
 from relay.config.form import Form
+from relay.config.languages import read_language
 from relay.config.models import validate
-from relay.config.nodes import Entry, Fields, Node, Place
+from relay.config.nodes import Entry, Fields, Node, Place, Scalar
 
 NOBODY = "none"
+BESIDE = ("pace", "language")
+"""What a destination may have beside its transport."""
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _PACE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*/\s*(s|min|h)")
 _NAME = re.compile(r"[\w][\w .@&+()-]{0,79}")
@@ -42,17 +46,23 @@ def read_accounts(form: Form, node: Node | None) -> Accounts:
             continue
         what = f"accounts.{entry.name}"
         settings = form.fields(entry.value, what, list(kind.account.model_fields))
-        accounts[entry.name] = (
-            entry,
-            validate(form, kind.account, settings, what) if settings is not None else None,
-        )
+        account = validate(form, kind.account, settings, what) if settings is not None else None
+        accounts[entry.name] = (entry, account)
+        if settings is not None and account is not None:
+            for key, doubt in kind.account_doubts(account):
+                at = settings.entry(key)
+                if at is not None and not _stands_in(form, settings):
+                    form.warning(at.value, doubt)
     return accounts
 
 
 def read_destinations(
-    form: Form, node: Node, accounts: Accounts, outbound: Outbound
+    form: Form, node: Node, accounts: Accounts, outbound: Outbound, language: str
 ) -> dict[str, Destination | None]:
-    """Destinations by name, in the file's order; None for one that is at fault."""
+    """Destinations by name, in the file's order; None for one that is at fault.
+
+    `language` is that of destinations that name none.
+    """
     fields = form.fields(node, "destinations")
     found: dict[str, Destination | None] = {}
     if fields is not None and not fields.entries:
@@ -66,12 +76,12 @@ def read_destinations(
                 f"{quoted(entry.name)} is no name for a destination: begin with a letter or digit, "
                 "at most 80 characters, no placeholders",
             )
-        found[entry.name] = _destination(form, entry, accounts, outbound)
+        found[entry.name] = _destination(form, entry, accounts, outbound, language)
     return found
 
 
 def _destination(
-    form: Form, entry: Entry, accounts: Accounts, outbound: Outbound
+    form: Form, entry: Entry, accounts: Accounts, outbound: Outbound, language: str
 ) -> Destination | None:
     what = f"destinations.{entry.name}"
     fields = form.fields(entry.value, what)
@@ -82,19 +92,22 @@ def _destination(
     for field in fields:
         if field.name == "pace":
             pace = _pace(form, field)
+        elif field.name == "language":
+            language = read_language(form, field, language)
         elif field.name in CHANNELS:
             transports.append(field)
         else:
-            _unknown_transport(form, field, [*CHANNELS, "pace"])
+            _unknown_transport(form, field, [*CHANNELS, *BESIDE])
     if len(transports) == 1:
-        return _build(form, entry.name, transports[0], accounts, pace, outbound)
+        built = _build(form, entry.name, transports[0], accounts, pace, outbound)
+        return replace(built, language=language) if built is not None else None
     if transports:
         form.error(
             transports[1].key,
             f"{what} has {' and '.join(t.name for t in transports)}: a destination has one "
             "transport, make two destinations and name both in send_to",
         )
-    elif all(field.name == "pace" for field in fields):
+    elif all(field.name in BESIDE for field in fields):
         form.error(entry.key, f"{what} needs a transport: one of {', '.join(CHANNELS)}")
     return None
 
@@ -110,14 +123,18 @@ def _build(
     kind: ChannelKind = CHANNELS[transport.name]
     what = f"destinations.{name}.{transport.name}"
     known = list(kind.destination.model_fields)
-    if isinstance(transport.value, Fields) and (inside := transport.value.entry("pace")):
-        form.error(inside.key, f"pace stands beside {transport.name}, not inside of it")
-        known.append("pace")
+    if isinstance(transport.value, Fields):
+        for inside in transport.value:
+            if inside.name in BESIDE:
+                form.error(
+                    inside.key, f"{inside.name} stands beside {transport.name}, not inside of it"
+                )
+    known += BESIDE
     fields = form.fields(transport.value, what, known)
     settings = validate(form, kind.destination, fields, what) if fields is not None else None
     if fields is None or settings is None:
         return None
-    for doubt in kind.doubts(settings):
+    for doubt in () if _stands_in(form, fields) else kind.doubts(settings):
         form.warning(fields.entries[0].value, doubt)
     account_at, account = accounts.get(transport.name, (None, None))
     if kind.account_needed(settings) and account is None:
@@ -138,6 +155,14 @@ def _build(
             where = fields.entries[0].value if len(fields.entries) == 1 else transport.key
         form.error(where, message)
         return None
+
+
+def _stands_in(form: Form, fields: Fields) -> bool:
+    """Whether a value is a stand-in for one that the environment does not have."""
+    return any(
+        isinstance(entry.value, Scalar) and bool(form.placeholders.fill(entry.value).missing)
+        for entry in fields
+    )
 
 
 def _meant_by(message: str, fields: Fields) -> Node | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from relay.config.findings import Findings, nearest, quoted
+from relay.config.nodes import Place
 from relay.phones import PhonePattern, index_key
 from relay.rules import Members
 from relay.rules.conditions import Matcher, fold, text_matcher
@@ -117,7 +118,7 @@ def read_clients(file: str, text: str) -> tuple[Members, Findings]:
 
 def _members(keys: set[str], patterns: list[Matcher], findings: Findings) -> Members:
     if not keys and not patterns and not findings.errors:
-        findings.error(_Cell(1, 1, ""), "the list is empty: name at least one, or delete the list")
+        findings.error(Place(1, 1), "the list is empty: name at least one, or delete the list")
     return Members(frozenset(keys), tuple(patterns))
 
 
@@ -173,6 +174,7 @@ def _hint(row: list[str], columns: tuple[str, ...]) -> str:
 def _fault(findings: Findings, cell: _Cell, message: str) -> None:
     told = len(findings.errors)
     if told < MOST_FAULTS:
-        findings.error(cell, message)
+        findings.error(Place(cell.line, cell.column), message)
     elif told == MOST_FAULTS:
-        findings.error(cell, f"{quoted(cell.text)} and what follows are not looked at any more")
+        where = Place(cell.line, cell.column)
+        findings.error(where, f"{quoted(cell.text)} and what follows are not looked at any more")

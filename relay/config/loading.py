@@ -13,20 +13,23 @@ from relay.config.conditions import EVERYTHING, Conditions
 from relay.config.destinations import read_accounts, read_destinations
 from relay.config.findings import Findings, quoted, unknown
 from relay.config.form import Form
+from relay.config.languages import read_language
 from relay.config.list_files import ListFiles, ReadFile, beside
-from relay.config.nodes import Entry, Fields, Items, Node, Scalar
+from relay.config.nodes import Entry, Fields, Items, Node, Place, Scalar
 from relay.config.phone_lists import ClientLists, PhoneLists
 from relay.config.placeholders import Placeholders
 from relay.config.rule_list import Names, read_rules, read_send_to
 from relay.config.rule_tests import RuleTest, read_tests
 from relay.config.yaml_reader import LARGEST, decode, read
 from relay.errors import ConfigError, Fault
+from relay.messages.languages import DEFAULT
 from relay.rules import Ruleset
 
 VERSION = "1"
 KEYS = (
     "version",
     "timezone",
+    "language",
     "accounts",
     "destinations",
     "phones",
@@ -61,6 +64,8 @@ class Config:
     tests: tuple[RuleTest, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     """What the files that it names held, by the names that it gives them."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where its keys of the first level stand."""
 
 
 def load(
@@ -140,7 +145,7 @@ def _load(
     if isinstance(root, Scalar) and root.plain and not root.text:
         root = None
     if root is None and not findings.errors:
-        findings.error(None, f"is empty: rules cannot be empty; {EVERYTHING}")
+        findings.error(Place(1, 1), f"is empty: rules cannot be empty; {EVERYTHING}")
     if root is None:
         raise ConfigError(findings.all)
     form = Form(findings, Placeholders(env, strict=strict_env, findings=findings))
@@ -166,12 +171,15 @@ def _read(
         return None
     _check_version(form, fields)
     zone = _timezone(form, fields.entry("timezone"))
+    language = read_language(form, fields.entry("language"), DEFAULT)
     keep = _keep(form, fields.entry("privacy"))
     accounts = read_accounts(form, _value(fields, "accounts"))
     places = _value(fields, "destinations")
     if places is None:
         form.error(fields, "destinations is missing: name at least one place to send to")
-    found = read_destinations(form, places, accounts, outbound) if places is not None else {}
+    found: dict[str, Destination | None] = {}
+    if places is not None:
+        found = read_destinations(form, places, accounts, outbound, language)
     names = Names(form, found)
     phones = PhoneLists(form, _value(fields, "phones"), files)
     clients = ClientLists(form, _value(fields, "clients"), files)
@@ -187,6 +195,12 @@ def _read(
     tests = read_tests(form, written, found, known, files) if written is not None else ()
     destinations = {name: place for name, place in found.items() if place is not None}
     _warn(form, fields, alarms, destinations)
+    if not form.findings.errors:
+        # Where rules have faults, what they would use is not known.
+        used = {name for rule in listed for name in rule.send_to}
+        _warn_of_unused(form, places, used | set(default) | set(alarms))
+        phones.warn_of_unused()
+        clients.warn_of_unused()
     return Config(
         rules=Ruleset(listed, default),
         destinations=MappingProxyType(destinations),
@@ -198,6 +212,9 @@ def _read(
         text=text,
         tests=tests,
         files=MappingProxyType(dict(files.texts)),
+        places=MappingProxyType(
+            {entry.name: Place(entry.key.line, entry.key.column) for entry in fields}
+        ),
     )
 
 
@@ -253,11 +270,22 @@ def _warn(
     destinations: Mapping[str, Destination],
 ) -> None:
     """What a file leaves open, probably by accident."""
+    rules = fields.entry("rules")
+    where = rules.key if rules is not None else fields
+    example = next(iter(destinations), "NAME")
     if fields.entry("default") is None:
-        form.warning(fields, "default is missing: events that no rule matches reach nobody")
+        form.warning(
+            where,
+            "default is missing: events that no rule matches reach nobody; write "
+            f"`default: {{send_to: {example}}}` beside rules",
+        )
     entry = fields.entry("alarms")
     if entry is None:
-        form.warning(fields, "alarms is missing: name who hears of the relay's own troubles")
+        form.warning(
+            where,
+            "alarms is missing: name who hears of the relay's own troubles; write "
+            f"`alarms: {{send_to: {example}}}` beside rules",
+        )
         return
     ways = {destinations[name].channel for name in alarms if name in destinations}
     if len(ways) == 1 and all(name in destinations for name in alarms):
@@ -267,3 +295,13 @@ def _warn(
         )
     elif not alarms and not form.findings.errors:
         form.warning(entry.key, "alarms go to nobody: the relay's own troubles stay unheard")
+
+
+def _warn_of_unused(form: Form, places: Node | None, used: set[str]) -> None:
+    for entry in places if isinstance(places, Fields) else ():
+        if entry.name not in used:
+            form.warning(
+                entry.key,
+                f"nothing is sent to {quoted(entry.name)}: name it in the send_to of a rule, of "
+                "default or of alarms, or delete it",
+            )

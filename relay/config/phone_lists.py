@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from relay.config.findings import Findings, quoted, unknown
 from relay.config.form import Form
@@ -28,8 +28,10 @@ class PhoneLists:
         self._files = files
         self._lists: dict[str, Numbers] = {}
         self._shown: dict[str, str] = {}
+        self._unused: dict[str, Scalar] = {}
         fields = form.fields(node, "phones") if node is not None else None
         for entry in fields or ():
+            self._unused[entry.name] = entry.key
             if not _LIST_NAME.fullmatch(entry.name):
                 form.error(
                     entry.key,
@@ -42,6 +44,10 @@ class PhoneLists:
     def shown(self, word: str) -> str:
         """A word of a rule, and if it names a list, what that holds, as the file has it."""
         return self._shown.get(word, word)
+
+    def warn_of_unused(self) -> None:
+        """Says of each list that no rule names it, once all rules are read."""
+        _warn_of_unused(self._form, self._unused, "phone")
 
     def _list(self, name: str, node: Node) -> Numbers:
         if isinstance(node, Fields):
@@ -66,6 +72,7 @@ class PhoneLists:
             return None
         word = node.text.strip()
         if word in self._lists:
+            self._unused.pop(word, None)
             return self._lists[word]
         if word[:1].isalpha() and not _SCHEME.match(word):
             self._form.error(node, unknown("list of numbers", word, list(self._lists)))
@@ -93,10 +100,13 @@ class ClientLists:
     """The named lists of clients, by id or name."""
 
     def __init__(self, form: Form, node: Node | None, files: ListFiles) -> None:
+        self._form = form
         self._lists: dict[str, Members] = {}
         self._shown: dict[str, str] = {}
+        self._unused: dict[str, Scalar] = {}
         fields = form.fields(node, "clients") if node is not None else None
         for entry in fields or ():
+            self._unused[entry.name] = entry.key
             if isinstance(entry.value, Fields):
                 members = _from_file(form, entry.value, entry.name, files, read_clients)
                 if members is not None:
@@ -109,11 +119,16 @@ class ClientLists:
 
     def members(self, word: str) -> Members | None:
         """The list that a word of a rule names, if it names one."""
+        self._unused.pop(word, None)
         return self._lists.get(word)
 
     def shown(self, word: str) -> str:
         """What a list holds, as the file has it."""
         return self._shown.get(word, word)
+
+    def warn_of_unused(self) -> None:
+        """Says of each list that no rule names it, once all rules are read."""
+        _warn_of_unused(self._form, self._unused, "client")
 
     def _members(self, form: Form, name: str, node: Node) -> Members:
         keys: set[str] = set()
@@ -126,6 +141,15 @@ class ClientLists:
             elif matcher is not None:
                 patterns.append(matcher)
         return Members(frozenset(keys), tuple(patterns))
+
+
+def _warn_of_unused(form: Form, unused: Mapping[str, Scalar], key: str) -> None:
+    for name, where in unused.items():
+        form.warning(
+            where,
+            f"no rule names the list {quoted(name)}: write `{key}: {name}` in the `when` of a "
+            "rule, or delete the list",
+        )
 
 
 def _from_file(

@@ -11,7 +11,7 @@ from relay.config.form import Form
 from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar
 from relay.rules import Rule
 
-_RULE_KEYS = ("name", "when", "send_to", "stop", "always", "template")
+RULE_KEYS = ("name", "when", "send_to", "stop", "always", "template")
 _MEANT = {"to": "send_to", "then": "send_to", "destination": "send_to", "if": "when"}
 TEMPLATE_END = ".md.j2"
 
@@ -66,7 +66,7 @@ def read_rules(
     rules: list[Rule] = []
     seen: dict[str, Node] = {}
     for item in node.items:
-        fields = form.fields(item, "a rule", _RULE_KEYS, _MEANT)
+        fields = form.fields(item, "a rule", RULE_KEYS, _MEANT)
         if fields is None:
             continue
         name = _name(form, fields, seen)

@@ -11,7 +11,7 @@ from relay.config.form import Form
 from relay.config.list_files import ListFileError, ListFiles
 from relay.config.nodes import Entry, Fields, Items, Node, Scalar
 
-_KEYS = ("name", "event", "file", "with", "expect", "text", "rule")
+KEYS = ("name", "event", "file", "with", "expect", "text", "rule")
 OVERRIDES = ("phone", "phone_name", "client", "client_name", "country", "waba", "detail")
 """What `with` can change, besides `data.<path>`."""
 
@@ -50,7 +50,7 @@ def read_tests(
         return ()
     tests = []
     for item in node.items if isinstance(node, Items) else ():
-        fields = form.fields(item, "a test", _KEYS)
+        fields = form.fields(item, "a test", KEYS)
         if fields is not None and (test := _test(form, fields, destinations, rules, files)):
             tests.append(test)
     return tuple(tests)
