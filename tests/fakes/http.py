@@ -54,6 +54,8 @@ class FakeHttp:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.posts: list[Post] = []
+        self.answers: list[tuple[Post, Reply]] = []
+        """Each post with what became of it."""
         self.connections = 0
         """Requests that began, read or not."""
         self.bytes_sent = 0
@@ -145,6 +147,7 @@ class FakeHttp:
         async with self._changed:
             self._changed.notify_all()
         reply = self._next(key, lambda: self.usual(post))
+        self.answers.append((post, reply))
         if reply.drop:
             return self._hang_up(request)
         if reply.stall:

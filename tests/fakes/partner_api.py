@@ -23,7 +23,17 @@ class FakePartnerApi:
         self.tells_total = True
         self.knows_offset = True
         self.asked: list[web.Request] = []
+        self.webhook_url: str | None = None
+        self.takes_url = True
+        """Whether what is posted becomes what is registered."""
+        self.knows_path = True
+        """Whether `…/webhook_url` exists; else only the partner's own object."""
         app = web.Application()
+        partner = "/api/v2/partners/{partner}"
+        app.router.add_get(f"{partner}/webhook_url", self._read_url)
+        app.router.add_post(f"{partner}/webhook_url", self._write_url)
+        app.router.add_get(partner, self._read_url)
+        app.router.add_patch(partner, self._write_url)
         app.router.add_get("/api/v2/partners/{partner}/channels", self._channels)
         self._server = TestServer(app)
 
@@ -41,7 +51,7 @@ class FakePartnerApi:
     def access(self, **changes: str) -> Access:
         return Access(**{"partner_id": "dev01PA", "api_key": KEY, "base_url": self.url, **changes})
 
-    async def _channels(self, request: web.Request) -> web.Response:
+    def _refusal(self, request: web.Request) -> web.Response | None:
         self.asked.append(request)
         if self.script:
             return self.script.pop(0)
@@ -49,6 +59,31 @@ class FakePartnerApi:
             return web.json_response({"meta": {"success": False}}, status=401)
         if request.match_info["partner"] != "dev01PA":
             return web.json_response({}, status=404)
+        return None
+
+    def _is_missing(self, request: web.Request) -> bool:
+        return not self.knows_path and request.path.endswith("/webhook_url")
+
+    async def _read_url(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        if self._is_missing(request):
+            return web.json_response({}, status=404)
+        return web.json_response({"webhook_url": self.webhook_url})
+
+    async def _write_url(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        if self._is_missing(request):
+            return web.json_response({}, status=404)
+        if self.takes_url:
+            self.webhook_url = body["webhook_url"]
+        return web.json_response({}, status=201)
+
+    async def _channels(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
         offset = int(request.query.get("offset", "0")) if self.knows_offset else 0
         limit = min(int(request.query.get("limit", "20")), self.largest_page)
         page = self.channels[offset : offset + limit]

@@ -1,0 +1,107 @@
+"""`relay init`: a folder to begin with, and nothing of anybody's overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relay import cli, starter
+from relay.cli.schema import schema_text
+from relay.cli.starting import SCHEMA, contents
+from tests.relay_process import run_relay
+
+ROOT = Path(__file__).parent.parent
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_starter_is_the_rules_and_templates_of_the_product() -> None:
+    folder = ROOT / "message_templates"
+    templates = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*.j2")
+    }
+    rules = (ROOT / "rules.yaml").read_text(encoding="utf-8")
+    assert dict(starter.contents()) == {"rules.yaml": rules, **templates}
+
+
+def test_an_empty_folder_gets_everything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["init", str(tmp_path / "new" / "folder")]) == 0
+    found = files(tmp_path / "new" / "folder")
+    assert found == dict(contents())
+    assert {"rules.yaml", SCHEMA, "message_templates/default.md.j2"} <= set(found)
+    assert f"({len(found) - 2} templates)" in capsys.readouterr().out
+
+
+def test_the_schema_stands_beside_the_rules_that_point_at_it(tmp_path: Path) -> None:
+    assert cli.run(["init", str(tmp_path)]) == 0
+    text = (tmp_path / "rules.yaml").read_text("utf-8")
+    assert text.startswith("# yaml-language-server: $schema=rules.schema.json\n")
+    assert text.count("$schema=") == 1
+    assert (tmp_path / "rules.schema.json").read_text("utf-8") == schema_text()
+
+
+def test_the_rules_of_the_product_point_at_the_schema_in_its_documentation() -> None:
+    first = (ROOT / "rules.yaml").read_text("utf-8").partition("\n")[0]
+    assert first == "# yaml-language-server: $schema=docs/rules.schema.json"
+    assert (ROOT / "docs" / "rules.schema.json").exists()
+
+
+def test_nothing_is_overwritten_and_what_was_left_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "message_templates" / "quality.md.j2"
+    own.parent.mkdir()
+    own.write_text("# mine\n")
+    link = tmp_path / "rules.yaml"
+    link.symlink_to(tmp_path / "elsewhere.yaml")
+    assert cli.run(["init", str(tmp_path)]) == 0
+    assert own.read_text() == "# mine\n"
+    assert not (tmp_path / "elsewhere.yaml").exists()
+    out = capsys.readouterr().out
+    assert f"left alone, as it is there already: {own}\n" in out
+    assert f"left alone, as it is there already: {link}\n" in out
+    assert (tmp_path / "message_templates" / "default.md.j2").exists()
+
+
+def test_the_second_time_nothing_changes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["init", str(tmp_path)]) == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    capsys.readouterr()
+    assert cli.run(["init", str(tmp_path)]) == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert "wrote" not in capsys.readouterr().out
+
+
+def test_a_place_that_is_no_folder_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert cli.run(["init", str(tmp_path / "file")]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"relay: cannot write {tmp_path / 'file'}")
+    assert err.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+async def test_the_result_passes_check_and_demo_without_any_environment(tmp_path: Path) -> None:
+    code, out, _ = await run_relay("init", env={}, cwd=tmp_path)
+    assert code == 0
+    assert "relay demo --once" in out
+    code, out, err = await run_relay("check", env={}, cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert "0 errors" in out
+    code, out, _ = await run_relay("demo", "--once", env={}, cwd=tmp_path)
+    assert code == 0
+    assert "sample events became" in out
