@@ -5,12 +5,11 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md rules.yaml ./
+COPY message_templates ./message_templates
 COPY relay ./relay
 RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
  && useradd --system --home-dir /data --create-home --uid 10001 relay
-COPY rules.yaml ./
-COPY message_templates ./message_templates
 
 # The journal lives on the volume: what is acknowledged survives the container.
 ENV RELAY_JOURNAL=sqlite:////data/relay.db RELAY_LISTEN=0.0.0.0:8080

@@ -18,8 +18,9 @@ lint: $(BIN)/.dev ## Linters, types and the import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(BIN)/.runtime ## Draw the catalogue of events, docs/catalogue.html
+docs: $(BIN)/.runtime ## Draw the catalogue of events and write the schema of rules.yaml, in docs/
 	$(BIN)/relay preview all --rules rules.yaml --templates message_templates --out docs/catalogue.html
+	$(BIN)/relay schema > docs/rules.schema.json
 
 bench: $(BIN)/.dev ## Timings, as ratios measured in one run
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
@@ -38,15 +39,15 @@ clean: ## Remove the virtual environment and caches
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "relay needs Python 3.11 or later")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "relay needs Python 3.11 or later")'
 	$(PYTHON) -m venv .venv
 
 $(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	@touch $@
 
 $(BIN)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	@touch $@

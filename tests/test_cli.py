@@ -32,7 +32,7 @@ async def test_check_says_that_all_is_well_or_names_each_finding_at_its_place(
 ) -> None:
     code, out, _ = await run("check")
     assert code == 0
-    assert "rules.yaml:1:1: warning: default is missing" in out
+    assert "rules.yaml:6:1: warning: default is missing" in out
     assert (await run("check", "--strict"))[0] == 1
     (folder / "rules.yaml").write_text(RULES.replace("send_to: none", "send_to: sales"))
     code, out, _ = await run("check")
