@@ -10,7 +10,7 @@ run: $(BIN)/.runtime ## Set up, then show sample events becoming messages (sandb
 	$(BIN)/relay demo
 
 test: $(BIN)/.dev ## Set up, then run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 lint: $(BIN)/.dev ## Linters, types and the import contract
 	$(BIN)/ruff check .

@@ -35,7 +35,7 @@ class Authored(str):
     __slots__ = ()
 
 
-LONGEST_WORK = 0.5
+LONGEST_WORK = 1.0
 """Seconds of the processor's time, so that a busy machine fails no template; in one thread."""
 
 
