@@ -26,7 +26,7 @@ bench: $(BIN)/.dev ## Timings, as ratios measured in one run
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 torture: $(BIN)/.dev ## Half an hour of kills, losses of power, histories and faults
-	$(BIN)/pytest -s --durations=0 tests/torture/rounds.py tests/torture/soak.py
+	$(BIN)/pytest -s --durations=0 tests/torture/rounds.py tests/torture/soak.py tests/torture/reloads.py
 
 lock: $(BIN)/.dev ## Write the lock files anew from pyproject.toml
 	$(BIN)/pip-compile -q --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
