@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .PHONY: help run test lint lock docs bench torture clean
 
@@ -7,7 +8,7 @@ help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
 
 run: $(BIN)/.runtime ## Set up, then show sample events becoming messages (sandbox: nothing is sent)
-	$(BIN)/relay demo
+	@$(BIN)/relay demo
 
 test: $(BIN)/.dev ## Set up, then run the tests
 	$(BIN)/pytest -n auto
@@ -40,14 +41,16 @@ clean: ## Remove the virtual environment and caches
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "relay needs Python 3.11 or later")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv
 
 $(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Setting up .venv from requirements.lock …"
+	@$(PIP) --require-hashes -r requirements.lock
+	@PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(BIN)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Setting up .venv from requirements-dev.lock …"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
