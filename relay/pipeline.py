@@ -1,6 +1,6 @@
-"""What is done to one event (route it) and to one delivery (render, send, settle).
+"""What is done to one event: route it, and write what it is owed; `sending` does the last step.
 
-The dry run of `explain` is the same code without the last step.
+The dry run of `explain` is the same code without that step.
 """
 
 from __future__ import annotations

@@ -58,6 +58,8 @@ class Watch:
         self._last_refusal: datetime | None = None
         self._late: set[str] = set()
         """Lanes that were late at the last look."""
+        self._on: frozenset[str] = frozenset()
+        """The keys of the alarms that were on at the last look."""
         self._look_now = asyncio.Event()
         self._notices: list[tuple[Notice, bool]] = []
         """What is to be told at the next look: (notice, it has an end)."""
@@ -86,7 +88,9 @@ class Watch:
         if after.state is State.DEAD and after.cause is not Cause.ALARM:
             reason = after.reason or "unknown"
             self._tell(alarms.dead(after.destination, reason, after.target), lasting=True)
-        if after.state is State.DELIVERED:
+        told = {f"out-of-order:{after.target}", f"out-of-order:{after.account}"}
+        told |= {f"overdue:{after.target}", f"dead:{after.destination}"}
+        if after.state is State.DELIVERED and not self._on.isdisjoint(told):
             self._look_now.set()
 
     def _tell(self, notice: Notice, *, lasting: bool) -> None:
@@ -131,6 +135,7 @@ class Watch:
         await self._look_at_senders(plan)
         await self._look_at_disk(plan)
         await self._look_at_targets(plan)
+        self._on = frozenset(alarm.key for alarm in await self._store.records.alarms())
         await self.refresh()
 
     async def refresh(self) -> None:
