@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from relay.channels import Outbound
-from relay.config import Config, load_text
-from relay.config.list_files import ReadFile, beside
+from relay.config import Config, load, load_text
 from relay.errors import ConfigError, Fault
 from relay.journal import RulesVersion
 from relay.messages.templates import Templates
@@ -50,16 +48,14 @@ def from_files(settings: Settings, *, strict_env: bool, now: datetime) -> Loaded
         templates = Templates.load(settings.templates)
     except ConfigError as error:
         faults += error.faults
-    text, config = "", None
+    config = None
     try:
-        text = _text(settings.rules)
-        config = _config(
-            text,
-            str(settings.rules),
-            settings,
+        config = load(
+            settings.rules,
+            env=settings.env,
             strict_env=strict_env,
-            templates=None if faults else templates,
-            read_file=beside(settings.rules),
+            outbound=outbound(settings),
+            templates=None if faults else templates.names,
         )
     except ConfigError as error:
         faults += error.faults
@@ -71,7 +67,7 @@ def from_files(settings: Settings, *, strict_env: bool, now: datetime) -> Loaded
     if failed:
         raise ConfigError((*warnings, *failed))
     named = {f"{BESIDE}{name}": held for name, held in config.files.items()}
-    files = {RULES: text, **named, **templates.texts}
+    files = {RULES: config.text, **named, **templates.texts}
     return Loaded(plan, warnings, files=files, config=config)
 
 
@@ -91,46 +87,17 @@ def from_version(kept: RulesVersion, settings: Settings, *, strict_env: bool) ->
         return named[name].encode()
 
     templates = Templates.from_texts(texts)
-    config = _config(
+    config = load_text(
         rules,
         f"{settings.rules} (version {kept.version})",
-        settings,
+        env=settings.env,
         strict_env=strict_env,
-        templates=templates,
+        outbound=outbound(settings),
+        templates=templates.names,
         read_file=read_file,
     )
     plan = replace(_plan(config, templates), version=kept.version)
     return Loaded(plan, config.warnings, files=kept.files)
-
-
-def _config(
-    text: str,
-    file_name: str,
-    settings: Settings,
-    *,
-    strict_env: bool,
-    templates: Templates | None,
-    read_file: ReadFile,
-) -> Config:
-    return load_text(
-        text,
-        file_name,
-        env=settings.env,
-        strict_env=strict_env,
-        outbound=outbound(settings),
-        templates=None if templates is None else templates.names,
-        read_file=read_file,
-    )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        message = "it is not UTF-8 text: save it as UTF-8"
-    except OSError as error:
-        message = f"cannot read it: {error.strerror}; --rules or RELAY_RULES says where it is"
-    raise ConfigError([Fault(str(path), 1, 1, "error", message)])
 
 
 def _plan(config: Config, templates: Templates) -> Plan:
