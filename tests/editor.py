@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pytest
+from tests.needs import require
 
 HERE = Path(__file__).parent / "language_server"
 SERVER = HERE / "node_modules" / "yaml-language-server" / "bin" / "yaml-language-server"
@@ -38,11 +38,7 @@ def _why_not() -> str | None:
 
 def require_language_server() -> None:
     """Skip where there is none; where no test may be skipped, fail."""
-    why = _why_not()
-    if why and os.environ.get("RELAY_NO_SKIP") == "1":
-        pytest.fail(f"cannot run, and RELAY_NO_SKIP forbids to skip: {why}")
-    if why:
-        pytest.skip(why)
+    require(_why_not())
 
 
 class Editor:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.needs import require
 
 CALLS = "read,recvfrom,recvmsg,write,writev,sendto,sendmsg,fsync,fdatasync"
 _WHOLE = re.compile(r"^(\d+) +(\w+)\((\d+)<(.*?)>(.*)$")
@@ -36,11 +36,7 @@ def _why_not() -> str | None:
 
 def require_strace() -> None:
     """Skip where there is no strace, or where it is not let; where no test may be, fail."""
-    why = _why_not()
-    if why and os.environ.get("RELAY_NO_SKIP") == "1":
-        pytest.fail(f"{why}, and RELAY_NO_SKIP forbids to leave this test out")
-    if why:
-        pytest.skip(why)
+    require(_why_not())
 
 
 def under_strace(into: Path, *more: str) -> tuple[str, ...]:

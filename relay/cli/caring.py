@@ -14,7 +14,7 @@ from typing import Any
 
 from relay.cli.arguments import parse_since
 from relay.cli.asking import ask_relay
-from relay.cli.output import clean, console, print_json, print_json_lines, table, when
+from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
 from relay.errors import UsageError
 from relay.events import from_iso
 from relay.journal.backup import back_up
@@ -134,7 +134,7 @@ async def quarantine(options: Namespace, settings: Settings) -> int:
     for one in found:
         kept = "kept" if one.kept else "gone or private"
         cells = (one.route or "", str(one.size), kept, one.sha256[:16], one.reason)
-        rows.add_row(str(one.id), when(one.at), *(clean(c).replace("[", r"\[") for c in cells))
+        rows.add_row(str(one.id), when(one.at), *(cell(c) for c in cells))
     console().print(rows)
     return 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from relay.admin.directory import shape_of
 from relay.cli.asking import ask_relay
-from relay.cli.output import clean, console, print_json, print_json_lines, table, when
+from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
 from relay.directory import Contact, Entry, Found
 from relay.directory.table import IMPORTED, SYNCED, read_table
 from relay.errors import UsageError
@@ -79,7 +79,7 @@ def _show(found: Sequence[Entry], search: str | None, limit: int) -> None:
             client,
             _text(entry.channel),
             when(last.at) if last else "",
-            clean(last.kind).replace("[", r"\[") if last else "",
+            cell(last.kind) if last else "",
         )
     if found:
         out.print(rows)
@@ -90,7 +90,7 @@ def _show(found: Sequence[Entry], search: str | None, limit: int) -> None:
 
 
 def _text(found: Found | None) -> str:
-    return clean(found.value).replace("[", r"\[") if found else ""
+    return cell(found.value) if found else ""
 
 
 async def _import(file: str, options: Namespace, settings: Settings) -> int:

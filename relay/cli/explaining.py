@@ -14,7 +14,7 @@ from rich.console import Console
 from relay import reload, samples
 from relay.channels.registry import open_channels
 from relay.cli import looking_up
-from relay.cli.output import clean, console, panel, print_json, table
+from relay.cli.output import cell, clean, console, panel, print_json, table
 from relay.directory import Completed, complete
 from relay.errors import RelayError, UsageError
 from relay.journal import EventState, StoredDelivery
@@ -129,7 +129,7 @@ def _show(out: Console, explanation: Explanation) -> None:
     rules = table("", "rule", "why")
     for verdict in explanation.verdicts:
         mark, style = ("✓", "green") if verdict.matched else ("✗", "dim")
-        rules.add_row(mark, _plain(verdict.name), _plain(clean(verdict.reason)), style=style)
+        rules.add_row(mark, cell(verdict.name), cell(verdict.reason), style=style)
     out.print(rules)
     out.print()
     if not explanation.owed:
@@ -152,10 +152,6 @@ def _bracket(text: str | None) -> str | None:
     return f"({text})" if text else None
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
-
-
 def _show_recorded(out: Console, recorded: list[StoredDelivery]) -> None:
     out.print("What really happened:", style="bold")
     rows = table("delivery", "destination", "rule", "state", "attempts", "reason")
@@ -164,9 +160,9 @@ def _show_recorded(out: Console, recorded: list[StoredDelivery]) -> None:
         rows.add_row(
             one.id[:8],
             one.destination,
-            _plain(one.rule or one.cause.value),
+            cell(one.rule or one.cause.value),
             one.state.value,
             str(len(stored.attempts)),
-            _plain(clean(one.reason)),
+            cell(one.reason),
         )
     out.print(rows)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from relay import reload, samples
 from relay.checks import sample
 from relay.cli.arguments import parse_since
-from relay.cli.output import clean, console, print_json_lines, table, when
+from relay.cli.output import cell, console, print_json_lines, table, when
 from relay.errors import UsageError
 from relay.events import Client, Event, Source
 from relay.events.catalogue import KINDS
@@ -60,10 +60,10 @@ async def events(options: Namespace, settings: Settings) -> int:
         rows.add_row(
             when(event.received_at),
             event.short_id,
-            _plain(kind),
-            _plain(event.title),
+            cell(kind),
+            cell(event.title),
             phone,
-            _plain(event.client.name or event.client.id),
+            cell(event.client.name or event.client.id),
             stored.state.value,
         )
     if found:
@@ -91,11 +91,11 @@ async def deliveries(options: Namespace, settings: Settings) -> int:
             when(one.due_at),
             one.id[:8],
             one.event_id[:8],
-            _plain(one.destination),
-            _plain(one.rule or one.cause.value),
+            cell(one.destination),
+            cell(one.rule or one.cause.value),
             state,
             str(len(stored.attempts)),
-            _plain(reason),
+            cell(reason),
         )
     if found:
         out.print(rows)
@@ -181,7 +181,3 @@ def _told(event: Event, plan: Plan) -> dict[str, str]:
     match = plan.ruleset.match(event)
     mark = "○" if match.by_default else "●"
     return {choice.destination: mark for choice in match.choices}
-
-
-def _plain(text: str | None) -> str:
-    return clean(text).replace("[", r"\[")

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -79,3 +80,8 @@ def when(moment: datetime | None) -> str:
 def clean(text: str | None) -> str:
     """A text from an event on one line of a terminal, without anything that could steer it."""
     return "".join(c if c.isprintable() else " " for c in text or "")
+
+
+def cell(text: str | None) -> str:
+    """The same for a table, where rich would read brackets as markup."""
+    return escape(clean(text))

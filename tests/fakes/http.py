@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class Post:
     """What it was for: the channel or the name of the webhook."""
 
 
-class FakeHttp:
+class FakeHttp(ABC):
     """An HTTP server on loopback; use `async with` or `start` and `stop`."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -113,13 +114,13 @@ class FakeHttp:
             await self._runner.cleanup()
             self._runner = None
 
+    @abstractmethod
     def key_of(self, path: str, body: Any) -> str:
         """What a post is for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def usual(self, post: Post) -> Reply:
         """The answer when nothing is scripted."""
-        raise NotImplementedError
 
     def _next(self, key: str, usual: Callable[[], Reply]) -> Reply:
         for place in (key, None):
