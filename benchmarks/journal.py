@@ -18,7 +18,7 @@ from relay import deliveries
 from relay.deliveries import Cause, Delivery, OutOfOrder, Proof, Scope, Sent, delivery_id
 from relay.events import Direction, Event, Severity, Source, Topic, event_id
 from relay.journal import EventState, Filter, Routing, Store, Trouble
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from relay.sources import Arrival, Reading
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -17,30 +17,30 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from relay import alarms, reload, upkeep
-from relay.admin.api import Admin, guard, journal_faults
+from relay import alarms, reload
 from relay.alarms import Alarms
-from relay.bodies import LARGEST_BODY
 from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
-from relay.connections import BACKLOG, Doors, GuardedRunner, make_room
 from relay.control import short_path, socket_path
 from relay.errors import JournalError, UsageError
 from relay.events import Event
 from relay.journal import Routing, Store
-from relay.journal.connection import journal_path
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.connection import journal_path
+from relay.journal.sqlite.engine import open_journal
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.reload import Loaded
 from relay.reload.reloader import Reloader
 from relay.sending import Settled
-from relay.server import Gate, Health, Intake, plain_errors
 from relay.settings import Address, Settings
 from relay.shapes import ready_json, status_json
-from relay.watch import Watch
-from relay.worker import Worker
+from relay.web.api import Admin, guard, journal_faults
+from relay.web.bodies import LARGEST_BODY
+from relay.web.connections import BACKLOG, Doors, GuardedRunner, make_room
+from relay.web.intake import Gate, Health, Intake, plain_errors
+from relay.worker import Worker, upkeep
+from relay.worker.watch import Watch
 
 USUAL = Tempo()
 DOORS = web.AppKey("doors", Doors)

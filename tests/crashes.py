@@ -15,9 +15,9 @@ from pathlib import Path
 import aiohttp
 import apsw
 
-from relay.channels.slack_payload import client_msg_id
+from relay.channels.slack.payload import client_msg_id
 from relay.journal import Filter
-from relay.journal.sqlite import open_records
+from relay.journal.sqlite.engine import open_records
 from relay.sources.reading import read
 from tests.client import partner
 from tests.fakes.slack import FakeSlack

@@ -33,7 +33,7 @@ from relay.deliveries import (
     Transient,
 )
 from relay.journal import Filter, Journal, Store, StoredEvent
-from relay.journal.sqlite import open_engine
+from relay.journal.sqlite.engine import open_engine
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan

@@ -19,8 +19,8 @@ from relay import cli, logs, reload
 from relay.app import USUAL, App, utc_now
 from relay.cli.serving import listen_for_signals
 from relay.journal import Appended
-from relay.journal.connection import journal_path
-from relay.journal.sqlite import SqliteJournal, open_engine
+from relay.journal.sqlite.connection import journal_path
+from relay.journal.sqlite.engine import SqliteJournal, open_engine
 from relay.settings import Settings, from_environment
 from relay.sources import Reading
 from tests.power_loss import Disk

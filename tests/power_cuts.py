@@ -12,8 +12,8 @@ import apsw
 
 from relay.deliveries import Proof, Sent
 from relay.events import event_id
-from relay.journal.connection import Synchronous
-from relay.journal.sqlite import open_engine
+from relay.journal.sqlite.connection import Synchronous
+from relay.journal.sqlite.engine import open_engine
 from tests.journal_suite import NOW, owed, reading, routed, settled
 from tests.power_loss import Disk
 

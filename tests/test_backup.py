@@ -14,8 +14,8 @@ import pytest
 from relay.errors import JournalUnusableError, RelayError, UsageError
 from relay.events import event_id
 from relay.journal import Filter
-from relay.journal.backup import back_up
-from relay.journal.sqlite import open_journal, open_records
+from relay.journal.sqlite.backup import back_up
+from relay.journal.sqlite.engine import open_journal, open_records
 from tests.journal_suite import NOW, claimed, owe, owed, reading
 
 

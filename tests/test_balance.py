@@ -15,7 +15,7 @@ from relay.deliveries import Cause, Proof, Sent, Transient, delivery_id
 from relay.events import Source, event_id
 from relay.journal import EventState, Filter, Routing, Store
 from relay.journal.balance import Account, Balance, Day
-from relay.journal.sqlite import open_journal, open_records
+from relay.journal.sqlite.engine import open_journal, open_records
 from relay.sources import Reading, Unreadable
 from tests.journal_suite import DAY, NOW, claimed, event, owe, owed, reading, settled
 

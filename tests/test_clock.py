@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from relay.clocks import TOLERANCE, Timekeeper
 from relay.deliveries import HORIZON
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from tests.fakes.http import STALL, Reply
 from tests.fakes.slack import error
 from tests.journal_suite import NOW, only, owe, owed

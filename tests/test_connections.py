@@ -11,10 +11,10 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import web
 
-from relay import bodies, connections
-from relay.bodies import Hands, read_body
-from relay.connections import Doors, GuardedRunner
 from relay.settings import Address
+from relay.web import bodies, connections
+from relay.web.bodies import Hands, read_body
+from relay.web.connections import Doors, GuardedRunner
 from tests.client import partner
 from tests.conftest import Start
 from tests.raw import Raw, head

@@ -13,7 +13,7 @@ import pytest
 
 from relay.cli import COMMANDS, arguments
 from relay.errors import RelayError, UsageError
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from relay.settings import Settings
 from tests.client import Client
 from tests.conftest import Start

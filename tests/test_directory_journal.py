@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from relay.deliveries import Cause, Delivery, State, delivery_id
 from relay.directory import Contact, Evidence, Facts, complete, entry_of, facts_of, learn
 from relay.events import Event
-from relay.journal import EventState, Filter, Routing, Store, schema
-from relay.journal import directory as on_disk
-from relay.journal.sqlite import open_journal
+from relay.journal import EventState, Filter, Routing, Store
+from relay.journal.sqlite import directory as on_disk
+from relay.journal.sqlite import schema
+from relay.journal.sqlite.engine import open_journal
 from relay.phones import index_key
 from relay.sources import Reading
 from relay.sources.reading import read

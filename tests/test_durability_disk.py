@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from relay.journal.connection import Synchronous
+from relay.journal.sqlite.connection import Synchronous
 from tests.client import partner
 from tests.crashes import RULES, event_id_of, look
 from tests.fakes.slack import FakeSlack, Reply

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from relay.errors import JournalFullError
-from relay.journal import connection
-from relay.journal.intake import tally
-from relay.journal.room import Room
-from relay.journal.writer import Writer
+from relay.journal.sqlite import connection
+from relay.journal.sqlite.intake import tally
+from relay.journal.sqlite.room import Room
+from relay.journal.sqlite.writer import Writer
 from tests.journal_suite import NOW
 from tests.power_loss import Disk
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from relay.channels import NO_PACE, Channel, Destination, Pace
 from relay.channels.email import EmailChannel
-from relay.channels.email_settings import checked_address
+from relay.channels.email.settings import checked_address
 from relay.channels.registry import CHANNELS
 from relay.deliveries import (
     Ambiguous,

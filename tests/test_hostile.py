@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from relay.bodies import LARGEST_BODY
 from relay.settings import Address
+from relay.web.bodies import LARGEST_BODY
 from tests.client import partner, sign
 from tests.fakes.messages import HOSTILE, strings
 from tests.fakes.slack import FakeSlack

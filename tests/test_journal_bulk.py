@@ -14,7 +14,7 @@ from relay import deliveries
 from relay.deliveries import Delivery, OutOfOrder, Proof, Scope, Sent, State
 from relay.errors import IllegalMoveError
 from relay.journal import Filter, Store
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from relay.sources import Reading
 from tests.journal_suite import NOW, arrival, claimed, event_id, owed, routed, settled, trouble
 

@@ -16,9 +16,9 @@ from relay.deliveries import Proof, Sent
 from relay.errors import JournalBrokenError, JournalError, JournalFullError
 from relay.events import event_id
 from relay.journal import Store
-from relay.journal.connection import Synchronous
-from relay.journal.sqlite import open_engine, open_journal, open_records
-from relay.journal.writer import LARGEST_GROUP
+from relay.journal.sqlite.connection import Synchronous
+from relay.journal.sqlite.engine import open_engine, open_journal, open_records
+from relay.journal.sqlite.writer import LARGEST_GROUP
 from tests.journal_suite import NOW, claimed, owe, owed, reading, routed, settled
 from tests.power_loss import Disk
 
@@ -200,7 +200,7 @@ async def test_a_failed_sync_while_copying_the_wal_ends_it_too(tmp_path: Path, d
 async def test_a_killed_relay_loses_no_acknowledged_event(tmp_path: Path):
     script = """
 import asyncio, sys
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from tests.journal_suite import NOW, reading
 
 async def main():

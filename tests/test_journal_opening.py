@@ -12,8 +12,9 @@ import pytest
 
 from relay.errors import JournalError, JournalLockedError, JournalUnusableError
 from relay.events import event_id
-from relay.journal import Filter, schema
-from relay.journal.sqlite import journal_path, open_journal, open_records
+from relay.journal import Filter
+from relay.journal.sqlite import schema
+from relay.journal.sqlite.engine import journal_path, open_journal, open_records
 from tests.journal_suite import NOW, owe, owed, reading
 
 ROOT = Path(__file__).parent.parent
@@ -55,7 +56,7 @@ async def test_another_process_is_refused_and_its_claims_are_not_settled(tmp_pat
     script = """
 import asyncio, sys
 from relay.errors import JournalLockedError
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from tests.journal_suite import NOW
 try:
     asyncio.run(open_journal(sys.argv[1], now=NOW))
@@ -74,7 +75,7 @@ except JournalLockedError as error:
 async def test_the_lock_ends_with_its_process(tmp_path: Path):
     script = """
 import asyncio, os, sys
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from tests.journal_suite import NOW, claimed, owe, owed
 async def main():
     store = await open_journal(sys.argv[1], now=NOW)

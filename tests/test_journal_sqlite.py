@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from tests.journal_suite import NOW, JournalSuite, Open
 
 

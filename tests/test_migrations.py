@@ -13,10 +13,11 @@ import pytest
 
 from relay.errors import JournalUnusableError
 from relay.events import event_id
-from relay.journal import Filter, schema
-from relay.journal.migrations import MIGRATIONS, VERSION
-from relay.journal.rows import delivery_row, micros, packed
-from relay.journal.sqlite import open_journal, open_records
+from relay.journal import Filter
+from relay.journal.sqlite import schema
+from relay.journal.sqlite.engine import open_journal, open_records
+from relay.journal.sqlite.migrations import MIGRATIONS, VERSION
+from relay.journal.sqlite.rows import delivery_row, micros, packed
 from tests.journal_suite import DAY, NOW, claimed, event, owed, reading
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.channels.email_writing import compose
+from relay.channels.email.writing import compose
 from relay.channels.fitting import Tone, tone
 from relay.channels.gist import gist, marks
 from relay.events import Direction, Severity

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft6Validator
 from slack_sdk.models.blocks import Block as SlackBlock
 
-from relay.channels.email_writing import compose
+from relay.channels.email.writing import compose
 from relay.channels.registry import open_channels, sandboxed
-from relay.channels.slack_limits import problems
-from relay.channels.teams_card import encoded
+from relay.channels.slack.limits import problems
+from relay.channels.teams.card import encoded
 from relay.channels.texts import one_line, units
 from relay.deliveries import Proof, Sent
 from relay.messages import Bullets, Buttons, Fact, Facts, Item, Link, Message, Paragraph, Text

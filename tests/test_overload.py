@@ -17,7 +17,7 @@ import pytest
 from relay.app import App, utc_now
 from relay.deliveries import Cause
 from relay.journal import Filter
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from relay.pipeline import owe
 from relay.settings import Address, Settings
 from relay.worker.inbox import MOST_BYTES, MOST_IN_MEMORY, Inbox

@@ -18,21 +18,14 @@ from hypothesis import strategies as st
 
 from relay import samples
 from relay.channels import Outbound
+from relay.channels.html import Html, element, fragment, link, printable
 from relay.channels.registry import open_channels
+from relay.channels.slack import preview as slack
+from relay.channels.slack.mrkdwn import mrkdwn, plain
+from relay.channels.teams import preview as teams
 from relay.events import Client, Event
 from relay.messages.templates import Templates
-from relay.preview import (
-    CHANNEL_NAMES,
-    Preview,
-    Written,
-    destination,
-    events,
-    preview,
-    slack,
-    teams,
-)
-from relay.preview.html import Html, element, fragment, link, printable
-from relay.preview.mrkdwn import mrkdwn, plain
+from relay.preview import CHANNEL_NAMES, Preview, Written, destination, events, preview
 from relay.preview.page import page
 from tests.conftest import RULES
 from tests.fakes.messages import everything, parcel

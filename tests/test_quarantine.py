@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from relay.cli.caring import visible
 from relay.journal import Store
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
 from relay.sources import Reading, Unreadable
 from tests.conftest import Start
 from tests.journal_suite import DAY, NOW, reading

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay import upkeep
 from relay.deliveries import OutOfOrder, Proof, Sent, State, Transient
 from relay.errors import UsageError
 from relay.events import event_id
 from relay.journal import EventState, Filter, Routing, Store
 from relay.journal.care import START, Mark, Pruned
-from relay.journal.retention import EXAMINED, STEP_ROWS
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.engine import open_journal
+from relay.journal.sqlite.retention import EXAMINED, STEP_ROWS
 from relay.settings import parse_retention
 from relay.sources import Reading, Unreadable
+from relay.worker import upkeep
 from tests.journal_suite import DAY, NOW, claimed, event, owe, owed, reading, settled
 
 KEEP = 90 * DAY

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from relay.bodies import LARGEST_BODY
 from relay.settings import Address
+from relay.web.bodies import LARGEST_BODY
 from tests.client import Client, partner, sign, waba
 from tests.conftest import Start
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.channels.exchange import Answer
-from relay.channels.slack_answers import read_api, read_hook
+from relay.channels.slack.answers import read_api, read_hook
 from relay.deliveries import (
     Ambiguous,
     Outcome,

@@ -13,7 +13,7 @@ from relay.channels import Channel, Pace
 from relay.channels.exchange import Answer
 from relay.channels.registry import CHANNELS
 from relay.channels.teams import TeamsChannel
-from relay.channels.teams_answers import read
+from relay.channels.teams.answers import read
 from relay.deliveries import (
     Ambiguous,
     Outcome,

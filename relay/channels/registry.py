@@ -12,17 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from relay.channels import (
-    Channel,
-    Destination,
-    Outbound,
-    Pace,
-    Parcel,
-    email_settings,
-    slack,
-    teams,
-)
+from relay.channels import Channel, Destination, Outbound, Pace, Parcel, slack, teams
 from relay.channels.email import EmailChannel
+from relay.channels.email import settings as email_settings
 from relay.deliveries import Outcome, Proof, Sent
 
 

@@ -9,7 +9,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, UnixCon
 
 from relay.control import short_path, socket_path
 from relay.errors import RelayError
-from relay.journal.connection import journal_path
+from relay.journal.sqlite.connection import journal_path
 from relay.settings import Settings
 
 PATIENCE = 30.0

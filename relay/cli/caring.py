@@ -17,9 +17,9 @@ from relay.cli.asking import ask_relay
 from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
 from relay.errors import UsageError
 from relay.events import from_iso
-from relay.journal.backup import back_up
-from relay.journal.connection import journal_path
-from relay.journal.sqlite import open_journal, open_records
+from relay.journal.sqlite.backup import back_up
+from relay.journal.sqlite.connection import journal_path
+from relay.journal.sqlite.engine import open_journal, open_records
 from relay.phones import display, normalise
 from relay.settings import Settings
 from relay.shapes import forgotten_json, quarantined_json

@@ -12,8 +12,8 @@ from relay.cli.listing import EVERYTHING, wanted
 from relay.errors import UsageError
 from relay.events import iso
 from relay.journal import Filter
-from relay.journal.connection import journal_path
-from relay.journal.sqlite import open_journal
+from relay.journal.sqlite.connection import journal_path
+from relay.journal.sqlite.engine import open_journal
 from relay.settings import Settings
 
 

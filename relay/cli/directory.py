@@ -9,17 +9,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from relay.admin.directory import shape_of
 from relay.cli.asking import ask_relay
 from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
 from relay.directory import Contact, Entry, Found
 from relay.directory.table import IMPORTED, SYNCED, read_table
 from relay.errors import UsageError
-from relay.journal.connection import journal_path
-from relay.journal.sqlite import open_journal, open_records
+from relay.journal.sqlite.connection import journal_path
+from relay.journal.sqlite.engine import open_journal, open_records
 from relay.partner_api import Access, connect
 from relay.phones import display
 from relay.settings import Settings
+from relay.web.directory import shape_of
 
 ROWS = 100
 EVERYTHING = 10**9

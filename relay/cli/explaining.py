@@ -18,7 +18,7 @@ from relay.cli.output import cell, clean, console, panel, print_json, table
 from relay.directory import Completed, complete
 from relay.errors import RelayError, UsageError
 from relay.journal import EventState, StoredDelivery
-from relay.journal.sqlite import open_records
+from relay.journal.sqlite.engine import open_records
 from relay.pipeline import Explanation, explain
 from relay.settings import Settings
 from relay.shapes import delivery_json, explanation_json

@@ -14,7 +14,7 @@ from relay.errors import UsageError
 from relay.events import Client, Event, Source
 from relay.events.catalogue import KINDS
 from relay.journal import Filter, Records
-from relay.journal.sqlite import open_records
+from relay.journal.sqlite.engine import open_records
 from relay.phones import country, display, normalise
 from relay.pipeline import Plan
 from relay.settings import Settings

@@ -8,8 +8,8 @@ from itertools import chain
 from relay.directory import Completed, Facts, Origin, complete, learn
 from relay.errors import JournalError
 from relay.events import Event
-from relay.journal.connection import journal_path
-from relay.journal.sqlite import open_records
+from relay.journal.sqlite.connection import journal_path
+from relay.journal.sqlite.engine import open_records
 from relay.settings import Settings
 
 

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from relay.preview import Preview, Written, mail, slack, teams
-from relay.preview.html import Html, element, fragment, trusted
+from relay.channels.email import preview as mail
+from relay.channels.html import Html, element, fragment, trusted
+from relay.channels.slack import preview as slack
+from relay.channels.teams import preview as teams
+from relay.preview import Preview, Written
 
 _DRAW: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str], Html]]] = {
     "slack": ("Slack", slack.draw),

@@ -1,0 +1,52 @@
+"""E-mail: the sending of a message through a submission server."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from relay.channels import Destination, Outbound, Parcel
+from relay.channels.email import writing as email_writing
+from relay.channels.email.session import deliver
+from relay.channels.email.settings import EmailDestination
+from relay.deliveries import Outcome
+
+MOST_CONNECTIONS = 3
+"""At one server at a time: Exchange Online takes no more (432 4.3.2, thread limit exceeded)."""
+
+
+class EmailChannel:
+    """Sends mail."""
+
+    name = "email"
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+        self._servers: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(MOST_CONNECTIONS)
+        )
+        self._tls: ssl.SSLContext | None = None
+
+    def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
+        """See `Channel.payload`: `headers`, `recipients`, and the parts `plain` and `html`."""
+        return email_writing.write(parcel, _own(destination))
+
+    async def send(self, destination: Destination, payload: Mapping[str, Any]) -> Outcome:
+        """See `Channel.send`; the time spent waiting for a free connection does not count."""
+        mail = _own(destination)
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        async with self._servers[f"{mail.host.casefold()}:{mail.port}"]:
+            return await deliver(mail, payload, self._tls, self._outbound.timeout)
+
+    async def close(self) -> None:
+        """See `Channel.close`; no connection is kept."""
+
+
+def _own(destination: Destination) -> EmailDestination:
+    if not isinstance(destination, EmailDestination):
+        raise TypeError(f"{destination.name} is no mail destination")
+    return destination

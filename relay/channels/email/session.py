@@ -1,0 +1,221 @@
+"""One mail through one connection, step by step, so that silence is told from refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from relay.channels.email.answers import Step, ends_all, never, refusal, reply
+from relay.channels.email.settings import EmailDestination
+from relay.channels.email.writing import compose
+from relay.channels.exchange import causes, connection_fault, tls_fault
+from relay.deliveries import (
+    Ambiguous,
+    Outcome,
+    OutOfOrder,
+    PartlyRefused,
+    Proof,
+    Refused,
+    Scope,
+    Sent,
+    Transient,
+)
+
+if TYPE_CHECKING:
+    import aiosmtplib
+
+_DOTS = re.compile(rb"(?m)^\.")
+
+
+async def deliver(
+    destination: EmailDestination,
+    payload: Mapping[str, Any],
+    tls: ssl.SSLContext,
+    limit: float,
+) -> Outcome:
+    """Send the mail of a payload; `limit` is the total time in seconds. Never raises."""
+    conversation = _Conversation(destination, payload, tls, limit)
+    try:
+        async with asyncio.timeout(limit):
+            return await conversation.hold()
+    except Exception as error:
+        return conversation.broken(error)
+    finally:
+        conversation.close()
+
+
+class _Conversation:
+    def __init__(
+        self,
+        destination: EmailDestination,
+        payload: Mapping[str, Any],
+        tls: ssl.SSLContext,
+        limit: float,
+    ) -> None:
+        self._destination = destination
+        self._payload = payload
+        self._tls = tls
+        self._limit = limit
+        self._step = Step.CONNECT
+        self._client: aiosmtplib.SMTP | None = None
+        password = destination.password.get_secret_value() if destination.password else ""
+        self._secrets = (password, f"\0{destination.username}\0{password}") if password else ()
+
+    async def hold(self) -> Outcome:
+        """All of it, from the connection to the answer to the final dot."""
+        try:
+            mail = compose(self._payload)
+        except (ValueError, LookupError, TypeError) as error:
+            return Refused(f"the mail cannot be written ({type(error).__name__})")
+        client = self._client = self._open()
+        await client.connect()
+        await self._greet(client)
+        if (fault := await self._secure(client)) or (fault := await self._login(client)):
+            return fault
+        self._step = Step.SENDER
+        await client.mail(self._destination.sender)
+        self._step = Step.RECIPIENT
+        recipients: Sequence[str] = self._payload["recipients"]
+        refused = await self._name(client, recipients)
+        if not isinstance(refused, dict):
+            return refused
+        if len(refused) == len(recipients):
+            return self._sorted(refused, {})
+        answer = await self._hand_over(client, mail)
+        reference = {"Message-ID": str(self._payload["headers"]["Message-ID"])}
+        if refused:
+            return self._sorted(refused, reference)
+        return Sent(Proof.POSTED, reference, f"the mail server took it ({answer})")
+
+    def broken(self, error: Exception) -> Outcome:
+        """What it means that the conversation ended with this error."""
+        import aiosmtplib
+
+        if isinstance(error, aiosmtplib.SMTPResponseException):
+            return refusal(self._step, error.code, error.message, self._secrets)
+        if self._step is Step.SENT:
+            late = any(isinstance(cause, TimeoutError) for cause in causes(error))
+            how = "did not confirm it in time" if late else "was lost before it confirmed"
+            return Ambiguous(f"the mail server got the mail and {how}: it may have been taken")
+        if (fault := tls_fault(error)) is not None:
+            return OutOfOrder(f"the mail server: {fault}", Scope.ACCOUNT)
+        return Transient(
+            f"the mail server: {connection_fault(error)}, nothing was sent", Scope.ACCOUNT
+        )
+
+    def close(self) -> None:
+        """Say goodbye without waiting for an answer, and let go."""
+        if self._client is None:
+            return
+        protocol = self._client.protocol
+        if protocol is not None and protocol.is_connected and self._step > Step.TLS:
+            protocol.write(b"QUIT\r\n")
+        self._client.close()
+
+    def _open(self) -> aiosmtplib.SMTP:
+        import aiosmtplib
+
+        # STARTTLS is asked for in `_secure`: left to itself the client goes on in clear text
+        # where the server does not offer it.
+        return aiosmtplib.SMTP(
+            hostname=self._destination.host,
+            port=self._destination.port,
+            use_tls=self._destination.tls == "implicit",
+            start_tls=False,
+            tls_context=self._tls,
+            timeout=self._limit,
+            local_hostname=_own_name(),
+        )
+
+    async def _greet(self, client: aiosmtplib.SMTP) -> None:
+        import aiosmtplib
+
+        self._step = Step.GREETING
+        try:
+            await client.ehlo()
+        except aiosmtplib.SMTPHeloError as error:
+            if not 500 <= error.code < 600 or not client.is_connected:
+                raise
+            await client.helo()
+
+    async def _secure(self, client: aiosmtplib.SMTP) -> Outcome | None:
+        if self._destination.tls != "starttls":
+            return None
+        self._step = Step.TLS
+        if not client.supports_extension("starttls"):
+            return OutOfOrder(
+                "the mail server does not offer STARTTLS, and nothing is sent in clear text: "
+                "correct tls or port of accounts.email",
+                Scope.ACCOUNT,
+            )
+        await client.starttls()
+        await self._greet(client)
+        return None
+
+    async def _login(self, client: aiosmtplib.SMTP) -> Outcome | None:
+        if self._destination.username is None or self._destination.password is None:
+            return None
+        self._step = Step.LOGIN
+        if not client.supports_extension("auth") or not client.supported_auth_methods:
+            return OutOfOrder(
+                "the mail server offers no login that the relay knows: correct tls or port of "
+                "accounts.email, or leave out username and password",
+                Scope.ACCOUNT,
+            )
+        await client.login(
+            self._destination.username, self._destination.password.get_secret_value()
+        )
+        return None
+
+    async def _name(
+        self, client: aiosmtplib.SMTP, recipients: Sequence[str]
+    ) -> dict[str, tuple[int, str]] | Outcome:
+        """Name the recipients; the refused ones, or the outcome where it is about all."""
+        import aiosmtplib
+
+        refused: dict[str, tuple[int, str]] = {}
+        for recipient in recipients:
+            try:
+                await client.rcpt(recipient)
+            except aiosmtplib.SMTPRecipientRefused as error:
+                if ends_all(error.code, error.message):
+                    return refusal(self._step, error.code, error.message, self._secrets)
+                refused[recipient] = (error.code, error.message)
+        return refused
+
+    def _sorted(
+        self, refused: Mapping[str, tuple[int, str]], reference: Mapping[str, str]
+    ) -> PartlyRefused:
+        later: dict[str, str] = {}
+        lost: dict[str, str] = {}
+        for recipient, (code, text) in refused.items():
+            (lost if never(code, text) else later)[recipient] = reply(code, text, self._secrets)
+        return PartlyRefused(later, lost, reference)
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, mail: bytes) -> str:
+        """DATA, in two steps: until the final dot is written, nothing can have been taken."""
+        import aiosmtplib
+
+        self._step = Step.DATA
+        started = await client.execute_command(b"DATA")
+        if started.code != 354:
+            raise aiosmtplib.SMTPDataError(started.code, started.message)
+        protocol = client.protocol
+        if protocol is None or not protocol.is_connected:
+            raise aiosmtplib.SMTPServerDisconnected("lost before the mail was sent")
+        self._step = Step.SENT
+        protocol.write(_DOTS.sub(b"..", mail) + b".\r\n")
+        taken = await protocol.read_response(timeout=self._limit)
+        if taken.code != 250:
+            raise aiosmtplib.SMTPDataError(taken.code, taken.message)
+        return reply(taken.code, taken.message, self._secrets)
+
+
+def _own_name() -> str:
+    """Our name in the greeting, without asking a name server."""
+    name = socket.gethostname()
+    return name if re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name) else "localhost"

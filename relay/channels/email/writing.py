@@ -1,0 +1,114 @@
+"""A message as a mail: headers, a plain part and an HTML part that loads nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any
+
+from relay.channels import Parcel
+from relay.channels.email.html import html
+from relay.channels.email.override import overridden
+from relay.channels.email.plain import plain
+from relay.channels.email.settings import EmailDestination
+from relay.channels.fitting import Tone, tidy, tone, trim
+from relay.channels.texts import cut, one_line
+from relay.channels.tidying import heading
+from relay.errors import UnsendableError
+from relay.messages import Message
+
+SUBJECT = 200
+"""Characters of a subject; readers show fewer, gateways refuse lines beyond 998 bytes."""
+MOST_HTML = 95_000
+"""Bytes of the HTML part: Gmail cuts a mail off at 102 KB, and its footer with it."""
+_ROOM = 30_000
+_EACH = 10_000
+_TRIES = 6
+_MOST_BLOCKS = 200
+_LONGEST_DOMAIN = 40
+
+
+def write(parcel: Parcel, destination: EmailDestination) -> dict[str, Any]:
+    """What is sent, as JSON-ready values: `headers`, `recipients`, `plain`, `html`."""
+    message = parcel.message
+    fitted, drawn = _drawn(message)
+    native = not parcel.plain and "email" in message.native
+    return {
+        "headers": _headers(parcel, destination),
+        "recipients": list(parcel.recipients or destination.recipients),
+        "plain": plain(fitted),
+        "html": overridden(message, message.native["email"]) if native else drawn,
+    }
+
+
+def _drawn(message: Message) -> tuple[Message, str]:
+    """The message as far as its HTML has room, and that HTML."""
+    tidied = tidy(message, room=_ROOM, each=_EACH)
+    room = min(tidied.cost, _ROOM)
+    for _ in range(_TRIES):
+        fitted = trim(tidied, room, _MOST_BLOCKS)
+        drawn = html(fitted)
+        if (size := len(drawn.encode())) <= MOST_HTML:
+            return fitted, drawn
+        room = int(room * 0.9 * MOST_HTML / size)
+    raise UnsendableError("the message is too long for a mail, whatever is cut")
+
+
+def compose(payload: Mapping[str, Any]) -> bytes:
+    """The mail of a payload, ready for DATA: ASCII, CRLF; the same payload gives the same bytes."""
+    mail = EmailMessage(policy=SMTP)
+    language = payload["headers"].get("Content-Language")
+    for name, value in payload["headers"].items():
+        if name != "Content-Language":
+            mail[name] = value
+    mail.set_content(payload["plain"], charset="utf-8", cte="quoted-printable")
+    mail.add_alternative(payload["html"], subtype="html", charset="utf-8", cte="quoted-printable")
+    if language:
+        mail["Content-Language"] = language  # set before, it would move to the plain part
+    mail.set_boundary(f"=_{hashlib.sha256(mail['Message-ID'].encode()).hexdigest()[:32]}")
+    return mail.as_bytes()
+
+
+def message_id(delivery_id: str, sender: str) -> str:
+    """The same for every attempt of a delivery, so that who gets it twice can tell."""
+    return f"<{delivery_id}@{_domain(sender)}>"
+
+
+def _domain(sender: str) -> str:
+    """The sender's domain; a very long one is replaced, since a folded id is a broken id."""
+    domain = sender.rpartition("@")[2].casefold()
+    return domain if len(domain) <= _LONGEST_DOMAIN else domain[-_LONGEST_DOMAIN:].lstrip(".-")
+
+
+def _headers(parcel: Parcel, destination: EmailDestination) -> dict[str, str]:
+    sender = Address(display_name=destination.sender_name, addr_spec=destination.sender)
+    headers = {"From": str(sender), "To": ", ".join(destination.to)}
+    if destination.cc:
+        headers["Cc"] = ", ".join(destination.cc)
+    if destination.reply_to:
+        headers["Reply-To"] = destination.reply_to
+    message = parcel.message
+    headers |= {
+        "Subject": cut(heading(message).title, SUBJECT),
+        "Date": format_datetime(parcel.at),
+        "Message-ID": message_id(parcel.delivery_id, destination.sender),
+        "Auto-Submitted": "auto-generated",  # RFC 3834: nobody's holiday notice answers it
+        "X-Auto-Response-Suppress": "All",  # the same for Exchange
+        "Content-Language": one_line(message.language) or "en",
+        "X-Relay-Severity": message.severity.value,  # for the rules of readers
+        "X-Relay-Direction": message.direction.value,
+    }
+    if tone(message) is Tone.BAD:
+        headers |= {"Importance": "high", "X-Priority": "1"}
+    if parcel.thread:
+        # A root that no mail has: readers thread by it, and no mail need be the first. Outlook
+        # goes by the name of the thread, where subjects differ.
+        topic = hashlib.sha256(parcel.thread.encode("utf-8", "replace")).hexdigest()[:20]
+        root = f"<thread-{topic}@{_domain(destination.sender)}>"
+        name = cut(one_line(parcel.thread[:SUBJECT]), SUBJECT) or "relay"
+        headers |= {"In-Reply-To": root, "References": root, "Thread-Topic": name}
+    return headers

@@ -1,0 +1,97 @@
+"""A message in Slack's own elements: a header, and rich text beside a coloured bar.
+
+Event text stands only in `plain_text` objects and `rich_text` elements, which parse nothing: it
+cannot become a mention, a link or an emoji. The top-level `text` (notifications, screen readers)
+is parsed by Slack, so it is escaped.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from relay.channels import Parcel
+from relay.channels.fitting import Tone, fit, tone
+from relay.channels.gist import gist
+from relay.channels.slack import blocks as slack_blocks
+from relay.channels.slack.limits import ALL_TEXT, BLOCKS, HEADER, RICH_TEXT, TEXT, problems
+from relay.channels.slack.override import overridden
+from relay.channels.texts import cut, one_line, units
+from relay.errors import UnsendableError
+from relay.messages import Message
+
+COLOURS = {
+    Tone.GOOD: "#2eb67d",
+    Tone.INFO: "#1d9bd1",
+    Tone.WARNING: "#ecb22e",
+    Tone.BAD: "#e01e5a",
+}
+_NAMESPACE = uuid.UUID("5e5d8a5c-6f0e-4d6f-9d0b-0c54e3f8a7b1")
+_LONGEST_TITLE = 1_000
+
+
+def client_msg_id(delivery_id: str) -> str:
+    """The same for every attempt of a delivery.
+
+    Slack looks it up and documents errors about duplicates of it, but no promise: best effort.
+    """
+    return str(uuid.uuid5(_NAMESPACE, delivery_id))
+
+
+def write(parcel: Parcel, channel: str | None) -> dict[str, Any]:
+    """The arguments of `chat.postMessage`, or the body of a webhook where `channel` is None."""
+    message = parcel.message
+    body: dict[str, Any] = {}
+    if channel is not None:
+        body = {"channel": channel, "client_msg_id": client_msg_id(parcel.delivery_id)}
+    if parcel.plain:
+        body |= _words(message)
+    elif "slack" in message.native:
+        body |= overridden(message, message.native["slack"], notification(message))
+    else:
+        body |= _dressed(message)
+    body |= {"link_names": False, "unfurl_links": False, "unfurl_media": False}
+    found = problems(body)
+    if found:
+        what = "this message" if parcel.plain or "slack" not in message.native else "the override"
+        raise UnsendableError(f"Slack would not take {what}: {found[0]}")
+    return body
+
+
+def escaped(text: str) -> str:
+    """Text that Slack's mrkdwn shows as it is (docs.slack.dev: these three, `&` first)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _words(message: Message) -> dict[str, Any]:
+    # `mrkdwn` and `parse` off: this text is what people read, so nothing in it may be styled
+    # or become a link.
+    short = fit(message, room=TEXT, each=TEXT, most=BLOCKS)
+    return {"text": _text(f"{short.title}\n{short.text}"), "mrkdwn": False, "parse": "none"}
+
+
+def notification(message: Message) -> str:
+    """What a phone shows: the title and how the body begins; escaped, for it is parsed."""
+    return _text(f"{one_line(message.title[:_LONGEST_TITLE]) or '(no title)'}\n{gist(message)}")
+
+
+def _text(text: str) -> str:
+    return escaped(cut(text.strip(), TEXT, lambda text: units(escaped(text))))
+
+
+def _dressed(message: Message) -> dict[str, Any]:
+    fitted = fit(message, room=ALL_TEXT, each=RICH_TEXT - 100, most=BLOCKS - 5)
+    colour = tone(message)
+    blocks = slack_blocks.written(fitted.blocks, colour, columns=True)
+    if len(blocks) > BLOCKS - 2:
+        blocks = slack_blocks.written(fitted.blocks, colour, columns=False)
+    if fitted.footer:
+        blocks.append(slack_blocks.footer(fitted.footer))
+    body: dict[str, Any] = {
+        "text": notification(message),
+        "blocks": [slack_blocks.header(fitted.title)],
+    }
+    if blocks:
+        fallback = escaped(cut(fitted.title, HEADER))
+        body["attachments"] = [{"color": COLOURS[colour], "fallback": fallback, "blocks": blocks}]
+    return body

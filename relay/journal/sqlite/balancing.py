@@ -1,0 +1,71 @@
+"""The balance, read from the tables in one moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import apsw
+
+from relay.journal.balance import TALLIES, Account, Balance, Day
+from relay.journal.sqlite.rows import micros
+
+DAY_MICROS = 86_400_000_000
+_HOURS = 24
+
+_TAKEN = "SELECT day, noun, count FROM taken WHERE day >= :day"
+_LEDGER = "SELECT day, noun, state, count, closed FROM ledger WHERE day >= :day"
+_EVENTS = """
+    SELECT received_at / 86400000000, 'events', state, count(*)
+      FROM events INDEXED BY events_by_time
+     WHERE received_at >= :day * 86400000000 AND source IN ('partner', 'waba') GROUP BY 1, 3"""
+_DELIVERIES = """
+    SELECT day, iif(own, 'own', 'deliveries'), state, count(*)
+      FROM deliveries INDEXED BY deliveries_by_day WHERE day >= :day GROUP BY day, own, state"""
+_TALLIES = f"""
+    SELECT hour / {_HOURS}, name, sum(count) FROM tallies
+     WHERE hour >= :day * {_HOURS} AND name IN ({", ".join(f"'{name}'" for name in TALLIES)})
+     GROUP BY 1, 2"""  # noqa: S608
+
+_Counts = dict[tuple[int, str], dict[str, int]]
+
+
+def balance(connection: apsw.Connection, since: datetime | None) -> Balance:
+    """The balance of every day from that of `since` on."""
+    first = {"day": 0 if since is None else micros(since) // DAY_MICROS}
+    taken: dict[tuple[int, str], int] = {}
+    ledger: _Counts = defaultdict(dict)
+    closed: _Counts = defaultdict(dict)
+    rows: _Counts = defaultdict(dict)
+    tallies: dict[int, dict[str, int]] = defaultdict(dict)
+    for day, noun, count in connection.execute(_TAKEN, first):
+        taken[day, noun] = count
+    for day, noun, state, count, gone in connection.execute(_LEDGER, first):
+        ledger[day, noun][state] = count
+        if gone:
+            closed[day, noun][state] = gone
+    for question in (_EVENTS, _DELIVERIES):
+        found: Any = connection.execute(question, first)
+        for day, noun, state, count in found:
+            rows[day, noun][state] = count
+    for day, name, count in connection.execute(_TALLIES, first):
+        tallies[day][name] = count
+    days = {day for day, _ in (*taken, *ledger, *rows)} | tallies.keys()
+
+    def account(day: int, noun: str) -> Account:
+        at = (day, noun)
+        return Account(taken.get(at, 0), ledger[at], closed[at], rows[at])
+
+    return Balance(
+        [
+            Day.of(
+                date(1970, 1, 1) + timedelta(days=day),
+                account(day, "events"),
+                account(day, "deliveries"),
+                account(day, "own"),
+                tallies[day],
+            )
+            for day in sorted(days)
+        ]
+    )

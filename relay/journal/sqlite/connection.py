@@ -1,0 +1,177 @@
+"""Connections to the journal's file: one that writes and syncs, others that only read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import apsw
+
+from relay.errors import JournalUnusableError
+from relay.journal.sqlite import schema
+
+OLDEST_SQLITE = 3_051_003
+"""Before 3.51.3 a WAL reset could lose commits (sqlite.org/wal.html#walresetbug)."""
+BUSY_MS = 5_000
+WAL_BYTES = 64 * 1024 * 1024
+"""To this size the WAL file is cut back after a checkpoint."""
+CHECKED_BYTES = 128 * 1024 * 1024
+"""Up to this size the whole file is checked at opening; a larger one would hold up the start."""
+SETTING = "RELAY_JOURNAL or --journal"
+
+Synchronous = Literal["FULL", "NORMAL"]
+_LEVELS: dict[Synchronous, int] = {"NORMAL": 1, "FULL": 2}
+
+
+def journal_path(url: str) -> Path:
+    """The file that `sqlite:///relay.db` or `sqlite:////var/lib/relay.db` names.
+
+    The address itself is never repeated: one of another engine may hold a password.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme != "sqlite" or not rest.startswith("/") or len(rest) == 1 or "\0" in rest:
+        raise JournalUnusableError(
+            f"the journal must be given as sqlite:///FILE or sqlite:////FOLDER/FILE ({SETTING})"
+        )
+    return Path(rest[1:])
+
+
+def writer(
+    path: Path, *, vfs: str | None = None, synchronous: Synchronous = "FULL"
+) -> apsw.Connection:
+    """The connection that writes, with the tables of this relay; whoever calls holds the lock.
+
+    `synchronous` is for the test that shows what a weaker setting loses.
+    """
+    if apsw.SQLITE_VERSION_NUMBER < OLDEST_SQLITE:
+        raise JournalUnusableError(
+            f"SQLite {apsw.sqlite_lib_version()} can lose commits; 3.51.3 or later is needed"
+        )
+    with _named(path):
+        _create(path)
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        try:
+            connection.set_busy_timeout(BUSY_MS)
+            _require_writable(connection)
+            schema.version(connection)
+            _check_whole(connection, path)
+            # Before the first table: an older file gets it when it is written anew.
+            connection.pragma("auto_vacuum", "incremental")
+            _set(connection, "journal_mode", "wal", "wal")
+            _set(connection, "synchronous", synchronous, _LEVELS[synchronous])
+            _set(connection, "foreign_keys", 1, 1)
+            # What is removed is overwritten, so that nothing of it stays in the file.
+            _set(connection, "secure_delete", 1, 1)
+            connection.pragma("fullfsync", 1)
+            connection.pragma("checkpoint_fullfsync", 1)
+            connection.pragma("temp_store", "memory")
+            connection.pragma("cache_size", -16_000)
+            connection.pragma("journal_size_limit", WAL_BYTES)
+            # The writer checkpoints itself and looks at the result, which SQLite would swallow.
+            connection.pragma("wal_autocheckpoint", 0)
+            schema.migrate(connection)
+            sync_folder(path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
+    """A connection that cannot change anything, also beside a relay that serves."""
+    with _named(path):
+        if not path.exists():
+            raise JournalUnusableError("there is no such file; `relay serve` creates it")
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
+        try:
+            connection.set_busy_timeout(BUSY_MS)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            schema.require(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names of new files in the folder of `path` durable."""
+    fd = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def named_faults(path: Path) -> Iterator[None]:
+    """Turn what the system says while a journal is opened into one line that names the setting."""
+    with _named(path):
+        if not path.resolve().parent.is_dir():
+            raise JournalUnusableError(f"the folder {path.resolve().parent} does not exist")
+        if path.is_dir():
+            raise JournalUnusableError("it is a folder")
+        yield
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    prefix = f"the journal {path} cannot be opened"
+    try:
+        yield
+    except JournalUnusableError as error:
+        if str(error).startswith(prefix):
+            raise
+        raise JournalUnusableError(f"{prefix}: {error} ({SETTING})") from error
+    except OSError as error:
+        raise JournalUnusableError(f"{prefix}: {error.strerror or error} ({SETTING})") from error
+    except apsw.Error as error:
+        raise JournalUnusableError(f"{prefix}: {_words(error)} ({SETTING})") from error
+
+
+def _words(error: apsw.Error) -> str:
+    match error:
+        case apsw.NotADBError():
+            return "it is not a database"
+        case apsw.ReadOnlyError():
+            return "it is read-only"
+        case apsw.CorruptError():
+            return "it is damaged"
+        case apsw.BusyError():
+            return "another program holds it"
+        case apsw.FullError():
+            return "there is no room left on the disk"
+        case _:
+            return str(error)
+
+
+def _create(path: Path) -> None:
+    """Create the file for its owner alone; the files beside it take over its mode."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    os.close(fd)
+
+
+def _check_whole(connection: apsw.Connection, path: Path) -> None:
+    if path.stat().st_size > CHECKED_BYTES:
+        return
+    found = connection.pragma("quick_check", 1)
+    if found != "ok":
+        raise JournalUnusableError(f"it is damaged: {' '.join(str(found).split())}")
+
+
+def _require_writable(connection: apsw.Connection) -> None:
+    """SQLite opens a file that it may not write read-only, without a word."""
+    if connection.readonly("main"):
+        raise JournalUnusableError("it is read-only")
+
+
+def _set(connection: apsw.Connection, name: str, value: str | int, wanted: str | int) -> None:
+    connection.pragma(name, value)
+    found = connection.pragma(name)
+    if found != wanted:
+        raise JournalUnusableError(f"SQLite keeps {name} at {found} instead of {wanted}")

@@ -1,0 +1,160 @@
+"""What comes in: one webhook recorded whole, every repeat of it recognised."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+import apsw
+
+from relay.directory import learn
+from relay.events import Event, event_id, iso
+from relay.journal import Appended, EventState
+from relay.journal.sqlite import directory
+from relay.journal.sqlite.rows import folded, micros, packed, plain, plain_or_none
+from relay.sources import Arrival, Reading, Unreadable
+
+WINDOW = timedelta(days=7)
+"""So long content that has neither an id nor a time is taken for the same happening."""
+
+
+class _Known(Enum):
+    NEW = auto()
+    REPEAT = auto()
+    CONFLICT = auto()
+
+
+def append(
+    connection: apsw.Connection, reading: Reading, *, now: datetime, route: str | None = None
+) -> Appended:
+    """Record all that one webhook holds."""
+    taken: list[Event] = []
+    duplicates = conflicts = 0
+    for arrival in reading.arrivals:
+        known, event = _recognise(connection, arrival, now)
+        if known is _Known.NEW and not insert_event(connection, event, EventState.RECEIVED):
+            known = _Known.REPEAT
+        match known:
+            case _Known.NEW:
+                taken.append(event)
+            case _Known.REPEAT:
+                duplicates += 1
+            case _Known.CONFLICT:
+                conflicts += 1
+                _quarantine(connection, _conflict(arrival), now, route)
+    directory.learn(connection, (fact for event in taken for fact in learn(event)))
+    for unreadable in reading.unreadable:
+        _quarantine(connection, unreadable, now, route)
+    quarantined = len(reading.unreadable)
+    tally(connection, "duplicate", duplicates, now=now)
+    tally(connection, "quarantined", conflicts + quarantined, now=now)
+    tally(connection, "ignored", len(reading.ignored), now=now)
+    return Appended(
+        events=tuple(taken),
+        duplicates=duplicates,
+        conflicts=conflicts,
+        ignored=len(reading.ignored),
+        quarantined=quarantined,
+    )
+
+
+def insert_event(connection: apsw.Connection, event: Event, state: EventState) -> bool:
+    """Store a new event with the columns by which it is looked for; False if its id is known."""
+    connection.execute(
+        "INSERT INTO events (id, source, kind, client_id, client_name, state, received_at, json)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (
+            event.id,
+            event.source.value,
+            plain(event.kind),
+            folded(event.client.id),
+            folded(event.client.name),
+            state.value,
+            micros(event.received_at),
+            packed(event.to_json()),
+        ),
+    )
+    if connection.changes() == 0:
+        return False
+    seq = connection.last_insert_rowid()
+    for phone in dict.fromkeys(event.phones):
+        connection.execute("INSERT INTO event_phones VALUES (?, ?)", (plain(phone), seq))
+    return True
+
+
+def tally(connection: apsw.Connection, name: str, count: int, *, now: datetime) -> None:
+    """Add to a count of the current hour."""
+    if count:
+        connection.execute(
+            "INSERT INTO tallies VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            (hour(now), plain(name), count),
+        )
+
+
+def hour(now: datetime) -> int:
+    """The hour that a tally belongs to, counted since 1970."""
+    return micros(now) // 3_600_000_000
+
+
+def _recognise(
+    connection: apsw.Connection, arrival: Arrival, now: datetime
+) -> tuple[_Known, Event]:
+    """Whether the arrival is new, and the event under the id by which it is stored."""
+    key = hashlib.sha256(arrival.key.encode("utf-8", "surrogatepass")).digest()
+    row = connection.execute(
+        "SELECT fingerprint, seen_at FROM dedupe_keys WHERE hash = ?", (key,)
+    ).fetchone()
+    event = arrival.event
+    if row is not None:
+        fingerprint, seen_at = row
+        if arrival.lasting or micros(now) - seen_at <= WINDOW // timedelta(microseconds=1):
+            same = fingerprint == arrival.fingerprint
+            return (_Known.REPEAT if same else _Known.CONFLICT), event
+        event = _another(arrival)
+    elif not arrival.lasting and _is_old(connection, event.id, now):
+        # Its key is gone by retention, and the event is still here because it is unfinished.
+        event = _another(arrival)
+    connection.execute(
+        "INSERT OR REPLACE INTO dedupe_keys VALUES (?, ?, ?, ?)",
+        (key, arrival.fingerprint, event.id, micros(now)),
+    )
+    return _Known.NEW, event
+
+
+def _another(arrival: Arrival) -> Event:
+    """The event of the same content that came again after the window, as one of its own."""
+    event = arrival.event
+    return replace(event, id=event_id(f"{arrival.key}#{iso(event.received_at)}"))
+
+
+def _is_old(connection: apsw.Connection, event: str, now: datetime) -> bool:
+    row = connection.execute("SELECT received_at FROM events WHERE id = ?", (event,)).fetchone()
+    return row is not None and micros(now) - row[0] > WINDOW // timedelta(microseconds=1)
+
+
+def _conflict(arrival: Arrival) -> Unreadable:
+    return Unreadable(
+        reason=f"conflict: event {arrival.event.id} came before with another content",
+        size=len(arrival.raw),
+        sha256=hashlib.sha256(arrival.raw).hexdigest(),
+        body=arrival.raw,
+    )
+
+
+def _quarantine(
+    connection: apsw.Connection, item: Unreadable, now: datetime, route: str | None
+) -> None:
+    connection.execute(
+        "INSERT INTO quarantine (at, route, reason, size, sha256, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            micros(now),
+            plain_or_none(route),
+            plain(item.reason),
+            item.size,
+            item.sha256,
+            item.body,
+        ),
+    )

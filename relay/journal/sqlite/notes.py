@@ -1,0 +1,39 @@
+"""What the relay keeps about itself: the rules that were live, and its alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import apsw
+
+from relay.journal.sqlite.rows import micros, packed, plain
+
+
+def adopt_rules(connection: apsw.Connection, files: Mapping[str, str], *, now: datetime) -> int:
+    """The version of these files, a new one if they differ from the newest."""
+    text = packed(dict(sorted(files.items())))
+    newest = connection.execute(
+        "SELECT version, files FROM rules_versions ORDER BY version DESC LIMIT 1"
+    ).fetchone()
+    if newest is not None and newest[1] == text:
+        return int(newest[0])
+    connection.execute(
+        "INSERT INTO rules_versions (loaded_at, files) VALUES (?, ?)", (micros(now), text)
+    )
+    return connection.last_insert_rowid()
+
+
+def raise_alarm(connection: apsw.Connection, key: str, text: str, *, now: datetime) -> bool:
+    """Remember an alarm; False if it is on already."""
+    connection.execute(
+        "INSERT INTO alarms VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (plain(key), micros(now), plain(text)),
+    )
+    return connection.changes() == 1
+
+
+def clear_alarm(connection: apsw.Connection, key: str) -> bool:
+    """Forget an alarm; False if it is not on."""
+    connection.execute("DELETE FROM alarms WHERE key = ?", (plain(key),))
+    return connection.changes() == 1

@@ -1,0 +1,74 @@
+"""What people do by hand, each delivery of it recorded with who did it.
+
+The moves are SQL because a filter may name very many; the tests hold them to `relay.deliveries`.
+`Filter.limit` is for reading: whoever asks for a change means all that match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import apsw
+
+from relay.deliveries import State
+from relay.journal import Filter
+from relay.journal.sqlite import filters, troubles
+from relay.journal.sqlite.rows import Row, micros, plain
+
+_RETRY = """
+    state = 'pending', due_at = :now, tried_since = :now, failures = 0, losses = 0, degraded = 0,
+    recipients = CASE refused WHEN '{}' THEN recipients ELSE (
+        SELECT json_group_array(who) FROM (
+            SELECT value AS who FROM json_each(recipients)
+            UNION ALL SELECT key FROM json_each(refused))) END,
+    refused = '{}', reason = NULL, snoozed = 0, orphan = 0, settled_at = NULL"""
+_DISCARD = "state = 'suppressed', reason = :reason, settled_at = :now"
+
+
+def retry(connection: apsw.Connection, wanted: Filter, *, now: datetime, who: str) -> int:
+    """Put dead or parked deliveries back; how many.
+
+    They go where their destinations are now. Behind a trouble they are pending all the same:
+    that they are tried is what the operator wants.
+    """
+    states = (State.DEAD, State.PARKED)
+    moved = _move(connection, wanted, states, "retry", _RETRY, {"now": micros(now)}, who)
+    if moved:
+        troubles.follow(connection, orphans=False)
+    return moved
+
+
+def discard(connection: apsw.Connection, wanted: Filter, *, now: datetime, who: str) -> int:
+    """Give up pending, parked or dead deliveries; how many."""
+    states = (State.PENDING, State.PARKED, State.DEAD)
+    parameters: Row = {"now": micros(now), "reason": plain(f"discarded by {who}")}
+    return _move(connection, wanted, states, "discard", _DISCARD, parameters, who)
+
+
+def _move(
+    connection: apsw.Connection,
+    wanted: Filter,
+    states: tuple[State, ...],
+    action: str,
+    change: str,
+    parameters: Row,
+    who: str,
+) -> int:
+    moved = 0
+    for state in states:
+        if wanted.state not in (None, state.value):
+            continue
+        where, found = filters.of_deliveries(connection, replace(wanted, state=state.value))
+        connection.execute(
+            "INSERT INTO audit (at, who, action, subject)"  # noqa: S608
+            f" SELECT :at, :who, :action, d.id FROM deliveries AS d WHERE {where} ORDER BY d.seq",
+            {**found, "at": parameters["now"], "who": plain(who), "action": action},
+        )
+        connection.execute(
+            f"UPDATE deliveries SET {change}"  # noqa: S608
+            f" WHERE seq IN (SELECT d.seq FROM deliveries AS d WHERE {where})",
+            {**found, **parameters},
+        )
+        moved += connection.changes()
+    return moved

@@ -1,0 +1,333 @@
+"""`Records` on SQLite: questions that a few threads answer, so that the loop never waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import apsw
+
+from relay.deliveries import Scope, State
+from relay.directory import Entry, Facts
+from relay.errors import JournalBrokenError, JournalError
+from relay.events import Event
+from relay.journal import (
+    Alarm,
+    Attempt,
+    EventState,
+    Filter,
+    Lane,
+    RulesVersion,
+    Status,
+    StoredDelivery,
+    StoredEvent,
+    Trouble,
+)
+from relay.journal.balance import Balance
+from relay.journal.care import Quarantined
+from relay.journal.sqlite import balancing, directory, filters, quarantine
+from relay.journal.sqlite.completion import event_of, origins_of, shape_of
+from relay.journal.sqlite.intake import hour
+from relay.journal.sqlite.rows import (
+    DELIVERY_COLUMNS,
+    Row,
+    moment,
+    moment_or_none,
+    packed,
+    plain,
+    to_delivery,
+    to_event,
+)
+
+T = TypeVar("T")
+
+_TALLIED = ("quarantined", "duplicate", "ignored")
+_EVENT = "SELECT e.json, e.state, e.muted_by, e.rules_version FROM events AS e"
+_DELIVERY = (
+    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.rendered, d.created_at, d.settled_at"  # noqa: S608
+    " FROM deliveries AS d"
+)
+_TURNS = "(VALUES (0), (1), (2), (3))"
+_NEXT_DUE = (
+    "SELECT min((SELECT d.due_at FROM deliveries AS d INDEXED BY pending_by_lane"  # noqa: S608
+    " WHERE d.state = 'pending' AND d.target = ? AND d.turn = t.column1"
+    f" ORDER BY d.due_at LIMIT 1)) FROM {_TURNS} AS t"
+)
+_LANES = """
+    SELECT target, sum(pending), sum(parked), min(oldest), min(next) FROM (
+        SELECT target, count(*) AS pending, 0 AS parked, min(due_at) AS oldest, min(due_at) AS next
+          FROM deliveries INDEXED BY pending_by_lane WHERE state = 'pending' GROUP BY target
+        UNION ALL
+        SELECT target, 0, count(*), min(due_at), NULL
+          FROM deliveries INDEXED BY parked_by_lane WHERE state = 'parked' GROUP BY target)
+    GROUP BY target ORDER BY target"""
+_ACCOUNT = """
+    SELECT coalesce(
+        (SELECT account FROM deliveries INDEXED BY pending_by_lane
+          WHERE state = 'pending' AND target = :target LIMIT 1),
+        (SELECT account FROM deliveries INDEXED BY parked_by_lane
+          WHERE state = 'parked' AND target = :target LIMIT 1))"""
+
+
+class SqliteRecords:
+    """The questions; each connection is used by one thread at a time."""
+
+    def __init__(self, connections: Sequence[apsw.Connection]) -> None:
+        """Take over read-only connections; as many questions are answered at once."""
+        self._count = len(connections)
+        self._free: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
+        for connection in connections:
+            self._free.put(connection)
+        self._threads = ThreadPoolExecutor(self._count, thread_name_prefix="records")
+
+    async def event(self, event_id: str) -> StoredEvent | None:
+        """By id, or by a beginning of at least 4 characters that only one event has."""
+
+        def ask(connection: apsw.Connection) -> StoredEvent | None:
+            found = filters.resolve(connection, "events", event_id)
+            if found is None:
+                return None
+            row = connection.execute(f"{_EVENT} WHERE e.id = ?", (found,)).fetchone()
+            return None if row is None else _stored_event(row)
+
+        return await self._ask(ask)
+
+    async def events(self, wanted: Filter) -> Sequence[StoredEvent]:
+        """Newest last; at most `limit`, the newest ones."""
+
+        def ask(connection: apsw.Connection) -> Sequence[StoredEvent]:
+            where, parameters = filters.of_events(connection, wanted)
+            rows = connection.execute(
+                f"{_EVENT} WHERE {where} ORDER BY e.seq DESC LIMIT :limit",
+                {**parameters, "limit": max(0, wanted.limit)},
+            )
+            return [_stored_event(row) for row in rows][::-1]
+
+        return await self._ask(ask)
+
+    async def unrouted(self, limit: int) -> Sequence[Event]:
+        """Events that wait for routing, oldest first."""
+
+        def ask(connection: apsw.Connection) -> Sequence[Event]:
+            rows = connection.execute(
+                "SELECT json FROM events INDEXED BY events_unrouted"
+                " WHERE state = 'received' ORDER BY seq LIMIT ?",
+                (max(0, limit),),
+            )
+            return [to_event(text) for (text,) in rows]
+
+        return await self._ask(ask)
+
+    async def deliveries(self, wanted: Filter) -> Sequence[StoredDelivery]:
+        """Newest last; at most `limit`, the newest ones."""
+
+        def ask(connection: apsw.Connection) -> Sequence[StoredDelivery]:
+            where, parameters = filters.of_deliveries(connection, wanted)
+            parameters["limit"] = max(0, wanted.limit)
+            found = f"{_DELIVERY} WHERE {where} ORDER BY d.seq DESC LIMIT :limit"
+            return _stored_deliveries(connection, found, parameters)[::-1]
+
+        return await self._ask(ask)
+
+    async def of_event(self, event_id: str) -> Sequence[StoredDelivery]:
+        """All deliveries of one event, in the order of its rules."""
+
+        def ask(connection: apsw.Connection) -> Sequence[StoredDelivery]:
+            found = f"{_DELIVERY} WHERE d.event_id = :event ORDER BY d.seq"
+            return _stored_deliveries(connection, found, {"event": plain(event_id)})
+
+        return await self._ask(ask)
+
+    async def lanes(self) -> Sequence[Lane]:
+        """Every target that has pending or parked deliveries."""
+
+        def ask(connection: apsw.Connection) -> Sequence[Lane]:
+            lanes = []
+            rows: list[tuple[Any, ...]] = connection.execute(_LANES).fetchall()
+            for target, pending, parked, oldest, soonest in rows:
+                account = connection.execute(_ACCOUNT, {"target": target}).get
+                lanes.append(
+                    Lane(
+                        target=target,
+                        account=account or "",
+                        pending=pending,
+                        parked=parked,
+                        oldest_due_at=moment_or_none(oldest),
+                        next_due_at=moment_or_none(soonest),
+                    )
+                )
+            return lanes
+
+        return await self._ask(ask)
+
+    async def next_due(self, target: str) -> datetime | None:
+        """When the soonest pending delivery of a target is due."""
+        return await self._ask(
+            lambda connection: moment_or_none(connection.execute(_NEXT_DUE, (plain(target),)).get)
+        )
+
+    async def troubles(self) -> Sequence[Trouble]:
+        """What is out of order, the longest first."""
+
+        def ask(connection: apsw.Connection) -> Sequence[Trouble]:
+            rows = connection.execute(
+                "SELECT key, scope, reason, fingerprint, since FROM troubles ORDER BY since, key"
+            )
+            return [
+                Trouble(key, Scope(scope), reason, fingerprint, moment(since))
+                for key, scope, reason, fingerprint, since in rows
+            ]
+
+        return await self._ask(ask)
+
+    async def alarms(self) -> Sequence[Alarm]:
+        """What is on, the oldest first."""
+
+        def ask(connection: apsw.Connection) -> Sequence[Alarm]:
+            rows = connection.execute(
+                "SELECT key, began_at, text FROM alarms ORDER BY began_at, key"
+            )
+            return [Alarm(key, moment(began_at), text) for key, began_at, text in rows]
+
+        return await self._ask(ask)
+
+    async def status(self, *, now: datetime) -> Status:
+        """The counts, all from one moment."""
+        return await self._ask(lambda connection: _status(connection, now))
+
+    async def balance(self, since: datetime | None = None) -> Balance:
+        """What came in against what became of it, day by day, from that of `since` on."""
+        return await self.ask(partial(balancing.balance, since=since))
+
+    async def quarantined(
+        self, since: datetime | None = None, limit: int = 100
+    ) -> Sequence[Quarantined]:
+        """What could not be read, newest last; at most `limit`, the newest ones."""
+        return await self.ask(partial(quarantine.quarantined, since=since, limit=limit))
+
+    async def known_for(self, events: Sequence[Event]) -> Facts:
+        """All facts that may complete these events."""
+        return await self._ask(partial(directory.known_for, events=events))
+
+    async def directory(self, search: str | None = None, limit: int = 100) -> Sequence[Entry]:
+        """The numbers that a search finds, by number; at most `limit`."""
+        return await self._ask(partial(directory.entries, search=search, limit=limit))
+
+    async def rules(self, version: int | None = None) -> RulesVersion | None:
+        """A rules version; None: the newest."""
+
+        def ask(connection: apsw.Connection) -> RulesVersion | None:
+            row = connection.execute(
+                "SELECT version, loaded_at, files FROM rules_versions"
+                " WHERE :version IS NULL OR version = :version ORDER BY version DESC LIMIT 1",
+                {"version": version},
+            ).fetchone()
+            return None if row is None else RulesVersion(row[0], moment(row[1]), json.loads(row[2]))
+
+        return await self._ask(ask)
+
+    async def ask(self, question: Callable[[apsw.Connection], T]) -> T:
+        """Answer a question of this engine's own from one moment of the journal."""
+        return await self._ask(question)
+
+    async def close(self) -> None:
+        """Answer what was asked and close the connections."""
+        await asyncio.to_thread(self._threads.shutdown)
+        while not self._free.empty():
+            self._free.get().close(True)
+
+    async def _ask(self, question: Callable[[apsw.Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, self._answer, question)
+        except RuntimeError as error:
+            raise JournalError("the journal is closed") from error
+
+    def _answer(self, question: Callable[[apsw.Connection], T]) -> T:
+        """Answer one question from one moment of the journal."""
+        connection = self._free.get()
+        try:
+            connection.execute("BEGIN")
+            try:
+                return question(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except (apsw.BusyError, apsw.LockedError) as error:
+            raise JournalError("another program holds the journal") from error
+        except apsw.Error as error:
+            raise JournalBrokenError(f"the journal cannot be read: {error}") from error
+        finally:
+            self._free.put(connection)
+
+
+def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
+    text, state, muted_by, rules_version = row
+    shape = shape_of(text)
+    return StoredEvent(
+        event_of(shape), EventState(state), muted_by, rules_version, origins_of(shape)
+    )
+
+
+def _stored_deliveries(
+    connection: apsw.Connection, sql: str, parameters: Row
+) -> list[StoredDelivery]:
+    rows: list[tuple[Any, ...]] = connection.execute(sql, parameters).fetchall()
+    attempts: dict[int, list[Attempt]] = {row[-4]: [] for row in rows}
+    tried: Iterable[tuple[Any, ...]] = connection.execute(
+        "SELECT delivery, at, outcome, reason, duration_ms FROM attempts"
+        " WHERE delivery IN (SELECT value FROM json_each(?)) ORDER BY delivery, id",
+        (packed(list(attempts)),),
+    )
+    for seq, at, outcome, reason, duration_ms in tried:
+        attempts[seq].append(Attempt(moment(at), outcome, reason, duration_ms))
+    return [
+        StoredDelivery(
+            delivery=to_delivery(tuple(values)),
+            attempts=tuple(attempts[seq]),
+            rendered=None if rendered is None else json.loads(rendered),
+            created_at=moment(created_at),
+            settled_at=moment_or_none(settled_at),
+        )
+        for *values, seq, rendered, created_at, settled_at in rows
+    ]
+
+
+def _status(connection: apsw.Connection, now: datetime) -> Status:
+    counted: dict[str, dict[str, int]] = {"events": {}, "deliveries": {}}
+    for noun, state, count in connection.execute(
+        "SELECT iif(noun = 'own', 'deliveries', noun), state, sum(count) FROM ledger GROUP BY 1, 2"
+    ):
+        counted[noun][state] = count
+    events = counted["events"]
+    tallied = dict.fromkeys(_TALLIED, 0) | dict(
+        connection.execute(
+            "SELECT name, sum(count) FROM tallies WHERE name IN (?, ?, ?) GROUP BY name", _TALLIED
+        )
+    )
+    last = connection.execute(
+        "SELECT received_at FROM events WHERE source IN ('partner', 'waba')"
+        " ORDER BY seq DESC LIMIT 1"
+    ).get
+    refused = connection.execute(
+        "SELECT coalesce(sum(count), 0) FROM tallies WHERE name = 'refused' AND hour > ?",
+        (hour(now) - 24,),
+    ).get
+    return Status(
+        events={
+            "received": sum(events.values()),
+            "unrouted": events.get(EventState.RECEIVED, 0),
+            "unmatched": events.get(EventState.UNMATCHED, 0),
+            "muted": events.get(EventState.MUTED, 0),
+            "routed": events.get(EventState.ROUTED, 0),
+            **tallied,
+        },
+        deliveries={state.value: 0 for state in State} | counted["deliveries"],
+        last_event_at=moment_or_none(last),
+        refused_webhooks=refused,
+    )

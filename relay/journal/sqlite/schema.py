@@ -1,0 +1,62 @@
+"""Which version the tables of a file have, and bringing them to this relay's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from relay.errors import JournalUnusableError
+from relay.journal.sqlite.migrations import MIGRATIONS, VERSION
+
+__all__ = ["MIGRATIONS", "VERSION", "migrate", "require", "version"]
+
+
+def version(connection: apsw.Connection, newest: int = VERSION) -> int:
+    """The version of the tables in a file; 0 for an empty one.
+
+    Raises `JournalUnusableError` for a database that is no journal, or a newer relay's.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    if not tables:
+        return 0
+    if "meta" not in tables:
+        raise JournalUnusableError("it is a database, but not a journal of the relay")
+    row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    if row is None or not str(row[0]).isdecimal():
+        raise JournalUnusableError("it does not say which version its tables have")
+    found = int(row[0])
+    if found > newest:
+        raise JournalUnusableError(
+            f"a newer relay wrote it (version {found} of its tables; this relay knows {newest})"
+        )
+    return found
+
+
+def require(connection: apsw.Connection) -> None:
+    """Raise `JournalUnusableError` if the tables are older than this relay's."""
+    found = version(connection)
+    if found < VERSION:
+        raise JournalUnusableError(
+            f"its tables have version {found}; `relay serve` brings them to {VERSION}"
+        )
+
+
+def migrate(connection: apsw.Connection, steps: Sequence[str] = MIGRATIONS) -> None:
+    """Bring the tables to the version after the last step, in one transaction."""
+    newest = len(steps)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = version(connection, newest)
+        if found < newest:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
+            )
+            for step in steps[found:]:
+                connection.execute(step)
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('version', ?)", (str(newest),))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,173 @@
+"""Which targets and accounts are out of order, and what waits for them.
+
+The bulk moves here are SQL, because ten thousand deliveries may wait for one target; the tests
+hold them to `park`, `unpark` and the rest of `relay.deliveries`, row by row.
+
+While a trouble stands, nothing is pending behind it but what a probe or an operator put there. An
+orphan is a parked delivery whose destination is no longer known: no cure brings it back, only the
+destination does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import apsw
+
+from relay import deliveries
+from relay.deliveries import Delivery, Scope, State
+from relay.journal import Aim, Trouble
+from relay.journal.sqlite.rows import micros, packed, plain
+
+UNKNOWN_DESTINATION = "its destination is no longer known"
+
+_COVERING = (
+    "FROM troubles AS t WHERE (t.scope, t.key) IN"
+    " (VALUES ('target', deliveries.target), ('account', deliveries.account))"
+)
+_KNOWN = "SELECT 1 FROM aims AS a WHERE a.destination = deliveries.destination"
+_UNPARK = "SET state = 'pending', due_at = :now, tried_since = :now, reason = NULL"
+
+
+def place(connection: apsw.Connection, delivery: Delivery) -> tuple[Delivery, bool]:
+    """A delivery as it is stored while troubles stand, and whether it is an orphan.
+
+    Its target follows its destination; a pending one is parked if nothing can be sent there.
+    """
+    aim = connection.execute(
+        "SELECT target, account, channel FROM aims WHERE destination = ?",
+        (plain(delivery.destination),),
+    ).fetchone()
+    if aim is not None:
+        target, account, channel = aim
+        delivery = replace(delivery, target=target, account=account, channel=channel)
+    orphan = aim is None and _any_aims(connection)
+    if delivery.state is not State.PENDING:
+        return delivery, orphan
+    if orphan:
+        return deliveries.park(delivery, UNKNOWN_DESTINATION), True
+    trouble = connection.execute(
+        "SELECT reason FROM troubles WHERE (scope, key) IN (VALUES ('target', ?), ('account', ?))"
+        " ORDER BY scope LIMIT 1",
+        (plain(delivery.target), plain(delivery.account)),
+    ).fetchone()
+    if trouble is not None:
+        return deliveries.park(delivery, trouble[0]), False
+    return delivery, False
+
+
+def begin(connection: apsw.Connection, trouble: Trouble, *, now: datetime) -> None:
+    """Remember a trouble and park all that is pending behind it."""
+    connection.execute(
+        "INSERT INTO troubles (scope, key, reason, fingerprint, since) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET reason = excluded.reason, fingerprint = excluded.fingerprint",
+        (
+            trouble.scope.value,
+            plain(trouble.key),
+            plain(trouble.reason),
+            trouble.fingerprint,
+            micros(trouble.since or now),
+        ),
+    )
+    index, column = (
+        ("pending_by_lane", "target")
+        if trouble.scope is Scope.TARGET
+        else ("pending_by_account", "account")
+    )
+    connection.execute(
+        f"UPDATE deliveries INDEXED BY {index} SET state = 'parked', reason = ?"  # noqa: S608
+        f" WHERE state = 'pending' AND {column} = ?",
+        (plain(trouble.reason), plain(trouble.key)),
+    )
+
+
+def is_stale(connection: apsw.Connection, trouble: Trouble) -> bool:
+    """Whether a trouble is about settings that its destinations no longer have."""
+    column = "target" if trouble.scope is Scope.TARGET else "account"
+    found = connection.execute(
+        f"SELECT max(fingerprint = ?) FROM aims WHERE {column} = ?",  # noqa: S608
+        (trouble.fingerprint, plain(trouble.key)),
+    ).fetchone()
+    return bool(trouble.fingerprint) and found is not None and found[0] == 0
+
+
+def end(connection: apsw.Connection, keys: Sequence[str], *, now: datetime) -> None:
+    """Forget the troubles of targets and accounts that work; what waited for them is due now."""
+    if not keys:
+        return
+    wanted = packed([plain(key) for key in keys])
+    connection.execute(
+        "DELETE FROM troubles WHERE key IN (SELECT value FROM json_each(?))", (wanted,)
+    )
+    for index, column in (("parked_by_lane", "target"), ("parked_by_account", "account")):
+        connection.execute(
+            f"UPDATE deliveries INDEXED BY {index} {_UNPARK}"  # noqa: S608
+            f" WHERE state = 'parked' AND {column} IN (SELECT value FROM json_each(:keys))"
+            f" AND NOT orphan AND NOT EXISTS (SELECT 1 {_COVERING})",
+            {"now": micros(now), "keys": wanted},
+        )
+
+
+def aim(connection: apsw.Connection, aims: Mapping[str, Aim], *, now: datetime) -> None:
+    """Point unfinished deliveries at where their destinations are now."""
+    connection.execute("DELETE FROM aims")
+    connection.executemany(
+        "INSERT INTO aims VALUES (?, ?, ?, ?, ?)",
+        [
+            (plain(name), plain(at.target), plain(at.account), at.channel, at.fingerprint)
+            for name, at in aims.items()
+        ],
+    )
+    connection.execute(
+        "DELETE FROM troubles WHERE NOT EXISTS (SELECT 1 FROM aims AS a"
+        " WHERE troubles.key = CASE troubles.scope WHEN 'target' THEN a.target ELSE a.account END"
+        " AND troubles.fingerprint IN ('', a.fingerprint))"
+    )
+    follow(connection, orphans=True)
+    connection.execute(
+        f"UPDATE deliveries INDEXED BY parked_by_lane {_UNPARK}"
+        f" WHERE state = 'parked' AND NOT orphan AND NOT EXISTS (SELECT 1 {_COVERING})",
+        {"now": micros(now)},
+    )
+    for state, index in (("parked", "parked_by_lane"), ("pending", "pending_by_lane")):
+        connection.execute(
+            f"UPDATE deliveries INDEXED BY {index} SET state = 'parked',"  # noqa: S608
+            f" reason = (SELECT t.reason {_COVERING} ORDER BY t.scope LIMIT 1)"
+            f" WHERE state = '{state}' AND NOT orphan AND EXISTS (SELECT 1 {_COVERING})"
+        )
+
+
+def follow(connection: apsw.Connection, *, orphans: bool) -> None:
+    """Unfinished deliveries follow their destinations; those without one are parked.
+
+    With `orphans` also when no destination is known at all: that is news only when the rules
+    have just said so, and nothing before they have spoken.
+    """
+    for state, index in (
+        ("pending", "pending_by_lane"),
+        ("claimed", "claimed"),
+        ("parked", "parked_by_lane"),
+    ):
+        connection.execute(
+            f"UPDATE deliveries INDEXED BY {index}"  # noqa: S608
+            " SET target = a.target, account = a.account, channel = a.channel, orphan = 0"
+            " FROM aims AS a WHERE a.destination = deliveries.destination"
+            f" AND deliveries.state = '{state}' AND (deliveries.orphan OR"
+            " (deliveries.target, deliveries.account, deliveries.channel)"
+            " <> (a.target, a.account, a.channel))"
+        )
+    if not orphans and not _any_aims(connection):
+        return
+    for state, index in (("pending", "pending_by_lane"), ("parked", "parked_by_lane")):
+        connection.execute(
+            f"UPDATE deliveries INDEXED BY {index}"  # noqa: S608
+            " SET state = 'parked', orphan = 1, reason = ?"
+            f" WHERE state = '{state}' AND NOT orphan AND NOT EXISTS ({_KNOWN})",
+            (UNKNOWN_DESTINATION,),
+        )
+
+
+def _any_aims(connection: apsw.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM aims LIMIT 1").fetchone() is not None

@@ -1,0 +1,314 @@
+"""The one thread that changes the journal: group commit without a waiting window.
+
+Theory of operation: each verb is a function of the connection. The thread takes all verbs that
+are queued, runs each inside a savepoint of one transaction, commits, and only then answers; the
+next group is what arrived meanwhile. A verb that fails takes back its own savepoint and nothing
+else. When the disk is full, the group falls apart into single verbs, so that a small one still
+gets through, if need be on the blocks of a reserve. When the disk fails (a sync above all),
+nothing is ever acknowledged again: after a failed sync the kernel may have dropped the pages, and
+a later success would prove nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import apsw
+
+from relay.errors import (
+    JournalBrokenError,
+    JournalClosedError,
+    JournalError,
+    JournalFullError,
+)
+from relay.journal.sqlite.connection import BUSY_MS
+
+T = TypeVar("T")
+Verb = Callable[[apsw.Connection], T]
+
+LARGEST_GROUP = 500
+"""Verbs in one commit: bounds how long the first of them waits."""
+CHECKPOINT_PAGES = 1_000
+"""After so many further pages the WAL is copied into the database (4 MB)."""
+INSISTENT_PAGES = 16_000
+"""From this size on the checkpoint waits for readers, so that the WAL starts anew (64 MB)."""
+INSISTENT_MS = 250
+"""How long it waits for them, once for each further 64 MB: nothing is recorded meanwhile."""
+
+_BROKEN = (
+    apsw.IOError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.ProtocolError,
+    apsw.InternalError,
+    apsw.MisuseError,
+)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_SYNCS = (
+    apsw.SQLITE_IOERR_FSYNC,
+    apsw.SQLITE_IOERR_DIR_FSYNC,
+    apsw.SQLITE_IOERR_CLOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    verb: Verb[Any]
+    answer: asyncio.Future[Any]
+    alone: bool = False
+    """Outside of any transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
+class Writer:
+    """Runs verbs one after the other in a thread of its own. Made and used in one event loop."""
+
+    def __init__(
+        self, connection: apsw.Connection, make_room: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Take over a connection, which nobody else may use from now on.
+
+        `make_room` is asked when the disk is full: True if another try may find room.
+        """
+        self._connection = connection
+        self._make_room = make_room
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._next: _Job | None = None
+        """Taken from the queue, and not of the group before it."""
+        self._wal_pages = 0
+        self._copied_pages = 0
+        self._insist_at = INSISTENT_PAGES
+        self._broken: JournalBrokenError | None = None
+        self._closing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.waiting = 0
+        """Verbs that were asked for and not yet answered."""
+        self.commits = 0
+        """Transactions since the start."""
+        self.failure: asyncio.Future[JournalBrokenError] = self._loop.create_future()
+        """Done when the disk failed; the process has to end then."""
+        connection.set_wal_hook(self._note_wal)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_broken(self) -> bool:
+        """The disk failed: everything is refused from now on."""
+        return self._broken is not None
+
+    def submit(self, verb: Verb[T], *, alone: bool = False) -> asyncio.Future[T]:
+        """Queue a verb; the future is done when its change is on disk.
+
+        It fails with `JournalFullError`, `JournalBrokenError`, `JournalError`, or with what the
+        verb raised; nothing of the verb is stored then. `alone` is for what SQLite does only
+        outside of a transaction; nothing else is recorded while it lasts.
+        """
+        answer: asyncio.Future[T] = self._loop.create_future()
+        if self._broken is not None:
+            answer.set_exception(self._broken)
+        elif self._closing:
+            answer.set_exception(JournalClosedError("the journal is closed"))
+        else:
+            self.waiting += 1
+            self._idle.clear()
+            self._queue.put(_Job(verb, answer, alone))
+        return answer
+
+    async def close(self) -> None:
+        """Finish what is queued, copy the WAL into the database and close the connection."""
+        while self.waiting:
+            await self._idle.wait()
+            # Callers that gave up hand their claim back now: let them queue it.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        self._closing = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        stop = False
+        while not stop:
+            jobs, stop = self._take()
+            results: Sequence[Any]
+            try:
+                results = self._group(jobs)
+            except Exception as error:  # whatever it is: no caller may wait for ever
+                self._break(error)
+                results = [_Failed(self._refusal())] * len(jobs)
+            self._answer(jobs, results)
+            self._checkpoint()
+        self._shut()
+
+    def _take(self) -> tuple[list[_Job], bool]:
+        """The next group: all that is queued, at least one; True with the last group."""
+        job, self._next = self._next or self._queue.get(), None
+        jobs: list[_Job] = []
+        while job is not None:
+            if job.alone and jobs:
+                self._next = job
+                return jobs, False
+            jobs.append(job)
+            if job.alone or len(jobs) == LARGEST_GROUP:
+                return jobs, False
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                return jobs, False
+        return jobs, True
+
+    def _group(self, jobs: Sequence[_Job], *, may_use_reserve: bool = True) -> Sequence[Any]:
+        if not jobs:
+            return []
+        if self._broken is not None:
+            return [_Failed(self._broken)] * len(jobs)
+        if jobs[0].alone:
+            return [self._alone(jobs[0])]
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            results = [self._one(job) for job in jobs]
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            self._roll_back()
+            fault = self._fault(error)
+            if isinstance(fault, JournalFullError) and len(jobs) > 1:
+                return [self._group([job])[0] for job in jobs]
+            if isinstance(fault, JournalFullError) and may_use_reserve and self._make_room():
+                return self._group(jobs, may_use_reserve=False)
+            return [_Failed(fault)] * len(jobs)
+        self.commits += 1
+        return results
+
+    def _alone(self, job: _Job) -> Any:
+        try:
+            return job.verb(self._connection)
+        except apsw.Error as error:
+            return _Failed(self._fault(error))
+
+    def _one(self, job: _Job) -> Any:
+        """Run a verb in its savepoint. Raises where the transaction as a whole is lost."""
+        self._connection.execute("SAVEPOINT verb")
+        result: Any
+        try:
+            result = job.verb(self._connection)
+        except Exception as error:
+            failed = isinstance(error, _BROKEN) and not self._is_full(error)
+            if failed or not self._connection.in_transaction:
+                raise
+            result = _Failed(self._fault(error) if isinstance(error, apsw.Error) else error)
+            self._connection.execute("ROLLBACK TO verb")
+        self._connection.execute("RELEASE verb")
+        return result
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except apsw.Error as error:
+                self._break(error)
+
+    def _fault(self, error: apsw.Error) -> JournalError:
+        if self._broken is not None:
+            return self._broken
+        if self._is_full(error):
+            return JournalFullError("there is no room left for the journal")
+        if isinstance(error, _BROKEN):
+            return self._break(error)
+        if isinstance(error, apsw.BusyError | apsw.LockedError):
+            return JournalError("another program holds the journal")
+        return JournalError(f"the journal refused a change: {error}")
+
+    def _is_full(self, error: Exception) -> bool:
+        if isinstance(error, apsw.FullError):
+            return True
+        return (
+            isinstance(error, apsw.IOError)
+            and getattr(error, "extendedresult", None) not in _SYNCS
+            and self._connection.system_errno in _NO_ROOM
+        )
+
+    def _refusal(self) -> JournalBrokenError:
+        return self._broken or JournalBrokenError("the journal is broken")
+
+    def _break(self, error: Exception) -> JournalBrokenError:
+        if self._broken is None:
+            self._broken = JournalBrokenError(
+                f"the disk failed under the journal ({type(error).__name__}: {error}); "
+                "nothing is acknowledged any more"
+            )
+            self._tell(self._announce, self._broken)
+        return self._broken
+
+    def _announce(self, error: JournalBrokenError) -> None:
+        if not self.failure.done():
+            self.failure.set_result(error)
+
+    def _answer(self, jobs: Sequence[_Job], results: Sequence[Any]) -> None:
+        if jobs:
+            self._tell(self._resolve, jobs, results)
+
+    def _resolve(self, jobs: Sequence[_Job], results: Sequence[Any]) -> None:
+        for job, result in zip(jobs, results, strict=True):
+            if job.answer.done():
+                continue
+            if isinstance(result, _Failed):
+                job.answer.set_exception(result.error)
+            else:
+                job.answer.set_result(result)
+        self.waiting -= len(jobs)
+        if not self.waiting:
+            self._idle.set()
+
+    def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:
+            return  # the loop is gone, and with it everybody who waits
+
+    def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        if pages < self._wal_pages:
+            self._copied_pages = 0  # it starts anew
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """Copy the WAL when it has grown; after the answers, so that nobody waits for it."""
+        grown = self._wal_pages - self._copied_pages
+        if grown < CHECKPOINT_PAGES or self._broken is not None:
+            return
+        insist = self._wal_pages >= self._insist_at
+        self._insist_at = INSISTENT_PAGES + (self._wal_pages if insist else 0)
+        mode = apsw.SQLITE_CHECKPOINT_RESTART if insist else apsw.SQLITE_CHECKPOINT_PASSIVE
+        try:
+            self._connection.set_busy_timeout(INSISTENT_MS)
+            _, self._copied_pages = self._connection.wal_checkpoint(mode=mode)
+        except apsw.Error as error:
+            self._fault(error)
+        finally:
+            self._connection.set_busy_timeout(BUSY_MS)
+
+    def _shut(self) -> None:
+        try:
+            if self._broken is not None:
+                # A checkpoint of pages whose sync failed could damage what is whole.
+                self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            else:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.Error as error:
+            self._fault(error)
+        finally:
+            self._connection.set_wal_hook(None)
+            self._connection.close(True)
