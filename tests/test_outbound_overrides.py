@@ -337,6 +337,8 @@ def test_mail_override_that_is_a_document_stays_one() -> None:
         ("x<?php ?>", "comment"),
         ("x<!--[if mso]><img src=https://x.example/a.png><![endif]-->", "for Outlook: src"),
         ("x<script<p>", "no name"),
+        ("x</<script", "comment"),
+        ("x</ p>", "comment"),
         ("x<title>open", "footer"),
         ("x<style>open", "footer"),
         ("x<p title='open", "footer"),

@@ -33,7 +33,7 @@ _STYLE = re.compile(r"url\s*\(|@import|expression\s*\(|javascript:|behavior\s*:|
 _INLINE_IMAGE = re.compile(r"data:image/(png|gif|jpeg);base64,[A-Za-z0-9+/=\s]*")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?::[a-z]+)?")
 _COMMENT = re.compile(r"<!--(?!-?>)(?:(?!--!>).)*?-->", re.DOTALL)
-_ODD = re.compile(r"<!(?!doctype\b)|<\?", re.IGNORECASE)
+_ODD = re.compile(r"<!(?!doctype\b)|<\?|</(?![a-z])", re.IGNORECASE)
 """Outside of comments: what browsers read otherwise than Python does."""
 _FOR_OUTLOOK = re.compile(r"\[if [^\]]*\]>(.*)<!\[endif\]", re.DOTALL)
 _ENDS = re.compile(r"</body\s*>|</html\s*>", re.IGNORECASE)

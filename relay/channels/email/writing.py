@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from relay.channels import Parcel
+from relay.channels.email import headers
 from relay.channels.email.html import html
 from relay.channels.email.override import overridden
 from relay.channels.email.plain import plain
@@ -30,6 +31,7 @@ _EACH = 10_000
 _TRIES = 6
 _MOST_BLOCKS = 200
 _LONGEST_DOMAIN = 40
+_ADDRESSES = frozenset({"From", "To", "Cc", "Reply-To"})
 
 
 def write(parcel: Parcel, destination: EmailDestination) -> dict[str, Any]:
@@ -60,17 +62,16 @@ def _drawn(message: Message) -> tuple[Message, str]:
 
 def compose(payload: Mapping[str, Any]) -> bytes:
     """The mail of a payload, ready for DATA: ASCII, CRLF; the same payload gives the same bytes."""
-    mail = EmailMessage(policy=SMTP)
-    language = payload["headers"].get("Content-Language")
-    for name, value in payload["headers"].items():
-        if name != "Content-Language":
-            mail[name] = value
-    mail.set_content(payload["plain"], charset="utf-8", cte="quoted-printable")
-    mail.add_alternative(payload["html"], subtype="html", charset="utf-8", cte="quoted-printable")
-    if language:
-        mail["Content-Language"] = language  # set before, it would move to the plain part
-    mail.set_boundary(f"=_{hashlib.sha256(mail['Message-ID'].encode()).hexdigest()[:32]}")
-    return mail.as_bytes()
+    given: Mapping[str, str] = payload["headers"]
+    written = [
+        (headers.addresses if name in _ADDRESSES else headers.text)(name, value)
+        for name, value in given.items()
+    ]
+    body = EmailMessage(policy=SMTP)
+    body.set_content(payload["plain"], charset="utf-8", cte="quoted-printable")
+    body.add_alternative(payload["html"], subtype="html", charset="utf-8", cte="quoted-printable")
+    body.set_boundary(f"=_{hashlib.sha256(given['Message-ID'].encode()).hexdigest()[:32]}")
+    return b"".join(written) + body.as_bytes()
 
 
 def message_id(delivery_id: str, sender: str) -> str:
@@ -86,13 +87,13 @@ def _domain(sender: str) -> str:
 
 def _headers(parcel: Parcel, destination: EmailDestination) -> dict[str, str]:
     sender = Address(display_name=destination.sender_name, addr_spec=destination.sender)
-    headers = {"From": str(sender), "To": ", ".join(destination.to)}
+    given = {"From": str(sender), "To": ", ".join(destination.to)}
     if destination.cc:
-        headers["Cc"] = ", ".join(destination.cc)
+        given["Cc"] = ", ".join(destination.cc)
     if destination.reply_to:
-        headers["Reply-To"] = destination.reply_to
+        given["Reply-To"] = destination.reply_to
     message = parcel.message
-    headers |= {
+    given |= {
         "Subject": cut(heading(message).title, SUBJECT),
         "Date": format_datetime(parcel.at),
         "Message-ID": message_id(parcel.delivery_id, destination.sender),
@@ -103,12 +104,12 @@ def _headers(parcel: Parcel, destination: EmailDestination) -> dict[str, str]:
         "X-Relay-Direction": message.direction.value,
     }
     if tone(message) is Tone.BAD:
-        headers |= {"Importance": "high", "X-Priority": "1"}
+        given |= {"Importance": "high", "X-Priority": "1"}
     if parcel.thread:
         # A root that no mail has: readers thread by it, and no mail need be the first. Outlook
         # goes by the name of the thread, where subjects differ.
         topic = hashlib.sha256(parcel.thread.encode("utf-8", "replace")).hexdigest()[:20]
         root = f"<thread-{topic}@{_domain(destination.sender)}>"
         name = cut(one_line(parcel.thread[:SUBJECT]), SUBJECT) or "relay"
-        headers |= {"In-Reply-To": root, "References": root, "Thread-Topic": name}
-    return headers
+        given |= {"In-Reply-To": root, "References": root, "Thread-Topic": name}
+    return given
