@@ -1,20 +1,17 @@
-"""What ten thousand rules cost for one event, compared with ten, in the same run.
-
-    python benchmarks/rules.py
-
-Prints the time for one `match` and the ratio; the ratio is what counts, as machines differ.
-"""
+"""What ten thousand rules cost for one event, against ten."""
 
 from __future__ import annotations
 
 import timeit
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from benchmarks.yard import Options, Row, run, say
 from relay.events import Client, Direction, Event, Severity, Source, Topic
 from relay.phones import PhonePattern
 from relay.rules import All, Condition, Rule, Ruleset, Test, text_matcher
 
-REPEATS, CALLS = 5, 2_000
+REPEATS = 5
 
 
 def event(number: int) -> Event:
@@ -56,25 +53,31 @@ def condition(number: int) -> Condition:
             return All((quality, test("waba", f"{number}")))
 
 
-def seconds(count: int) -> float:
+def seconds(count: int, options: Options) -> float:
     """The best time of one match among `count` rules."""
     rules = tuple(Rule(f"r{n}", condition(n), ("support",)) for n in range(count))
     ruleset = Ruleset(rules, ("support",))
     events = [event(number) for number in range(10)]
-    turns = iter(range(REPEATS * CALLS + 1))
+    calls = options.of(2_000, 50)
+    turns = iter(range(REPEATS * calls + 1))
 
     def once() -> None:
         ruleset.match(events[next(turns) % len(events)])
 
-    return min(timeit.repeat(once, number=CALLS, repeat=REPEATS)) / CALLS
+    return min(timeit.repeat(once, number=calls, repeat=REPEATS)) / calls
 
 
-def main() -> None:
-    few, many = seconds(10), seconds(10_000)
-    print(f"10 rules:     {few * 1e6:6.1f} µs for one event")
-    print(f"10,000 rules: {many * 1e6:6.1f} µs for one event")
-    print(f"ratio:        {many / few:6.2f}")
+def measure(options: Options) -> Sequence[Row]:
+    few = seconds(10, options)
+    rows = []
+    for count, least, aim in ((1_000, "1.5", "1.2"), (10_000, "1.5", "1.2")):
+        many = seconds(count, options)
+        say(f"one match among {count:6,} rules {many * 1e6:6.1f} µs, among 10 {few * 1e6:6.1f} µs")
+        rows.append(
+            Row(f"matching among {count:,} rules against 10", f"{many / few:.2f}", least, aim)
+        )
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    run(measure)

@@ -1,0 +1,22 @@
+"""All benchmarks, one after the other, and their table: `python -m benchmarks`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks import ingest, latency, rules, throughput
+from benchmarks.yard import Options, Row, run, say
+
+ALL = (throughput, ingest, latency, rules)
+
+
+def measure(options: Options) -> Sequence[Row]:
+    rows: list[Row] = []
+    for benchmark in ALL:
+        say(f"\n{benchmark.__doc__}")
+        rows += benchmark.measure(options)
+    return rows
+
+
+if __name__ == "__main__":
+    run(measure)
