@@ -206,8 +206,8 @@ class Delivery:
     critical: bool = False
     state: State = State.PENDING
     proof: Proof | None = None
-    degraded: bool = False
-    """The plain fallback message takes the place of the refused one."""
+    fault: str | None = None
+    """Why the plain fallback message takes the place of the usual one."""
     ambiguous: bool = False
     """It may have been posted before; a repeat is possible."""
     recipients: tuple[str, ...] = ()
@@ -223,6 +223,11 @@ class Delivery:
     """What brought it into its state, in words."""
     reference: Mapping[str, str] = field(default_factory=dict)
     via: str | None = None
+
+    @property
+    def degraded(self) -> bool:
+        """It goes out as the plain fallback message."""
+        return self.fault is not None
 
 
 def delivery_id(event_id: str, target: str, occasion: str = "") -> str:
@@ -258,7 +263,7 @@ def retry(delivery: Delivery, now: datetime) -> Delivery:
         tried_since=now,
         failures=0,
         losses=0,
-        degraded=False,
+        fault=None,
         recipients=(*delivery.recipients, *delivery.refused),
         refused={},
         reason=None,
@@ -291,7 +296,7 @@ def settle(delivery: Delivery, outcome: Outcome, now: datetime, chance: float) -
             return replace(
                 delivery,
                 state=State.PENDING,
-                degraded=True,
+                fault=f"refused by the target: {reason}",
                 failures=delivery.failures + 1,
                 due_at=now,
                 reason=reason,

@@ -63,6 +63,10 @@ class JournalFullError(JournalError):
     """There is no room to record; it may come back by itself."""
 
 
+class JournalBusyError(JournalError):
+    """Another program holds the journal; it lets go by itself."""
+
+
 class JournalClosedError(JournalError):
     """The relay has given the journal back; nothing more is recorded by it."""
 

@@ -6,7 +6,7 @@ The dry run of `explain` is the same code without that step.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -90,6 +90,17 @@ def route(event: Event, plan: Plan, now: datetime) -> Routing:
     return Routing(state, tuple(deliveries.values()), plan.version, match.muted_by)
 
 
+def route_faulty(event: Event, plan: Plan, now: datetime, fault: str) -> Routing:
+    """What becomes of an event that cannot be routed: the default hears of it, in plain words."""
+    owed: dict[str, Delivery] = {}
+    for name in plan.default:
+        destination = plan.destinations[name]
+        delivery = owe(event, destination, cause=Cause.DEFAULT, now=now, version=plan.version)
+        owed.setdefault(delivery.target, replace(delivery, fault=fault))
+    state = EventState.ROUTED if owed else EventState.UNMATCHED
+    return Routing(state, tuple(owed.values()), plan.version)
+
+
 def owe(
     event: Event,
     destination: Destination,
@@ -123,8 +134,8 @@ def owe(
 def compose(delivery: Delivery, event: Event, plan: Plan, now: datetime) -> Message:
     """The message of a delivery: from its template, or the plain one where that was refused."""
     context = _context(delivery, plan, now)
-    if delivery.degraded:
-        return fallback(event, context, f"refused by the target: {delivery.reason}")
+    if delivery.fault is not None:
+        return fallback(event, context, delivery.fault)
     return plan.templates.render(event, context=context)
 
 

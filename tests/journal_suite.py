@@ -245,7 +245,7 @@ class JournalSuite:
         full = owed(
             template="welcome",
             critical=True,
-            degraded=True,
+            fault="refused by the target: é",
             ambiguous=True,
             recipients=("a@example.com", "b@example.com"),
             refused={"c@example.com": "550 no such user"},

@@ -76,7 +76,7 @@ def delivery(draw: st.DrawFn, state: State | None = None) -> Delivery:
         due_at=NOW,
         tried_since=NOW - draw(ages),
         state=state or draw(st.sampled_from(State)),
-        degraded=draw(st.booleans()),
+        fault=draw(st.none() | st.just("refused")),
         ambiguous=draw(st.booleans()),
         recipients=tuple(draw(st.lists(mailboxes, unique=True, max_size=3))),
         refused=draw(complaints),
@@ -293,7 +293,7 @@ def test_the_third_loss_is_the_end():
 
 def test_a_retry_opens_all_attempts_again():
     dead = replace(
-        EXAMPLE, state=State.DEAD, failures=9, losses=3, degraded=True, reason="given up"
+        EXAMPLE, state=State.DEAD, failures=9, losses=3, fault="refused", reason="given up"
     )
     later = NOW + timedelta(days=9)
     again = deliveries.retry(dead, later)

@@ -35,7 +35,7 @@ def some(number: int) -> list[Delivery]:
             critical=chance.random() < 0.3,
             failures=chance.randrange(4),
             losses=chance.randrange(3),
-            degraded=chance.random() < 0.3,
+            fault="refused" if chance.random() < 0.3 else None,
             ambiguous=chance.random() < 0.3,
             recipients=chance.choice([(), ("a@x.de",), ("ü@x.de", 'b"@x.de')]),
             refused=chance.choice([{}, {"c@x.de": "550"}, {"d@x.de": "1", "é@x.de": '"'}]),

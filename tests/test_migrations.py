@@ -21,7 +21,9 @@ from relay.journal.sqlite.rows import delivery_row, micros, packed
 from tests.journal_suite import DAY, NOW, claimed, event, owed, reading
 
 ROOT = Path(__file__).parent.parent
-VERSION_1 = (Path(__file__).parent / "journals" / "version_1.sql").read_text(encoding="utf-8")
+JOURNALS = Path(__file__).parent / "journals"
+VERSION_1 = (JOURNALS / "version_1.sql").read_text(encoding="utf-8")
+VERSION_3 = (JOURNALS / "version_3.sql").read_text(encoding="utf-8")
 
 
 def url(path: Path) -> str:
@@ -67,7 +69,8 @@ def version_1(path: Path) -> None:
         ("alarm", "delivered"),
     ):
         row = delivery_row(owed(name, f"slack:#{state}"))
-        row |= {"state": state, "claim": 1, "created_at": micros(NOW)}
+        row |= {"state": state, "claim": 1, "created_at": micros(NOW), "degraded": 0}
+        del row["fault"]
         names = ", ".join(row)
         connection.execute(
             f"INSERT INTO deliveries ({names}) VALUES ({', '.join(f':{n}' for n in row)})", row
@@ -98,14 +101,15 @@ def shape(path: Path) -> tuple[str, ...]:
     return tuple(" ".join(" ".join(row).split()) for row in found)
 
 
-async def test_the_fixture_is_what_version_1_made(tmp_path: Path):
-    """Were the first step edited, journals in the field would differ from those in the tests."""
+@pytest.mark.parametrize(("text", "number"), [(VERSION_1, 1), (VERSION_3, 3)])
+async def test_a_fixture_is_what_its_version_made(tmp_path: Path, text: str, number: int):
+    """Were a step edited, journals in the field would differ from those in the tests."""
     of_text, of_step = tmp_path / "text.db", tmp_path / "step.db"
     connection = apsw.Connection(str(of_text))
-    connection.execute(VERSION_1)
+    connection.execute(text)
     connection.close()
     connection = apsw.Connection(str(of_step))
-    schema.migrate(connection, MIGRATIONS[:1])
+    schema.migrate(connection, MIGRATIONS[:number])
     connection.close()
     assert shape(of_text) == shape(of_step)
 
@@ -144,6 +148,54 @@ async def test_an_upgrade_keeps_the_work_and_the_balance(tmp_path: Path):
     assert (await claimed(store, "slack:#pending")).event_id == event_id("e0")
     assert (await store.records.unrouted(9))[0].id == event_id("e5")
     assert (await store.journal.append(reading("e0"), now=NOW)).duplicates == 1
+    await store.journal.close()
+
+
+async def test_an_upgrade_of_version_3_keeps_the_work_and_the_balance(tmp_path: Path):
+    path = tmp_path / "relay.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(VERSION_3)
+    connection.close()
+    store = await open_journal(url(path), now=NOW)
+    assert store.recovered == 2
+    status = await store.records.status(now=NOW)
+    assert status.events == {
+        "received": 15,
+        "unrouted": 2,
+        "unmatched": 1,
+        "muted": 1,
+        "routed": 11,
+        "quarantined": 2,
+        "duplicate": 1,
+        "ignored": 1,
+    }
+    assert status.deliveries == {
+        "pending": 7,
+        "claimed": 0,
+        "delivered": 2,
+        "parked": 2,
+        "dead": 1,
+        "suppressed": 1,
+    }
+    assert status.refused_webhooks == 3
+    balance = await store.records.balance()
+    assert balance.faults == []
+    assert [(day.received, day.owed, day.own) for day in balance.days] == [
+        (1, 1, 0),
+        (6, 5, 0),
+        (8, 6, 1),
+    ]
+    stored = {one.delivery.id: one for one in await store.records.deliveries(Filter())}
+    done = stored[owed("delivered", "slack:#other").id]
+    assert done.delivery.reference == {"ts": "1.2", "channel": "C1"}
+    assert done.rendered == {"title": "Grüße", "text": "x"}
+    refused = stored[owed("degraded", "slack:#other").id].delivery
+    assert refused.fault == "refused by the target: too_long"
+    assert [one.key for one in await store.records.troubles()] == ["slack:#broken"]
+    assert [one.key for one in await store.records.alarms()] == ["out-of-order:slack:#broken"]
+    (entry,) = await store.records.directory("171")
+    assert (entry.waba.value, entry.client_id.value) == ("100000000000101", "dev001CL")
+    assert (await store.journal.append(reading("delivered"), now=NOW)).duplicates == 1
     await store.journal.close()
 
 
@@ -231,7 +283,7 @@ def test_a_fault_at_any_statement_leaves_the_old_journal_whole(tmp_path: Path, a
 
 _KILLED = """
 import os, signal, sys, apsw
-from relay.journal import schema
+from relay.journal.sqlite import schema
 path, at = sys.argv[1], int(sys.argv[2])
 connection = apsw.Connection(path)
 count = 0

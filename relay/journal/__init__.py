@@ -163,6 +163,8 @@ class Status:
     last_event_at: datetime | None = None
     refused_webhooks: int = 0
     """401s of the last 24 hours."""
+    unrouted_since: datetime | None = None
+    """When the oldest of the unrouted came."""
 
 
 @dataclass(frozen=True, slots=True)

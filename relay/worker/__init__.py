@@ -33,7 +33,6 @@ from relay.deliveries import (
     outcome_word,
     snooze,
 )
-from relay.directory import Completed, complete
 from relay.errors import JournalError
 from relay.events import Event
 from relay.failpoints import Failpoint
@@ -41,11 +40,12 @@ from relay.journal import Aim, EventState, Routing, Store
 from relay.logs import Seldom
 from relay.metrics import Metrics
 from relay.pace import FAULTS_BEFORE_PAUSE, Tempo
-from relay.pipeline import Plan, route
+from relay.pipeline import Plan
 from relay.sending import Settled, deliver, settle_unsent
 from relay.worker.inbox import Inbox
 from relay.worker.lanes import Account, Lane, signalled
 from relay.worker.probes import Probes
+from relay.worker.router import Router
 
 LONGEST_SLEEP = 30.0
 """Seconds after which a waiting lane looks again, whatever the wall clock did meanwhile."""
@@ -82,6 +82,14 @@ class Worker:
         self._on_settled = on_settled
         self._on_routed = on_routed
         self.inbox = Inbox()
+        self._router = Router(
+            store,
+            self.inbox,
+            plan=lambda: self.plan,
+            clock=self.clock,
+            on_routed=self._routed,
+            on_fault=self._unroutable,
+        )
         self._lanes: dict[str, Lane] = {}
         self._accounts: dict[str, Account] = {}
         self._probes = Probes(store, tempo, self._time, self.wake)
@@ -95,7 +103,7 @@ class Worker:
         """Aim what is unfinished at the plan's destinations, and begin."""
         await self._store.journal.retime(timedelta(0), now=self.clock())
         await self.adopt(self.plan)
-        self._spawn(self._forever(self._route_all, "router"), "router")
+        self._spawn(self._forever(self._router.go_round, "router"), "router")
         self._spawn(self._forever(partial(self._probes.go_round, self.clock), "prober"), "prober")
 
     async def adopt(self, plan: Plan) -> None:
@@ -171,31 +179,7 @@ class Worker:
                 self._unforeseen(error, name)
                 await asyncio.sleep(AFTER_A_FAULT)
 
-    async def _route_all(self) -> None:
-        await self.inbox.arrived.wait()
-        self.inbox.arrived.clear()
-        while events := await self.inbox.take(self._store):
-            try:
-                # Read after all of these were recorded, so their order decides nothing.
-                known = await self._store.records.known_for(events)
-            except BaseException:
-                self.inbox.look_again()
-                raise
-            results = await asyncio.gather(
-                *(self._route_one(complete(event, known)) for event in events),
-                return_exceptions=True,
-            )
-            faults = [result for result in results if isinstance(result, BaseException)]
-            if faults:
-                self.inbox.look_again()
-                raise faults[0]
-
-    async def _route_one(self, completed: Completed) -> None:
-        now = self.clock()
-        event = completed.event
-        routing = route(event, self.plan, now)
-        if not await self._store.journal.route(event.id, routing, now=now, completed=completed):
-            return
+    def _routed(self, event: Event, routing: Routing) -> None:
         self._metrics.routed(routing.state is not EventState.UNMATCHED)
         log.info(
             "routed",
@@ -207,6 +191,10 @@ class Worker:
         )
         self.wake([delivery.target for delivery in routing.deliveries])
         self._on_routed(event, routing)
+
+    def _unroutable(self, error: Exception, event: Event) -> None:
+        self._metrics.loop_faults.inc()
+        log.error("event with a fault", event_id=event.id, error=type(error).__name__)
 
     async def _drive(self, lane: Lane) -> None:
         """One turn of a lane: wait until it may send, claim what is due, deliver it."""

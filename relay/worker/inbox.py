@@ -23,6 +23,7 @@ class Inbox:
         self._bytes = 0
         self._behind = True
         self._missed = False
+        self._aside: set[str] = set()
         self.arrived = asyncio.Event()
         self.arrived.set()
 
@@ -42,6 +43,10 @@ class Inbox:
         self._behind = self._missed = True
         self.arrived.set()
 
+    def set_aside(self, event_id: str) -> None:
+        """This one cannot be routed by any means: it stays on disk, and in nobody's way."""
+        self._aside.add(event_id)
+
     async def take(self, store: Store) -> Sequence[Event]:
         """The next events, oldest first; empty when there are none."""
         if self._events:
@@ -51,8 +56,8 @@ class Inbox:
             return [event for event, _ in taken]
         while self._behind:
             self._missed = False
-            waiting = await store.records.unrouted(ROUTED_AT_ONCE)
-            if waiting:
+            found = await store.records.unrouted(ROUTED_AT_ONCE + len(self._aside))
+            if waiting := [event for event in found if event.id not in self._aside]:
                 return waiting
             self._behind = self._missed
         return ()

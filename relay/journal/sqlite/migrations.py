@@ -308,6 +308,12 @@ CREATE TABLE twin_tokens (
 CREATE INDEX tokens_of_event ON twin_tokens (event);
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD)
+_FOURTH = """
+ALTER TABLE deliveries ADD COLUMN fault TEXT;   -- why the plain message stands for the usual one
+UPDATE deliveries SET fault = 'refused by the target: ' || coalesce(reason, '') WHERE degraded;
+ALTER TABLE deliveries DROP COLUMN degraded;
+"""
+
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """The step at index n leads from version n to version n + 1."""
 VERSION = len(MIGRATIONS)

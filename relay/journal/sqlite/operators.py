@@ -17,7 +17,7 @@ from relay.journal.sqlite import filters, troubles
 from relay.journal.sqlite.rows import Row, micros, plain
 
 _RETRY = """
-    state = 'pending', due_at = :now, tried_since = :now, failures = 0, losses = 0, degraded = 0,
+    state = 'pending', due_at = :now, tried_since = :now, failures = 0, losses = 0, fault = NULL,
     recipients = CASE refused WHEN '{}' THEN recipients ELSE (
         SELECT json_group_array(who) FROM (
             SELECT value AS who FROM json_each(recipients)

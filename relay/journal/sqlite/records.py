@@ -15,7 +15,7 @@ import apsw
 
 from relay.deliveries import Scope, State
 from relay.directory import Entry, Facts
-from relay.errors import JournalBrokenError, JournalError
+from relay.errors import JournalBrokenError, JournalBusyError, JournalClosedError, JournalError
 from relay.events import Event
 from relay.journal import (
     Alarm,
@@ -37,13 +37,14 @@ from relay.journal.sqlite.intake import hour
 from relay.journal.sqlite.rows import (
     DELIVERY_COLUMNS,
     Row,
+    event_of_row,
     moment,
     moment_or_none,
     packed,
     plain,
     to_delivery,
-    to_event,
 )
+from relay.journal.sqlite.writer import BROKEN
 
 T = TypeVar("T")
 
@@ -116,11 +117,11 @@ class SqliteRecords:
 
         def ask(connection: apsw.Connection) -> Sequence[Event]:
             rows = connection.execute(
-                "SELECT json FROM events INDEXED BY events_unrouted"
+                "SELECT json, id, source, kind, received_at FROM events INDEXED BY events_unrouted"
                 " WHERE state = 'received' ORDER BY seq LIMIT ?",
                 (max(0, limit),),
             )
-            return [to_event(text) for (text,) in rows]
+            return [event_of_row(row) for row in rows]
 
         return await self._ask(ask)
 
@@ -247,7 +248,7 @@ class SqliteRecords:
         try:
             return await loop.run_in_executor(self._threads, self._answer, question)
         except RuntimeError as error:
-            raise JournalError("the journal is closed") from error
+            raise JournalClosedError("the journal is closed") from error
 
     def _answer(self, question: Callable[[apsw.Connection], T]) -> T:
         """Answer one question from one moment of the journal."""
@@ -259,9 +260,11 @@ class SqliteRecords:
             finally:
                 connection.execute("ROLLBACK")
         except (apsw.BusyError, apsw.LockedError) as error:
-            raise JournalError("another program holds the journal") from error
-        except apsw.Error as error:
+            raise JournalBusyError("another program holds the journal") from error
+        except BROKEN as error:
             raise JournalBrokenError(f"the journal cannot be read: {error}") from error
+        except apsw.Error as error:
+            raise JournalError(f"the journal has no answer: {error}") from error
         finally:
             self._free.put(connection)
 
@@ -330,4 +333,10 @@ def _status(connection: apsw.Connection, now: datetime) -> Status:
         deliveries={state.value: 0 for state in State} | counted["deliveries"],
         last_event_at=moment_or_none(last),
         refused_webhooks=refused,
+        unrouted_since=moment_or_none(
+            connection.execute(
+                "SELECT received_at FROM events INDEXED BY events_unrouted"
+                " WHERE state = 'received' ORDER BY seq LIMIT 1"
+            ).get
+        ),
     )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from relay.deliveries import Cause, Delivery, Proof, State
-from relay.events import Event
+from relay.events import Direction, Event, Severity, Source, Topic
 from relay.journal.sqlite.completion import event_of, shape_of
 
 Value = str | int | float | bytes | None
@@ -33,7 +33,7 @@ DELIVERY_FIELDS = (
     "critical",
     "state",
     "proof",
-    "degraded",
+    "fault",
     "ambiguous",
     "recipients",
     "refused",
@@ -101,7 +101,7 @@ def delivery_row(delivery: Delivery) -> Row:
         "critical": int(delivery.critical),
         "state": delivery.state.value,
         "proof": delivery.proof.value if delivery.proof else None,
-        "degraded": int(delivery.degraded),
+        "fault": plain_or_none(delivery.fault),
         "ambiguous": int(delivery.ambiguous),
         "recipients": packed(delivery.recipients),
         "refused": packed(dict(delivery.refused)),
@@ -133,7 +133,7 @@ def to_delivery(values: tuple[Any, ...]) -> Delivery:
         critical=bool(row["critical"]),
         state=State(row["state"]),
         proof=Proof(row["proof"]) if row["proof"] else None,
-        degraded=bool(row["degraded"]),
+        fault=row["fault"],
         ambiguous=bool(row["ambiguous"]),
         recipients=tuple(json.loads(row["recipients"])),
         refused=json.loads(row["refused"]),
@@ -146,6 +146,23 @@ def to_delivery(values: tuple[Any, ...]) -> Delivery:
     )
 
 
-def to_event(text: str) -> Event:
-    """The event whose JSON stands in the journal, completed if it was routed."""
-    return event_of(shape_of(text))
+def event_of_row(row: tuple[Any, ...]) -> Event:
+    """The event of a row `(json, id, source, kind, received_at)`, completed if it was routed.
+
+    Where its JSON cannot be read, the columns say that there is one: it must not stop the others.
+    """
+    text, event_id, source, kind, received_at = row
+    try:
+        return event_of(shape_of(text))
+    except Exception:
+        return Event(
+            id=event_id,
+            source=Source(source),
+            kind=kind,
+            detail=None,
+            topic=Topic.OTHER,
+            severity=Severity.WARNING,
+            direction=Direction.NEUTRAL,
+            title="Event that cannot be read any more",
+            received_at=moment(received_at),
+        )

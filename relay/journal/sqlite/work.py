@@ -22,13 +22,13 @@ from relay.journal.sqlite.rows import (
     DELIVERY_COLUMNS,
     DELIVERY_FIELDS,
     delivery_row,
+    event_of_row,
     folded,
     micros,
     packed,
     plain,
     plain_or_none,
     to_delivery,
-    to_event,
 )
 from relay.journal.sqlite.twins import Twin
 
@@ -47,13 +47,13 @@ _INSERT = (
     " ON CONFLICT (id) DO NOTHING"
 )
 _NEXT = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq, e.json"  # noqa: S608
+    f"SELECT {DELIVERY_COLUMNS}, d.seq, e.json, e.id, e.source, e.kind, e.received_at"  # noqa: S608
     " FROM deliveries AS d INDEXED BY pending_by_lane JOIN events AS e ON e.id = d.event_id"
     " WHERE d.state = 'pending' AND d.target = ? AND d.turn = ? AND d.due_at <= ?"
     " ORDER BY d.due_at, d.seq LIMIT 1"
 )
 _OLDEST = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq, e.json"  # noqa: S608
+    f"SELECT {DELIVERY_COLUMNS}, d.seq, e.json, e.id, e.source, e.kind, e.received_at"  # noqa: S608
     " FROM deliveries AS d INDEXED BY pending_by_age JOIN events AS e ON e.id = d.event_id"
     " WHERE d.state = 'pending' AND d.target = ? ORDER BY d.seq LIMIT 1"
 )
@@ -181,13 +181,13 @@ def claim(
         row = _oldest(connection, target) if head else _next(connection, target, now)
     if row is None:
         return None
-    *values, seq, event = row
+    *values, seq = row[:-5]
     claimed = deliveries.claim(to_delivery(tuple(values)))
     connection.execute(
         "UPDATE deliveries SET state = ?, claim = ? WHERE seq = ?",
         (claimed.state.value, claimed.claim, seq),
     )
-    return claimed, to_event(event)
+    return claimed, event_of_row(row[-5:])
 
 
 def probe(connection: apsw.Connection, target: str, *, now: datetime) -> bool:

@@ -23,6 +23,7 @@ import apsw
 
 from relay.errors import (
     JournalBrokenError,
+    JournalBusyError,
     JournalClosedError,
     JournalError,
     JournalFullError,
@@ -41,7 +42,7 @@ INSISTENT_PAGES = 16_000
 INSISTENT_MS = 250
 """How long it waits for them, once for each further 64 MB: nothing is recorded meanwhile."""
 
-_BROKEN = (
+BROKEN = (
     apsw.IOError,
     apsw.CorruptError,
     apsw.NotADBError,
@@ -205,7 +206,7 @@ class Writer:
         try:
             result = job.verb(self._connection)
         except Exception as error:
-            failed = isinstance(error, _BROKEN) and not self._is_full(error)
+            failed = isinstance(error, BROKEN) and not self._is_full(error)
             if failed or not self._connection.in_transaction:
                 raise
             result = _Failed(self._fault(error) if isinstance(error, apsw.Error) else error)
@@ -225,10 +226,10 @@ class Writer:
             return self._broken
         if self._is_full(error):
             return JournalFullError("there is no room left for the journal")
-        if isinstance(error, _BROKEN):
+        if isinstance(error, BROKEN):
             return self._break(error)
         if isinstance(error, apsw.BusyError | apsw.LockedError):
-            return JournalError("another program holds the journal")
+            return JournalBusyError("another program holds the journal")
         return JournalError(f"the journal refused a change: {error}")
 
     def _is_full(self, error: Exception) -> bool:
