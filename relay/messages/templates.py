@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 from jinja2.environment import Template
+from jinja2.runtime import Context as JinjaContext
 
 from relay.errors import ConfigError, Fault, RenderError
 from relay.events import Event
@@ -228,21 +229,24 @@ def _alone(labels: Mapping[str, tuple[str, Label]], folder: str) -> list[Fault]:
 def _rendered(template: Compiled, event: Event, context: Context) -> tuple[Any, Rendering]:
     """What a template makes of an event, in its form, and what the run came across."""
     form: Form = template.form
-    rendering = form.rendering(context.voice(event), strict=context.strict)
+    voice = context.voice(event)
     rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
+    runnable = template.template
+    scope = runnable.new_context({"event": facts(event, voice.language), "rule": rule})
+    # Its time begins here: what it was compiled from and what it is given are not its own work.
+    rendering = form.rendering(voice, strict=context.strict)
     token = RENDERING.set(rendering)
     try:
-        text = _run(template.template, rendering, event, rule)
+        text = _run(runnable, rendering, scope)
     finally:
         RENDERING.reset(token)
     return form.finish(text, rendering.values), rendering
 
 
-def _run(template: Template, rendering: Rendering, event: Event, rule: str | Missing) -> str:
+def _run(template: Template, rendering: Rendering, scope: JinjaContext) -> str:
     """The marked text that a template writes."""
     parts: list[str] = []
     room = 0
-    scope = template.new_context({"event": facts(event, rendering.voice.language), "rule": rule})
     for part in template.root_render_func(scope):
         room += len(part)
         if room > MOST_OUTPUT:
