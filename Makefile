@@ -2,16 +2,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: help run test lint lock docs bench torture clean
+.PHONY: help run test test-all lint lock docs bench torture clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
 
 run: $(BIN)/.runtime ## Set up, then show sample events becoming messages (sandbox: nothing is sent)
 	@$(BIN)/relay demo
 
-test: $(BIN)/.dev ## Set up, then run the tests
-	$(BIN)/pytest -n auto
+test: $(BIN)/.dev ## Set up, then run the tests: the same everywhere, about 3 minutes on two cores
+	@echo "Running the tests: about 3 minutes on two idle cores."
+	$(BIN)/pytest -n auto -m "not slow"
+
+test-all: $(BIN)/.dev ## All tests, also the slow ones; random cases and rounds: about 10 minutes
+	@echo "Running all tests, with random cases: about 10 minutes on two idle cores."
+	RELAY_KILL_ROUNDS=$${RELAY_KILL_ROUNDS:-20} RELAY_POWER_SEEDS=$${RELAY_POWER_SEEDS:-100} \
+	RELAY_MODEL_HISTORIES=$${RELAY_MODEL_HISTORIES:-60} \
+	  $(BIN)/pytest -n auto --hypothesis-profile=random tests tests/torture/rounds.py
 
 lint: $(BIN)/.dev ## Linters, types and the import contract
 	$(BIN)/ruff check .

@@ -14,8 +14,7 @@ from typing import Any
 import aiohttp
 
 from relay.app import App
-
-PATIENCE = 10.0
+from tests.needs import PATIENCE
 
 
 class Client:

@@ -22,7 +22,8 @@ from relay.sources.reading import read
 from tests.client import partner
 from tests.fakes.slack import FakeSlack
 from tests.judge import ALL, Finding, Judge, Ledgers
-from tests.relay_process import PATIENCE, TOKEN, RelayProcess
+from tests.needs import PATIENCE
+from tests.relay_process import TOKEN, RelayProcess
 
 RULES = """\
 version: 1

@@ -12,11 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.needs import require
+from tests.needs import PATIENCE, require
 
 HERE = Path(__file__).parent / "language_server"
 SERVER = HERE / "node_modules" / "yaml-language-server" / "bin" / "yaml-language-server"
-PATIENCE = 30.0
 SETTINGS = {
     "yaml": {
         "validate": True,

@@ -34,6 +34,7 @@ from relay.errors import IllegalMoveError, JournalError
 from relay.events import Client, Direction, Event, Severity, Source, Topic, event_id, iso
 from relay.journal import Aim, Appended, EventState, Filter, Routing, Store, Trouble
 from relay.sources import Arrival, Reading, Unreadable
+from tests.needs import PATIENCE
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -782,7 +783,7 @@ class JournalSuite:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 found = await only(store, owed())
                 if found.claim == 1 and found.state is not State.CLAIMED:

@@ -1,10 +1,14 @@
-"""What a test needs of the machine, and what becomes of it where that is missing."""
+"""What a test needs: tools of the machine, patience, and as many examples as there is time for."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import settings
+
+PATIENCE = 60.0
+"""Seconds after which a test that waits is taken for hung; it judges no speed."""
 
 
 def require(why_not: str | None) -> None:
@@ -17,3 +21,8 @@ def require(why_not: str | None) -> None:
     if os.environ.get("RELAY_NO_SKIP") == "1":
         pytest.fail(f"cannot run, and RELAY_NO_SKIP forbids to leave it out: {why_not}")
     pytest.skip(why_not)
+
+
+def examples(count: int) -> settings:
+    """So many examples in `make test`, and as many times more as others have in `make test-all`."""
+    return settings(max_examples=count * settings.default.max_examples // 100)

@@ -6,8 +6,7 @@ import asyncio
 from types import TracebackType
 
 from relay.settings import Address
-
-PATIENCE = 20.0
+from tests.needs import PATIENCE
 
 
 class Raw:

@@ -15,9 +15,10 @@ from typing import Any
 
 import aiohttp
 
+from tests.needs import PATIENCE
+
 TOKEN = "webhook-token-of-the-tests"
 ADMIN = "admin-token-of-the-tests"
-PATIENCE = 20.0
 
 
 class RelayProcess:
@@ -228,7 +229,7 @@ async def run_relay(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         out, err = await process.communicate(stdin)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()

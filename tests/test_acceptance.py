@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.client import partner, waba
 from tests.fakes.slack import FakeSlack
 from tests.fakes.teams import FakeTeams
+from tests.needs import PATIENCE
 from tests.relay_process import RelayProcess
 
 TEMPLATES = {
@@ -145,7 +146,7 @@ async def test_kill_9_under_load_with_targets_down_loses_no_acknowledged_event(
 
     async with relay:
         senders = [asyncio.create_task(send()) for _ in range(8)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len(acknowledged) < 150:
                 await asyncio.sleep(0.005)
         await relay.kill()
@@ -158,7 +159,7 @@ async def test_kill_9_under_load_with_targets_down_loses_no_acknowledged_event(
             shown = [str(post.json) for post in (*slack.posts, *teams.posts)]
             return {name for name in acknowledged if any(name in text for text in shown)}
 
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while arrived() != acknowledged:
                 await asyncio.sleep(0.05)
         status = await relay.api("/api/status")

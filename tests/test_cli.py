@@ -177,12 +177,12 @@ async def test_lists_are_read_beside_a_running_relay_and_changes_go_through_it(
     folder: Path,
 ) -> None:
     async with FakeSlack() as slack:
-        slack.always(error("channel_not_found"))
+        slack.always(error("invalid_blocks"))
         rules = RULES.replace("xoxb-of-the-tests", f'x, api_url: "{slack.api_url}"')
         relay = RelayProcess(folder / "served", rules)
         async with relay:
             assert (await relay.post(partner(1)))[0] == 200
-            found = await relay.until(lambda all_: [d["state"] for d in all_] == ["parked"])
+            found = await relay.until(lambda all_: [d["state"] for d in all_] == ["dead"])
 
             async def run(*arguments: str) -> tuple[int, str, str]:
                 return await run_relay(*arguments, env=relay.env, cwd=relay.folder)
@@ -190,7 +190,7 @@ async def test_lists_are_read_beside_a_running_relay_and_changes_go_through_it(
             code, out, _ = await run("events", "--json")
             assert code == 0
             assert json.loads(out.splitlines()[0])["kind"] == "channel_live"
-            code, out, _ = await run("deliveries", "--state", "parked", "--json")
+            code, out, _ = await run("deliveries", "--state", "dead", "--json")
             assert json.loads(out)["id"] == found[0]["id"]
             code, out, _ = await run("events", "--kind", "payment")
             assert "no event matches; the last event came" in out

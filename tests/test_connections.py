@@ -17,6 +17,7 @@ from relay.web.bodies import Hands, read_body
 from relay.web.connections import Doors, GuardedRunner
 from tests.client import partner
 from tests.conftest import Start
+from tests.needs import PATIENCE
 from tests.raw import Raw, head
 
 Serve = Callable[..., Awaitable[Address]]
@@ -63,7 +64,6 @@ async def test_a_connection_that_says_nothing_is_closed(serve: Serve) -> None:
 async def test_a_head_that_drips_is_cut_at_its_deadline(serve: Serve) -> None:
     """Each byte starts no new deadline."""
     address = await serve(Doors(head_deadline=SOON))
-    began = asyncio.get_running_loop().time()
     async with Raw(address) as slow:
         answered = asyncio.create_task(slow.status())
         for byte in head(length=5):
@@ -71,9 +71,10 @@ async def test_a_head_that_drips_is_cut_at_its_deadline(serve: Serve) -> None:
                 break
             await slow.say(byte)
             await asyncio.wait([answered], timeout=SOON / 10)
+        else:
+            pytest.fail("it took the whole head, in ten times its deadline and more")
         # A byte that crosses the 408 on its way may cost it.
         assert await answered in (0, 408)
-    assert asyncio.get_running_loop().time() - began < SOON * 4
 
 
 async def test_a_body_that_drips_is_cut_at_its_deadline_with_408(serve: Serve) -> None:
@@ -123,7 +124,7 @@ async def test_a_sender_that_closes_its_side_while_it_waits_gets_its_answer(
     doors = Doors()
     async with Raw(await serve(doors, until=until)) as half:
         await half.say(head(length=2) + "{}")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while doors.idle or not len(doors):
                 await asyncio.sleep(0.001)
         half.writer.write_eof()
@@ -167,7 +168,7 @@ async def test_when_all_places_are_at_work_a_further_sender_gets_503(serve: Serv
     async with Raw(address) as one, Raw(address) as two:
         await one.say(head(length=50) + "{")
         await two.say(head(length=50) + "{")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while doors.idle:
                 await asyncio.sleep(0.001)
         async with Raw(address) as fourth:
@@ -182,7 +183,7 @@ async def test_closed_connections_are_forgotten(serve: Serve) -> None:
         async with Raw(address) as one:
             await one.say(head(length=2) + "{}")
             assert await one.status() == 200
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while len(doors):
             await asyncio.sleep(0.01)
     assert doors.idle == 0
@@ -294,7 +295,7 @@ async def test_a_reset_in_the_middle_of_a_body_stores_nothing_and_leaves_no_task
     for _ in range(50):
         async with Raw(client.app.addresses[0]) as sender:
             await sender.say(head(length=len(body)).encode() + body[:-3])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while len(asyncio.all_tasks()) > before + 1:
             await asyncio.sleep(0.01)
     assert (await client.api("/api/status"))[1]["events"]["received"] == 1

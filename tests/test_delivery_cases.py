@@ -24,6 +24,7 @@ from tests.fakes.http import DROP_AFTER, STALL, FakeHttp, Reply
 from tests.fakes.slack import error
 from tests.fakes.smtp import DROP
 from tests.fakes.teams import error as teams_error
+from tests.needs import PATIENCE
 from tests.world import CREATED, LIVE, READY, RULES, World, a_world
 
 THREE = "channel_running"
@@ -43,7 +44,7 @@ async def test_after_an_outage_everything_arrives_in_order_of_age(world: World) 
     port = port_of(world.slack)
     await world.slack.stop()
     names = [await world.happen() for _ in range(12)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while sum(bool(one["attempts"]) for one in await world.deliveries()) < 3:
             await asyncio.sleep(0.01)
     names += [await world.happen() for _ in range(3)]
@@ -59,7 +60,7 @@ async def test_after_an_outage_what_is_critical_goes_first(world: World) -> None
     await world.slack.stop()
     for _ in range(6):
         await world.happen()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while sum(bool(one["attempts"]) for one in await world.deliveries()) < 3:
             await asyncio.sleep(0.01)
     critical = await world.happen("account_violation")
@@ -262,7 +263,7 @@ async def test_a_target_out_of_order_parks_raises_one_alarm_elsewhere_and_recove
         await world.subjects(1)
     fault(world, False)
     await world.until({"delivered": 3})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(alarms := await world.deliveries("alarm")) < 2:
             await asyncio.sleep(0.01)
     ill = "oncall" if kind == THREE else "support"
@@ -384,7 +385,7 @@ async def test_odd_answers_reach_no_further_than_their_delivery(world: World) ->
         world.slack.behave(reply, key="#support")
         await world.happen()
         world.app.worker.hurry()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(world.slack.posts) < len(ODD):
             world.app.worker.hurry()
             await asyncio.sleep(0.01)

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.deliveries import Cause, Delivery, State, delivery_id
@@ -275,7 +275,6 @@ def in_memory() -> apsw.Connection:
     return connection
 
 
-@settings(deadline=None)
 @given(lessons=_lessons(), chance=st.randoms(use_true_random=False))
 def test_the_disk_joins_facts_as_memory_does(lessons: list[Any], chance: Any) -> None:
     connection = in_memory()

@@ -19,10 +19,11 @@ from tests.client import partner
 from tests.crashes import RULES, event_id_of, look
 from tests.fakes.slack import FakeSlack, Reply
 from tests.judge import Judge
+from tests.needs import PATIENCE
 from tests.odd_relay import PROGRAM
 from tests.order_proof import Proof, prove, require_strace, under_strace
 from tests.power_cuts import cut_power
-from tests.relay_process import PATIENCE, TOKEN, RelayProcess, run_relay
+from tests.relay_process import TOKEN, RelayProcess, run_relay
 
 ROOT = str(Path(__file__).parent.parent)
 SEEDS = 40
@@ -234,7 +235,7 @@ async def test_after_a_failed_sync_it_answers_503_and_ends_and_the_next_run_reco
                     acknowledged.add(event_id_of(partner(number)))
         except aiohttp.ClientError:
             pass
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await relay.process.wait() == 1
         assert statuses[:1] == [503] or not statuses
         assert set(statuses) <= {503}

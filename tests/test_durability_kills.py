@@ -15,10 +15,8 @@ from tests.crashes import RULES, Clients, event_id_of, kill_rounds, look
 from tests.fakes.http import STALL
 from tests.fakes.slack import FakeSlack
 from tests.judge import Judge
-from tests.relay_process import PATIENCE, RelayProcess, run_relay
-
-RESTART = 2.0
-"""Seconds of computing until it serves; on a machine with time for it, seconds."""
+from tests.needs import PATIENCE
+from tests.relay_process import RelayProcess, run_relay
 
 
 async def test_a_relay_killed_at_random_moments_keeps_every_promise(tmp_path: Path) -> None:
@@ -27,7 +25,7 @@ async def test_a_relay_killed_at_random_moments_keeps_every_promise(tmp_path: Pa
     assert report.findings == []
     assert report.damaged == 0
     assert report.acknowledged > 50
-    assert max(report.cpu) < RESTART
+    assert max(report.cpu) < 2 * report.cpu[0], "after a kill it computes more than at first"
 
 
 KEPT = frozenset(Failpoint) - {Failpoint.AFTER_READ, Failpoint.BEFORE_COMMIT}
@@ -118,5 +116,5 @@ async def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
             relay.process.terminate()
             await relay.said("relay is stopping")
             relay.process.terminate()
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(PATIENCE):
                 assert await relay.process.wait() == 1

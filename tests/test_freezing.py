@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from relay.journal import Filter
 from relay.messages.templates import Templates
 from tests.client import Client, partner
 from tests.conftest import Start
+from tests.needs import PATIENCE
 from tests.world import World, a_world
 
 HEAD = "# {{ event.title }}\n\n"
@@ -92,10 +92,8 @@ async def message(client: Client) -> str:
 
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
 def test_what_could_freeze_at_once_is_refused_when_it_is_loaded(body: str) -> None:
-    began = time.monotonic()
     with pytest.raises(ConfigError):
         Templates.from_texts({"default.md.j2": HEAD + body})
-    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize("body", STOPPED.values(), ids=STOPPED)
@@ -105,9 +103,7 @@ async def test_what_takes_too_long_is_stopped_and_the_event_told_with_the_reason
     write(folder, body)
     client = await start()
     assert (await client.post(hostile(1)))[0] == 200
-    began = time.monotonic()
     text = await message(client)
-    assert time.monotonic() - began < 5
     assert "template default.md.j2 failed" in text
     assert "Number is live" in text
     assert "relay_template_faults_total 1.0" in (await client.get("/metrics"))[1]
@@ -144,22 +140,19 @@ async def test_a_missing_value_is_shown_and_counted(folder: Path, start: Start) 
     assert "relay_template_missing_values_total 1.0" in (await client.get("/metrics"))[1]
 
 
-async def test_webhooks_are_taken_at_once_while_templates_compute(
-    folder: Path, start: Start
-) -> None:
+async def test_webhooks_are_taken_while_templates_compute(folder: Path, start: Start) -> None:
     """The worst ones that are allowed, one after the other, on one lane."""
     write(folder, STOPPED["sorting"])
     client = await start()
-    times = []
-    for number in range(40):
-        began = time.monotonic()
+    assert (await client.post(hostile(0)))[0] == 200
+    async with asyncio.timeout(PATIENCE):
+        while not (await client.app.store.records.deliveries(Filter(state="claimed"))):
+            await asyncio.sleep(0)
+    for number in range(1, 9):
         assert (await client.post(hostile(number)))[0] == 200
-        times.append(time.monotonic() - began)
-        await asyncio.sleep(0.01)
-    busy = (await client.api("/api/deliveries"))[1]["deliveries"]
-    assert [one["state"] for one in busy if one["state"] != "delivered"]
-    # On the loop each of them would hold up every webhook behind it for half a second or more.
-    assert sorted(times)[len(times) // 2] < 0.25
+    states = [one["state"] for one in (await client.api("/api/deliveries"))[1]["deliveries"]]
+    # On the loop each would be written, for half a second or more, before the next was taken.
+    assert states.count("delivered") < len(states) / 2
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from tests.fakes.messages import HOSTILE, strings
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import FakeSmtp
 from tests.fakes.teams import FakeTeams
+from tests.needs import PATIENCE
 from tests.raw import Raw, head
 from tests.relay_process import TOKEN, RelayProcess
 
@@ -72,7 +73,7 @@ class Relay(RelayProcess):
             waiting: int = owed["pending"] + owed["claimed"] + status["events"]["unrouted"]
             return waiting
 
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while await left():
                 await asyncio.sleep(0.02)
 
@@ -268,7 +269,7 @@ async def told(relay: Relay, number: int, value: str) -> tuple[Any, Any, Any]:
     body = {"id": f"inject-{number}", "event": "channel_live", "data": data}
     text = json.dumps(body).encode()
     assert (await relay.post(text))[0] == 200
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (
             len(relay.slack.posts) == posts
             or len(relay.teams.posts) == cards

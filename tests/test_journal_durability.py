@@ -20,6 +20,7 @@ from relay.journal.sqlite.connection import Synchronous
 from relay.journal.sqlite.engine import open_engine, open_journal, open_records
 from relay.journal.sqlite.writer import LARGEST_GROUP
 from tests.journal_suite import NOW, claimed, owe, owed, reading, routed, settled
+from tests.needs import PATIENCE
 from tests.power_loss import Disk
 
 ROOT = Path(__file__).parent.parent
@@ -180,7 +181,7 @@ async def test_after_a_failed_sync_nothing_is_acknowledged_again(tmp_path: Path,
     assert {type(one) for one in results} == {JournalBrokenError}
     with pytest.raises(JournalBrokenError):
         await store.journal.append(reading("c"), now=NOW)
-    assert "sync" in await asyncio.wait_for(told, 5)
+    assert "sync" in await asyncio.wait_for(told, PATIENCE)
     assert not store.journal.can_store()
     await store.journal.close()
     assert await lost(tmp_path / "relay.db", acknowledged) == []
@@ -192,7 +193,7 @@ async def test_a_failed_sync_while_copying_the_wal_ends_it_too(tmp_path: Path, d
     acknowledged = await append(store, "a")
     disk.fault = "checkpoint"
     large = await store.journal.append(reading("b", title="x" * 6_000_000), now=NOW)
-    assert "sync" in await asyncio.wait_for(store.journal.broken(), 5)
+    assert "sync" in await asyncio.wait_for(store.journal.broken(), PATIENCE)
     await store.journal.close()
     assert await lost(tmp_path / "relay.db", [*acknowledged, large.events[0].id]) == []
 

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.channels import Outbound
@@ -75,7 +75,6 @@ def test_what_babel_does_not_know_is_no_code(word: str) -> None:
     assert canonical(word) is None
 
 
-@settings(deadline=None)  # Babel loads a language when it is first used
 @given(st.text(max_size=20))
 def test_no_text_breaks_the_reading_of_codes(text: str) -> None:
     code = canonical(text)
@@ -327,7 +326,6 @@ def test_templates_reach_all_of_it() -> None:
     )
 
 
-@settings(deadline=None)  # Babel loads a language when it is first used
 @given(
     st.text(max_size=20)
     | st.integers()
@@ -449,7 +447,6 @@ def test_a_value_is_cut_once_and_in_the_language() -> None:
     assert "y… (gekürzt um 500 Zeichen)" in message.text
 
 
-@settings(deadline=None)  # Babel loads a language when it is first used
 @given(st.text(max_size=30), st.sampled_from(["en", "de", "ar", "ja"]))
 def test_the_built_in_message_never_raises_in_any_language(text: str, language: str) -> None:
     event = an_event(title=text, kind=text, detail=text, phones=(text,), waba=text)

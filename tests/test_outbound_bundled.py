@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import samples
@@ -20,6 +20,7 @@ from relay.messages.templates import Templates
 from relay.sources import reading
 from tests.fakes.messages import HOSTILE
 from tests.message_cases import FOLDER, NOON, a_context
+from tests.needs import examples
 from tests.test_outbound_payloads import BOT, EVERY, FLOW, HOOK, MAIL, objects, payload, sound
 
 BUNDLED = Templates.load(FOLDER)
@@ -138,7 +139,7 @@ def test_hostile_values_are_text_and_nothing_else(name: str, text: str) -> None:
     is_safe(EVENTS[name], TEXTS[text])
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.sampled_from(sorted(EVENTS)), ANY, st.sampled_from(["en", "de"]))
 def test_any_value_is_text_and_nothing_else(name: str, text: str, language: str) -> None:
     is_safe(EVENTS[name], text, language)

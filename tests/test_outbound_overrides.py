@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.errors import UnsendableError
 from tests.fakes.messages import message
+from tests.needs import examples
 from tests.test_outbound_payloads import BOT, FLOW, HOOK, MAIL, objects, payload, sound
 
 FOOT = "2 Mar 2026, 11:00 CET · rule Quality drops · 1a2b3c4d"
@@ -363,7 +364,7 @@ def test_mail_override_may_have_small_images_of_its_own() -> None:
     assert image in sent(MAIL, f"<p>x{image}</p>")["html"]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(JSON)
 def test_any_json_is_sent_soundly_or_refused(native: Any) -> None:
     for to in (BOT, FLOW):
@@ -377,7 +378,7 @@ def test_any_json_is_sent_soundly_or_refused(native: Any) -> None:
                 sound(to, shape)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.sampled_from(
     ["<", ">", "<p>", "</p>", "<!--", "-->", "<body>", "</body>", "</html>", "<style>", "</style>",
      "<title>", "x", '"', "'", "<p style='", "<![CDATA[", "]]>", "<?", "&", "<textarea>", "</",

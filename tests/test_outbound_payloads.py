@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft6Validator
 from slack_sdk.models.blocks import Block as SlackBlock
@@ -36,6 +36,7 @@ from tests.fakes.messages import (
     skeleton,
     strings,
 )
+from tests.needs import examples
 
 CHANNELS = open_channels(LOOPBACK)
 BOT = destination("slack", {"channel": "#a"}, {"token": "xoxb-1"})
@@ -140,7 +141,7 @@ def test_hostile_text_makes_a_sound_payload(name: str, to: Any, plain: bool) -> 
     sound(to, payload(to, everything(HOSTILE[name]), plain=plain))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(ANY.filter(lambda text: text.strip()))
 def test_structure_does_not_depend_on_values(value: str) -> None:
     """No value makes or removes an element, a style, a tag, an attribute or a header."""

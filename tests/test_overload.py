@@ -24,6 +24,7 @@ from relay.worker.inbox import MOST_BYTES, MOST_IN_MEMORY, Inbox
 from tests.client import partner, waba
 from tests.conftest import RULES, Start
 from tests.journal_suite import event, reading
+from tests.needs import PATIENCE
 from tests.raw import Raw, head
 from tests.relay_process import TOKEN, RelayProcess
 
@@ -50,38 +51,30 @@ def address(relay: RelayProcess) -> Address:
     return Address("127.0.0.1", int(relay.url.rpartition(":")[2]))
 
 
-async def flood(relay: RelayProcess, count: int, seconds: float) -> tuple[list[float], list[int]]:
-    """So many senders, each as fast as it can; the times of the 200s, and all answers."""
-    times: list[float] = []
-    statuses: list[int] = []
-    ends = time.monotonic() + seconds
+async def flood(relay: RelayProcess, senders: int, each: int) -> list[int]:
+    """All answers to so many senders, each as fast as it can, so many times."""
 
-    async def send() -> None:
-        while time.monotonic() < ends:
-            body = {"event": "APPROVED", "n": next(NUMBERS)}
-            began = time.monotonic()
-            status, _ = await relay.post(waba("message_template_status_update", body))
-            statuses.append(status)
-            if status == 200:
-                times.append(time.monotonic() - began)
+    async def send() -> list[int]:
+        bodies = ({"event": "APPROVED", "n": next(NUMBERS)} for _ in range(each))
+        posts = (waba("message_template_status_update", body) for body in bodies)
+        return [(await relay.post(post))[0] for post in posts]
 
-    await asyncio.gather(*(send() for _ in range(count)))
-    return sorted(times), statuses
+    answers = await asyncio.gather(*(send() for _ in range(senders)))
+    return [status for one in answers for status in one]
 
 
-async def test_a_flood_is_answered_with_200_or_503_soon_and_every_200_is_kept(
+async def test_a_flood_is_answered_with_200_or_503_and_every_200_is_kept(
     relay: RelayProcess,
 ) -> None:
-    await flood(relay, 10, 0.5)
+    await flood(relay, 10, 20)
     before = resident(relay)
     kept = (await relay.api("/api/status"))["events"]["received"]
-    times, statuses = await flood(relay, 100, 2)
+    statuses = await flood(relay, 100, 8)
     assert set(statuses) <= {200, 503}
-    assert times[int(len(times) * 0.99)] < 1
     assert resident(relay) - before < 100_000_000
     status = await relay.api("/api/status")
-    assert status["events"]["received"] == kept + len(times)
-    async with asyncio.timeout(20):
+    assert status["events"]["received"] == kept + statuses.count(200)
+    async with asyncio.timeout(PATIENCE):
         while (await relay.api("/api/status"))["events"]["unrouted"]:
             await asyncio.sleep(0.05)
 
@@ -96,19 +89,15 @@ async def test_idle_and_slow_senders_hurt_no_real_one_and_are_cut_off(
             idle += await asyncio.gather(
                 *(stack.enter_async_context(Raw(address(relay))) for _ in range(n, n + 250))
             )
-        opened = time.monotonic()
         slow = [await stack.enter_async_context(Raw(address(relay))) for _ in range(SLOW)]
         drips = [asyncio.create_task(drip(one, n)) for n, one in enumerate(slow)]
-        times, statuses = await flood(relay, 10, 2)
-        assert set(statuses) == {200}
-        assert times[int(len(times) * 0.99)] < 1
+        assert set(await flood(relay, 10, 20)) == {200}
         assert resident(relay) - before < 150_000_000
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while any(one.is_open for one in idle):
                 await asyncio.sleep(0.1)
         answers = await asyncio.gather(*drips)
         assert set(answers) <= {408, 0}
-        assert 9 < time.monotonic() - opened < 18
     assert (await relay.post(partner(1)))[0] == 200
 
 
@@ -133,16 +122,14 @@ async def drip(sender: Raw, number: int) -> int:
 async def test_a_loop_that_was_held_up_shows_and_loses_nothing(start: Start) -> None:
     client = await start()
     await client.post(partner(1))
-    blocked = asyncio.get_running_loop().time()
     time.sleep(0.8)  # noqa: ASYNC251  the fault that is tested
-    assert asyncio.get_running_loop().time() - blocked >= 0.8
     assert (await client.post(partner(2)))[0] == 200
 
     async def lag() -> float:
         lines = (await client.get("/metrics"))[1].splitlines()
         return float(next(one for one in lines if one.startswith("relay_loop_lag")).split()[1])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while await lag() < 0.2:
             await asyncio.sleep(0.05)
     assert {one["state"] for one in await client.settled()} == {"delivered"}
@@ -168,11 +155,9 @@ async def test_a_hundred_thousand_waiting_deliveries_are_no_burden_at_start(fold
     await store.journal.close()
     multiply(folder / "relay.db", 100_000)
     before = own_memory()
-    began = time.monotonic()
     app = await App.start(settings)
     try:
-        assert time.monotonic() - began < 5
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len(await app.store.records.deliveries(Filter(state="delivered"))) < 5:
                 await asyncio.sleep(0.02)
         sent = await app.store.records.deliveries(Filter(state="delivered"))

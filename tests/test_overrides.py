@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -29,6 +29,7 @@ from relay.messages.marks import clean, mark
 from relay.messages.templates import Templates
 from relay.pipeline import Plan, compose, explain, owe, written
 from tests.message_cases import BERLIN, NOON, a_context, an_event
+from tests.needs import examples
 
 KIND = "phone_number_quality_update"
 SUFFIX = {"slack": ".slack.json.j2", "teams": ".teams.json.j2", "email": ".email.html.j2"}
@@ -443,7 +444,7 @@ def shape(value: Any) -> Any:
     return value
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(60)
 @given(HOSTILE)
 def test_hostile_values_change_nothing_of_the_structure_of_json(text: str) -> None:
     for channel in ("slack", "teams"):
@@ -469,7 +470,7 @@ def texts(tree: Any) -> Iterator[str]:
 _ESCAPED = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(HOSTILE)
 def test_hostile_values_are_text_to_slack(text: str) -> None:
     tree = native("slack", SLACK, hostile(text))
@@ -488,7 +489,7 @@ def test_hostile_values_are_text_to_slack(text: str) -> None:
     assert re.fullmatch(r"[!-~]*", link["url"])
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(HOSTILE)
 def test_hostile_values_are_text_to_the_markdown_of_cards(text: str) -> None:
     tree = native(
@@ -555,7 +556,7 @@ class Page(HTMLParser):
         self.words += data
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(HOSTILE)
 def test_hostile_values_are_text_to_html(text: str) -> None:
     page = Page(native("email", EMAIL, hostile(text)))

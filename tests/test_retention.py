@@ -23,6 +23,7 @@ from relay.settings import parse_retention
 from relay.sources import Reading, Unreadable
 from relay.worker import upkeep
 from tests.journal_suite import DAY, NOW, claimed, event, owe, owed, reading, settled
+from tests.needs import PATIENCE, examples
 
 KEEP = 90 * DAY
 LATER = NOW + KEEP + DAY
@@ -300,11 +301,7 @@ histories = st.lists(
 
 
 @given(history=histories, keep=st.integers(14, 30), passes=st.lists(st.integers(0, 30), max_size=4))
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_happened_the_balance_holds_and_nothing_unfinished_goes(
     tmp_path_factory: pytest.TempPathFactory,
     history: list[tuple[str, int]],
@@ -344,7 +341,7 @@ async def test_whatever_happened_the_balance_holds_and_nothing_unfinished_goes(
 async def test_the_relay_prunes_when_it_starts(store: Store):
     await delivered(store, "a")
     running = asyncio.create_task(upkeep.run(store.journal, keep=KEEP, clock=lambda: LATER))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await store.records.events(Filter()):
             await asyncio.sleep(0.01)
     running.cancel()
@@ -363,7 +360,7 @@ async def test_a_clock_that_jumps_removes_nothing(store: Store):
         return NOW if asked == 1 else NOW + 3650 * DAY if asked == 2 else NOW
 
     running = asyncio.create_task(upkeep.run(store.journal, keep=KEEP, clock=clock, every=0.01))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await twice.wait()
     running.cancel()
     assert len(await store.records.events(Filter())) == 1

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.events import Client, Direction, Event, Severity, Source, Topic
@@ -29,6 +29,7 @@ from relay.rules import (
     text_matcher,
 )
 from relay.rules.conditions import Facts
+from tests.needs import examples
 
 EVENT = Event(
     id="e1",
@@ -360,7 +361,7 @@ def judged(rules: tuple[Rule, ...], event: Event) -> Mapping[str, Rule]:
     return matched
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(rules=rule_lists, default=st.lists(names, max_size=2), event=events)
 def test_match_explain_and_a_plain_reading_of_all_rules_agree(
     rules: tuple[Rule, ...], default: list[str], event: Event

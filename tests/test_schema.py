@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
@@ -31,6 +31,7 @@ from relay.errors import ConfigError
 from relay.events import Topic
 from relay.events.catalogue import KINDS
 from relay.rules import KEYS as CONDITIONS
+from tests.needs import examples
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT / "tests" / "rules"
@@ -298,14 +299,13 @@ def test_a_word_that_the_loader_takes_no_editor_refuses(key: str) -> None:
     assert [text for text in texts if faults(text) and not errors(text)] == []
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(when=_WHEN, plain=st.booleans())
 def test_conditions_that_the_loader_takes_no_editor_refuses(when: Any, plain: bool) -> None:
     text = with_rule(plain, when=when)
     assert errors(text) or not faults(text)
 
 
-@settings(deadline=None)
 @given(
     key=st.sampled_from(["stop", "always", "template", "name", "send_to"]),
     value=_WORD | st.sampled_from(["none", "NONE", "a", "false", "x.md.j2", "../x"]),

@@ -30,6 +30,7 @@ from tests.fakes.http import DROP_AFTER, DROP_BEFORE, FakeHttp, Post, Reply
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import DROP, FakeSmtp
 from tests.fakes.teams import FakeTeams
+from tests.needs import PATIENCE
 from tests.relay_process import RelayProcess, run_relay
 
 SECRETS = {
@@ -142,7 +143,7 @@ async def test_no_secret_shows_on_any_error_path_of_any_target(
         shown = []
         for number in range(16):
             assert (await relay.post(partner(number)))[0] == 200
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while (await relay.api("/api/status"))["events"]["unrouted"]:
                     await asyncio.sleep(0.01)
             await relay.api("/api/deliveries/retry", method="POST", body={"state": "parked"})

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import samples
@@ -23,6 +23,7 @@ from relay.messages.templates import Templates
 from relay.phones import display
 from relay.sources import reading
 from tests.message_cases import FOLDER, NOON, a_context, all_inlines, an_event, shape
+from tests.needs import examples
 
 BUNDLED = Templates.load(FOLDER)
 LANGUAGES = ("en", "de")
@@ -604,7 +605,7 @@ def with_text(event: Event, text: str) -> Event:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.sampled_from(EVENTS), HOSTILE, st.sampled_from(LANGUAGES))
 def test_hostile_text_in_every_field_of_every_sample_is_text_and_nothing_else(
     event: Event, text: str, language: str
@@ -660,7 +661,7 @@ INNER = (
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     st.sampled_from(BUNDLED.names),
     st.sampled_from([*KINDS, "brand_new"]),

@@ -17,6 +17,7 @@ from tests.client import Client, partner
 from tests.fakes.http import DROP_AFTER, STALL, Reply
 from tests.fakes.slack import FakeSlack, error
 from tests.fakes.smtp import FakeSmtp
+from tests.needs import PATIENCE
 
 QUICK = Tempo(first_probe=0.05, longest_probe=0.2, watch=0.05, grace=0.5)
 
@@ -94,7 +95,7 @@ class World:
 
     async def until(self, states: dict[str, int], cause: str = "rule") -> list[dict[str, Any]]:
         """Wait until so many deliveries are in each state."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 found = await self.deliveries(cause)
                 counts: dict[str, int] = {}
@@ -106,7 +107,7 @@ class World:
 
     async def alarms(self, count: int) -> list[str]:
         """The subjects of so many mails to the person on call."""
-        await self.smtp.wait_for(count, timeout=10)
+        await self.smtp.wait_for(count)
         return [str(mail.message["Subject"]) for mail in self.smtp.mails]
 
 
@@ -187,7 +188,7 @@ async def test_a_stalled_target_delays_nobody_else(world: World) -> None:
     await world.happen("channel_live")
     for _ in range(10):
         await world.happen("channel_created")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while sum(post.key == "#sales" for post in world.slack.posts) < 10:
             await asyncio.sleep(0.01)
     found = await world.deliveries()

@@ -10,9 +10,7 @@ import selectors
 from collections.abc import Callable, Mapping
 from typing import Any
 
-PATIENCE = 10.0
-"""Real seconds that a thread may take; then the test says so instead of hanging."""
-
+from tests.needs import PATIENCE
 
 TICK = 1e-7
 """Seconds that a turn of the loop takes, so that a wait shorter than a float can tell ends."""

@@ -18,11 +18,11 @@ from tests.client import Client, partner
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import FakeSmtp
 from tests.fakes.teams import FakeTeams
+from tests.needs import PATIENCE
 
 QUICK = Tempo(first_probe=0.05, longest_probe=0.2, watch=0.05, grace=0.5)
 TOKEN = "xoxb-the-token-of-this-world"
 PASSWORD = "the-password-of-this-world"
-PATIENCE = 15.0
 
 RULES = """\
 version: 1

@@ -13,6 +13,8 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
+from tests.needs import PATIENCE
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -81,7 +83,7 @@ class FakeHttp(ABC):
         else:
             self._always[key] = reply
 
-    async def wait_for(self, count: int, timeout: float = 5.0) -> list[Post]:  # noqa: ASYNC109
+    async def wait_for(self, count: int, timeout: float = PATIENCE) -> list[Post]:  # noqa: ASYNC109
         """The posts, once there are so many."""
         async with asyncio.timeout(timeout), self._changed:
             await self._changed.wait_for(lambda: len(self.posts) >= count)

@@ -23,9 +23,10 @@ from relay.messages import (
     Quote,
     Text,
 )
+from tests.needs import PATIENCE
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-LOOPBACK = Outbound(allow_private=True, timeout=5.0)
+LOOPBACK = Outbound(allow_private=True, timeout=PATIENCE)
 HASTY = Outbound(allow_private=True, timeout=0.3)
 
 HOSTILE = {

@@ -12,6 +12,8 @@ from email.message import EmailMessage
 from email.policy import default
 from typing import Self, cast
 
+from tests.needs import PATIENCE
+
 DROP = "drop"
 """As a reply: close the connection instead."""
 STALL = "stall"
@@ -84,7 +86,7 @@ class FakeSmtp:
         else:
             self._always[command, to] = reply
 
-    async def wait_for(self, count: int, timeout: float = 5.0) -> list[Mail]:  # noqa: ASYNC109
+    async def wait_for(self, count: int, timeout: float = PATIENCE) -> list[Mail]:  # noqa: ASYNC109
         """The mails, once there are so many."""
         async with asyncio.timeout(timeout), self._changed:
             await self._changed.wait_for(lambda: len(self.mails) >= count)

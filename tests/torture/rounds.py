@@ -22,7 +22,7 @@ HISTORIES = size("RELAY_MODEL_HISTORIES", 300)
 
 
 async def test_kill_rounds(tmp_path: Path) -> None:
-    """A1: no promise broken in any round, and every restart in less than two seconds."""
+    """A1: no promise broken in any round."""
     seed = random.SystemRandom().randrange(2**32)
     print(f"\n{KILLS} kill rounds, seed {seed}")
     report = await kill_rounds(tmp_path, rounds=KILLS, clients=20, seed=seed)
@@ -35,7 +35,6 @@ async def test_kill_rounds(tmp_path: Path) -> None:
     )
     assert report.findings == []
     assert report.damaged == 0
-    assert restart < 2
 
 
 async def test_power_losses(tmp_path: Path) -> None:
