@@ -184,6 +184,13 @@ def outcome_word(outcome: Outcome) -> str:
     return _WORDS[type(outcome)]
 
 
+def took(outcome: Outcome) -> bool:
+    """Whether the target took something, so that it works."""
+    return isinstance(outcome, Sent) or (
+        isinstance(outcome, PartlyRefused) and bool(outcome.reference)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One event owed to one target."""
@@ -268,6 +275,20 @@ def retry(delivery: Delivery, now: datetime) -> Delivery:
         refused={},
         reason=None,
     )
+
+
+def readdressed(delivery: Delivery, recipients: tuple[str, ...]) -> Delivery:
+    """The delivery as it is owed to these recipients, which its destination has now.
+
+    While nobody has it, all of them are owed it but those who refused it for good; then those of
+    them that still were, or all of them where none of those is left: better twice than never.
+    """
+    if delivery.recipients == recipients:
+        return delivery
+    refused = {who: why for who, why in delivery.refused.items() if who in recipients}
+    owed = delivery.recipients if delivery.reference else recipients
+    left = tuple(who for who in owed if who in recipients and who not in refused)
+    return replace(delivery, recipients=left or recipients, refused=refused)
 
 
 def discard(delivery: Delivery, reason: str) -> Delivery:

@@ -20,14 +20,14 @@ from relay.deliveries import (
     Lost,
     Outcome,
     OutOfOrder,
-    PartlyRefused,
     Proof,
     Refused,
     Scope,
-    Sent,
     State,
     outcome_word,
+    readdressed,
     settle,
+    took,
 )
 from relay.errors import (
     JournalBrokenError,
@@ -84,6 +84,7 @@ async def deliver(
     if destination is None or destination.target != delivery.target:
         gone = Interrupted(written=False, reason="its destination was edited")
         return await settle_unsent(delivery, gone, journal, now=clock())
+    delivery = readdressed(delivery, destination.recipients)
     channel = channels[delivery.channel]
     now = clock()
     moved_before = moved()
@@ -220,6 +221,6 @@ def _trouble(
 
 def _cured(delivery: Delivery, outcome: Outcome) -> tuple[str, ...]:
     """A target that took a message works, and so does its account."""
-    if isinstance(outcome, Sent | PartlyRefused):
+    if took(outcome):
         return (delivery.target, delivery.account)
     return ()

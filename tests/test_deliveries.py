@@ -281,6 +281,33 @@ def test_partly_refused_mail_is_owed_to_the_rest_and_dead_at_the_end():
     assert (again.recipients, again.refused) == (("b@x.de",), {})
 
 
+@pytest.mark.parametrize(
+    ("owed", "refused", "taken", "now", "then"),
+    [
+        ("a b", "", False, "a b", "a b"),
+        ("a b", "", False, "c", "c"),
+        ("b", "a", False, "a b", "b"),
+        ("b", "a", False, "c b", "c b"),
+        ("b", "a", True, "a b c", "b"),
+        ("b", "", True, "a c", "a c"),
+        ("", "", False, "", ""),
+    ],
+)
+def test_a_mail_follows_the_addresses_of_its_destination(
+    owed: str, refused: str, taken: bool, now: str, then: str
+):
+    """Who has it is not sent it again while anybody is left who has not."""
+    before = replace(
+        EXAMPLE,
+        recipients=tuple(owed.split()),
+        refused=dict.fromkeys(refused.split(), "550"),
+        reference={"Message-ID": "<x>"} if taken else {},
+    )
+    after = deliveries.readdressed(before, tuple(now.split()))
+    assert after.recipients == tuple(then.split())
+    assert set(after.refused) == set(refused.split()) & set(now.split())
+
+
 def test_the_third_loss_is_the_end():
     one = EXAMPLE
     states = []

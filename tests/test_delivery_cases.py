@@ -28,11 +28,30 @@ from tests.needs import PATIENCE
 from tests.world import CREATED, LIVE, READY, RULES, World, a_world
 
 THREE = "channel_running"
+CLIENT = "client_created"
+SMTP_SAYS = {
+    "helo": "504 5.5.2 <3f9c0d12ab34>: Helo command rejected: need fully-qualified hostname",
+    "relaying": "554 5.7.1 <ops@example.com>: Relay access denied",
+    "client": "554 5.7.1 <unknown[192.0.2.7]>: Client host rejected: Access denied",
+    "sender": "553 5.7.1 <relay@example.com>: Sender address rejected: not owned by user relay",
+    "login": "550 5.7.1 Authentication required",
+}
+"""What mail servers say at RCPT about whoever sends."""
+MAILS = RULES.replace("[support, oncall]", "support").replace(
+    "default:", "  - {name: Client, when: {event: client_created}, send_to: oncall}\ndefault:"
+)
+"""Mail of two destinations; alarms go by Slack alone."""
 
 
 @pytest.fixture
 async def world(folder: Path) -> AsyncIterator[World]:
     async with a_world(folder) as made:
+        yield made
+
+
+@pytest.fixture
+async def mails(folder: Path) -> AsyncIterator[World]:
+    async with a_world(folder, MAILS) as made:
         yield made
 
 
@@ -355,6 +374,50 @@ async def test_three_recipients_three_fates_through_the_whole_path(world: World)
     assert found[0]["refused"].keys() == {"b@example.com"}
     assert found[0]["recipients"] == []
     assert [one["outcome"] for one in found[0]["attempts"]] == ["partly_refused", "sent"]
+
+
+@pytest.mark.parametrize("said", sorted(SMTP_SAYS))
+async def test_a_mail_fault_of_ours_parks_all_mail_with_one_alarm_and_nothing_is_lost(
+    mails: World, said: str
+) -> None:
+    """Nobody is at fault but the account: what waits goes out when the server takes it again."""
+    mails.smtp.always("RCPT", SMTP_SAYS[said])
+    for _ in range(3):
+        await mails.happen(THREE)
+        await mails.happen(CLIENT)
+    found = await mails.until({"parked": 6})
+    assert all("accounts.email" in one["reason"] for one in found)
+    [trouble] = (await mails.client.get("/readyz"))[1]["out_of_order"]
+    assert set(trouble["destinations"]) == {"oncall", "three"}
+    await mails.become(lambda: bool(mails.slack.posts))
+    mails.smtp.always("RCPT", None)
+    await mails.until({"delivered": 6})
+    assert len(mails.smtp.mails) == 6
+    alarms = [str(post.json) for post in mails.slack.posts if "out of order" in str(post.json)]
+    assert len([text for text in alarms if "Over" not in text and "Recovered" not in text]) == 1
+
+
+async def test_a_destination_whose_address_is_wrong_waits_for_the_right_one(mails: World) -> None:
+    """It alone: mail to others goes on, and what waited is sent where the edit says."""
+    mails.smtp.always("RCPT", "550 5.1.1 user unknown")
+    mails.smtp.always("RCPT", "250 2.1.5 ok", to="right@example.com")
+    mails.smtp.always("RCPT", "250 2.1.5 ok", to="oncall@example.com")
+    await mails.happen(THREE)
+    await mails.until({"parked": 1})
+    await mails.happen(CLIENT)
+    await mails.until({"parked": 1, "delivered": 1})
+    rules = mails.folder / "rules.yaml"
+    edited = rules.read_text().replace(
+        "[a@example.com, b@example.com, c@example.com]", "[right@example.com]"
+    )
+    rules.write_text(edited)
+    await mails.client.api("/api/reload", "POST")
+    found = await mails.until({"delivered": 2})
+    assert ("right@example.com",) in [mail.recipients for mail in mails.smtp.mails]
+    assert {tuple(one["recipients"]) for one in found} == {
+        ("right@example.com",),
+        ("oncall@example.com",),
+    }
 
 
 async def test_a_greylisted_mail_is_delivered_once(world: World) -> None:

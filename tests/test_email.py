@@ -99,6 +99,8 @@ def test_settings_come_as_text_and_recipients_once() -> None:
         {"tls": None}, {"tls": "yes"}, {"host": "a b"}, {"host": "https://x"}, {"port": "0"},
         {"port": "70000"}, {"sender": "nobody"}, {"sender": "a@b.de\r\nBcc: x@y.de"},
         {"username": "u"}, {"password": "p"}, {"reply_to": "x"}, {"extra": "1"},
+        {"hostname": "relay"}, {"hostname": "a b.de"}, {"hostname": "[relay]"},
+        {"hostname": "[::1]"}, {"hostname": "[IPv6:127.0.0.1]"}, {"hostname": "a.de\r\nMAIL"},
     ],
 )  # fmt: skip
 def test_account_is_checked(wrong: dict[str, Any]) -> None:
@@ -156,13 +158,163 @@ async def test_three_recipients_three_fates(smtp: FakeSmtp, channel: Channel) ->
     assert smtp.mails[0].recipients == ("fine@example.com",)
 
 
-async def test_all_refused_for_good_sends_nothing(smtp: FakeSmtp, channel: Channel) -> None:
+async def test_a_destination_whose_recipients_are_all_gone_is_out_of_order(
+    smtp: FakeSmtp, channel: Channel
+) -> None:
+    """The same words for two domains prove nothing where the code names the recipient."""
     smtp.always("RCPT", "550 5.1.1 no such person")
     outcome = await post(channel, to(smtp, "a@b.de", "c@d.de"))
-    assert isinstance(outcome, PartlyRefused)
-    assert set(outcome.never) == {"a@b.de", "c@d.de"}
-    assert not outcome.later
+    assert isinstance(outcome, OutOfOrder)
+    assert outcome.scope is Scope.TARGET
+    assert "a@b.de" in outcome.reason
+    assert "c@d.de" in outcome.reason
+    assert "correct the address" in outcome.reason
     assert "DATA" not in smtp.commands
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.1.1 <a@b.de>: Recipient address rejected: User unknown in local recipient table",
+        "550 5.1.2 <a@b.de>: Recipient address rejected: Domain not found",
+        "553 5.1.3 bad address syntax", "550 5.1.6 mailbox has moved", "550 5.2.1 disabled",
+        "552 5.2.2 mailbox full", "550 No such user here", "550 user unknown",
+        "550 Mailbox unavailable", "550 Requested action not taken: mailbox unavailable",
+        "550 5.1.1 <a@b.de>: sender verify failed: relaying to nobody",
+    ],
+)  # fmt: skip
+async def test_refusal_is_the_recipients_however_many_get_it(
+    smtp: FakeSmtp, channel: Channel, reply: str
+) -> None:
+    smtp.always("RCPT", reply)
+    for people in (("a@b.de",), ("x@y.de", "z@w.de"), ("b@b.de",)):
+        outcome = await post(channel, to(smtp, *people))
+        assert isinstance(outcome, OutOfOrder)
+        assert outcome.scope is Scope.TARGET
+
+
+@pytest.mark.parametrize(
+    ("reply", "remedy"),
+    [
+        ("504 5.5.2 <3f9c0d12ab34>: Helo command rejected: need fully-qualified hostname",
+         "set hostname"),
+        ("450 4.7.1 not final", ""),
+        ("554 5.7.1 <ops@example.com>: Relay access denied", "username and password"),
+        ("550 relay not permitted", "username and password"),
+        ("550 5.7.1 Unable to relay for ops@example.com", "username and password"),
+        ("550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain", "username"),
+        ("554 5.7.1 <unknown[192.0.2.7]>: Client host rejected: Access denied", "this machine"),
+        ("554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.example.org",
+         "blocklist"),
+        ("550 Your IP 192.0.2.7 is listed in our RBL", "blocklist"),
+        ("550 5.7.606 Access denied, banned sending IP [192.0.2.7]", "blocklist"),
+        ("553 5.7.1 <relay@example.com>: Sender address rejected: not owned by user relay",
+         "correct sender"),
+        ("553 <relay@example.com>: Sender address rejected: not owned by user relay",
+         "correct sender"),
+        ("550 5.1.8 sender's domain does not exist", "correct sender"),
+        ("553 5.1.7 bad address", "correct accounts.email"),
+        ("550 5.7.1 Authentication required", "username and password"),
+        ("530 5.7.0 Must issue a STARTTLS command first", "correct accounts.email"),
+        ("550 5.7.0 Policy", "correct accounts.email"),
+        ("550 5.7.1 not here", "correct accounts.email"),
+        ("550 5.7.26 unauthenticated mail", "username and password"),
+    ],
+)  # fmt: skip
+async def test_refusal_is_the_accounts(
+    smtp: FakeSmtp, channel: Channel, reply: str, remedy: str
+) -> None:
+    """At once, by what it says, and with what helps; a 4yz asks to come again."""
+    smtp.always("RCPT", reply)
+    outcome = await post(channel, to(smtp, "ops@example.com"))
+    if not remedy:
+        assert isinstance(outcome, PartlyRefused)
+        return
+    assert isinstance(outcome, OutOfOrder)
+    assert outcome.scope is Scope.ACCOUNT
+    assert remedy in outcome.reason
+    assert smtp.mails == []
+
+
+ODD_REFUSALS = [
+    "550 5.5.0 <{0}>: the moon is full (4F2A-{1}-99213)",
+    "550 rejected {0}",
+    "554 5.7.1 <{0}>: Recipient address rejected: Access denied",
+    "550 5.4.1 no",
+    "571 go away, {2}",
+]
+
+
+def in_words(reply: str, who: str, number: int) -> str:
+    return reply.format(who, number, who.partition("@")[2])
+
+
+@pytest.mark.parametrize("reply", ODD_REFUSALS)
+async def test_the_same_words_for_two_destinations_are_about_the_account(
+    smtp: FakeSmtp, channel: Channel, reply: str
+) -> None:
+    people = ("a@example.com", "b@example.com", "c@example.com")
+    for number, who in enumerate(people):
+        smtp.always("RCPT", in_words(reply, who, number), to=who)
+    outcomes = [await post(channel, to(smtp, who)) for who in people]
+    scopes = [getattr(outcome, "scope", None) for outcome in outcomes]
+    assert all(isinstance(outcome, OutOfOrder) for outcome in outcomes)
+    assert scopes == [Scope.TARGET, Scope.ACCOUNT, Scope.ACCOUNT]
+
+
+@pytest.mark.parametrize("reply", ODD_REFUSALS)
+async def test_the_same_words_for_two_domains_are_about_the_account(
+    smtp: FakeSmtp, channel: Channel, reply: str
+) -> None:
+    people = ("a@example.com", "a@example.org")
+    for number, who in enumerate(people):
+        smtp.always("RCPT", in_words(reply, who, number), to=who)
+    alone = await post(channel, to(smtp, people[0]))
+    assert isinstance(alone, OutOfOrder)
+    assert alone.scope is Scope.TARGET
+    both = await post(EmailChannel(LOOPBACK), to(smtp, *people))
+    assert isinstance(both, OutOfOrder)
+    assert both.scope is Scope.ACCOUNT
+
+
+@pytest.mark.parametrize("reply", [*ODD_REFUSALS, "550 5.7.1 no", "550 Relay access denied"])
+async def test_who_is_refused_while_others_are_reached_is_to_blame(
+    smtp: FakeSmtp, channel: Channel, reply: str
+) -> None:
+    """In the same mail or in another: one recipient does not stop the mail of all."""
+    bad, good = "a@example.com", "b@example.org"
+    smtp.always("RCPT", in_words(reply, bad, 0), to=bad)
+    assert isinstance(await post(channel, to(smtp, good, bad)), PartlyRefused)
+    await post(channel, to(smtp, bad))
+    for _ in range(2):
+        assert isinstance(await post(channel, to(smtp, good)), Sent)
+        outcome = await post(channel, to(smtp, bad))
+        assert isinstance(outcome, OutOfOrder)
+        assert outcome.scope is Scope.TARGET
+
+
+async def test_a_closed_list_is_not_the_accounts_fault(smtp: FakeSmtp, channel: Channel) -> None:
+    smtp.always("RCPT", "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required for group")
+    outcome = await post(channel, to(smtp, "all@example.com"))
+    assert isinstance(outcome, OutOfOrder)
+    assert outcome.scope is Scope.TARGET
+
+
+@pytest.mark.parametrize("name", ["relay.example.com", "[192.0.2.7]", "[IPv6:2001:db8::1]"])
+async def test_the_greeting_has_the_name_of_the_account(
+    smtp: FakeSmtp, channel: Channel, name: str
+) -> None:
+    await post(channel, to(smtp, hostname=name))
+    assert smtp.commands[0] == f"EHLO {name}"
+
+
+async def test_the_greeting_has_a_full_name_or_an_address_of_its_own(
+    smtp: FakeSmtp, channel: Channel
+) -> None:
+    """What servers refuse, a bare name, is never said."""
+    await post(channel, to(smtp))
+    said = smtp.commands[0].removeprefix("EHLO ")
+    assert said == "[127.0.0.1]" or "." in said.strip("[]")
 
 
 OURS = Scope.ACCOUNT

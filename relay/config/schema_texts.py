@@ -36,6 +36,7 @@ ABOUT: Mapping[str, str] = {
     "accounts.email.username": "Together with a password, or not at all.",
     "accounts.email.password": "From the environment.",
     "accounts.email.reply_to": "Where answers go, if not to the sender.",
+    "accounts.email.hostname": "The relay's full name in the greeting; else the machine's.",
     # Destinations
     "destination": "A place: one transport, and what holds for this place alone.",
     "destination.pace": "At most so many messages in a second (s), minute (min) or hour (h).",

@@ -27,11 +27,11 @@ from relay.deliveries import (
     RateLimited,
     Refused,
     Scope,
-    Sent,
     State,
     Transient,
     outcome_word,
     snooze,
+    took,
 )
 from relay.errors import JournalError
 from relay.events import Event
@@ -274,7 +274,7 @@ class Worker:
         at = self._time()
         outcome = settled.outcome
         match outcome:
-            case Sent() | PartlyRefused():
+            case _ if took(outcome):
                 self._catch_up(lane, account)
                 lane.health.went_well()
                 account.health.went_well()
@@ -282,7 +282,7 @@ class Worker:
                     lane.work.set()
                 if self._probes.end(settled.before.account):
                     self.wake_account(settled.before.account)
-            case Refused():
+            case Refused() | PartlyRefused():
                 lane.health.went_well()
             case Transient(scope=scope) | Ambiguous(scope=scope):
                 health = account.health if scope is Scope.ACCOUNT else lane.health

@@ -10,12 +10,15 @@ from typing import Any
 
 from relay.channels import Destination, Outbound, Parcel
 from relay.channels.email import writing as email_writing
-from relay.channels.email.session import deliver
+from relay.channels.email.session import deliver, full_name
 from relay.channels.email.settings import EmailDestination
+from relay.channels.email.standing import Standing
 from relay.deliveries import Outcome
 
 MOST_CONNECTIONS = 3
 """At one server at a time: Exchange Online takes no more (432 4.3.2, thread limit exceeded)."""
+_NAME_SERVER = 2.0
+"""Seconds that a name server is waited for."""
 
 
 class EmailChannel:
@@ -28,7 +31,9 @@ class EmailChannel:
         self._servers: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(MOST_CONNECTIONS)
         )
+        self._standing: defaultdict[str, Standing] = defaultdict(Standing)
         self._tls: ssl.SSLContext | None = None
+        self._full_name: asyncio.Future[str | None] | None = None
 
     def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
         """See `Channel.payload`: `headers`, `recipients`, and the parts `plain` and `html`."""
@@ -40,7 +45,22 @@ class EmailChannel:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         async with self._servers[f"{mail.host.casefold()}:{mail.port}"]:
-            return await deliver(mail, payload, self._tls, self._outbound.timeout)
+            return await deliver(
+                mail,
+                payload,
+                self._tls,
+                self._outbound.timeout,
+                self._standing[mail.account],
+                mail.hostname or await self._own_name(),
+            )
+
+    async def _own_name(self) -> str | None:
+        """Found out once, in a thread, and not waited for when a name server is slow."""
+        if self._full_name is None:
+            loop = asyncio.get_running_loop()
+            self._full_name = loop.run_in_executor(None, full_name)
+        done, _ = await asyncio.wait((self._full_name,), timeout=_NAME_SERVER)
+        return self._full_name.result() if done else None
 
     async def close(self) -> None:
         """See `Channel.close`; no connection is kept."""

@@ -41,11 +41,71 @@ _DOING = {
 }
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3}\.\d{1,3})\b")
 _CREDENTIALS = frozenset({530, 534, 535, 538})
-_ACCOUNT = frozenset({"7.8", "7.9", "7.30", "7.57", "7.60", "7.64", "7.139"})
+_ACCOUNT = frozenset({"7.8", "7.9", "7.30", "7.57", "7.60", "7.64", "7.139"}) | {
+    f"7.{number}" for number in range(20, 28)
+}
 """Authentication refused or too weak, basic authentication switched off, client not
-authenticated, SendAsDenied, no tenant (Microsoft), authentication unsuccessful."""
+authenticated, SendAsDenied, no tenant (Microsoft), authentication unsuccessful; DKIM, SPF, reverse
+name, DMARC (RFC 7372) and a sender that takes no mail (RFC 7505)."""
 _WHOLE_SERVER = frozenset({421, 432, 454})
 """Closing, too many connections, authentication not available now."""
+_SENDER_DETAILS = frozenset({"1.7", "1.8"})
+"""The sender's address is malformed, or its domain is."""
+_POLICY = frozenset({"7.0", "7.1"})
+"""Some rule forbids it: as a rule one about who sends, now and then one of a closed list."""
+_READER_DETAILS = re.compile(r"1\.[1236]|2\.\d+")
+"""The recipient's address or mailbox: wrong, moved, disabled, full."""
+_READER = re.compile(
+    r"recipient|\b(user|mailbox|account|address|person|member|alias)s?\b.{0,40}\b(unknown|not|does"
+    r"|inactive|disabled|full|unavailable|invalid|rejected)\b"
+    r"|\b(no such|unknown|invalid|bad|not|over)\b.{0,12}"
+    r"\b(user|mailbox|account|address|person|member|alias|quota)\b|\bgroup\b|\blist\b",
+    re.IGNORECASE,
+)
+_CLOSED = re.compile(
+    r"recipient address rejected|resolver\.rst|\bgroup\b|\bthis (mailbox|list|recipient)\b"
+    r"|distribution list",
+    re.IGNORECASE,
+)
+"""A recipient that takes mail from few; it may well speak of the sender."""
+_REMEDIES = tuple(
+    (re.compile(pattern, re.IGNORECASE), words)
+    for pattern, words in (
+        (
+            r"\b[eh][eh]lo\b|fully[- ]qualified host|invalid hostname",
+            "set hostname of accounts.email to a full name that the server takes",
+        ),
+        (
+            r"\brelaying\b|\brelay (access|denied|is|was|not)\b|\b(to|not|no|cannot) relay\b",
+            "the server passes on mail for those only whom it knows: give username and password "
+            "of accounts.email, or let its admin admit this machine",
+        ),
+        (
+            r"authenticat|\b(authori[sz]ation|log ?in) (is )?required|must log ?in|\bsmtp auth\b"
+            r"|not logged in|\bpop before",
+            "give username and password of accounts.email, or correct them",
+        ),
+        (
+            r"(block|black|deny) ?list|\b(dns|r)bls?\b|\bblocked (using|by|at|via)\b"
+            r"|\bspamhaus|\bspamcop|\breputation\b|\blisted (at|by|in|on)\b|\bbanned send",
+            "the address of this machine is on a blocklist: have it taken off, or send by "
+            "another server of accounts.email",
+        ),
+        (
+            r"\bsender\b|\bsend ?as|not owned by|\b(spf|dmarc|dkim)\b|\bmail from\b",
+            "correct sender of accounts.email, or let username send for it",
+        ),
+        (
+            r"\bclient (host|was|is|address)\b|\b(ip|ptr|rdns)\b|reverse (dns|host|lookup)"
+            r"|\b(your|sending|connecting) (host|server|mta|address|network)\b",
+            "the server refuses this machine: let its admin admit it, or give username and "
+            "password of accounts.email",
+        ),
+    )
+)
+"""What a refusal about the sender says (Postfix, Exim, Sendmail, Exchange), and what helps."""
+_ADDRESS = re.compile(r"<[^<>]*>|[^\s<>@]+@[^\s<>@]+")
+_SERIAL = re.compile(r"\b(?=[\w.:-]*\d)[\w.:-]{8,}")
 
 
 def lasting(code: int, text: str) -> bool:
@@ -55,9 +115,8 @@ def lasting(code: int, text: str) -> bool:
 
 
 def account_fault(step: Step, code: int, text: str) -> bool:
-    """Whether a final refusal is about who sends, not about this mail or its readers."""
-    found = _ENHANCED.match(text)
-    detail = found[2] if found else ""
+    """Whether a final refusal is surely about who sends, not about this mail or its readers."""
+    detail = _detail(text)
     if code in _CREDENTIALS or detail in _ACCOUNT:
         return True
     match step:
@@ -65,9 +124,54 @@ def account_fault(step: Step, code: int, text: str) -> bool:
             return False
         case Step.SENDER:
             return code != 552 and not detail.startswith(("3.", "6."))
-        case Step.DATA | Step.SENT:
+        case Step.DATA:
+            return (code == 554 and detail == "2.2") or says_ours(text)
+        case Step.SENT:  # what the mail says may have to do with it
             return code == 554 and detail == "2.2"
     return True
+
+
+def says_ours(text: str) -> bool:
+    """Whether a final refusal of a recipient says that it is about who sends."""
+    detail = _detail(text)
+    if detail in _SENDER_DETAILS:
+        return True
+    bare = _ADDRESS.sub("", text)
+    spoken = any(pattern.search(bare) for pattern, _ in _REMEDIES)
+    return spoken and not _READER_DETAILS.fullmatch(detail) and not _CLOSED.search(bare)
+
+
+def says_policy(text: str) -> bool:
+    """Whether a final refusal of a recipient names a rule, and not the recipient."""
+    return _detail(text) in _POLICY and not _READER.search(_ADDRESS.sub("", text))
+
+
+def says_theirs(text: str) -> bool:
+    """Whether a final refusal of a recipient says that it is about that recipient."""
+    detail = _detail(text)
+    bare = _ADDRESS.sub("", text)
+    return bool(_READER_DETAILS.fullmatch(detail) or (not detail and _READER.search(bare)))
+
+
+def wording(code: int, text: str, recipient: str) -> str:
+    """A refusal without addresses and serial numbers, to compare it by."""
+    bare = _SERIAL.sub("", _ADDRESS.sub("", text.casefold()))
+    for part in recipient.casefold().rpartition("@")[::2]:
+        bare = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "", bare)
+    return f"{code} {' '.join(bare.split())}"
+
+
+def remedy(text: str) -> str:
+    """What an operator can do about a refusal of the account."""
+    bare = _ADDRESS.sub("", text)
+    return next(
+        (words for known, words in _REMEDIES if known.search(bare)), "correct accounts.email"
+    )
+
+
+def _detail(text: str) -> str:
+    found = _ENHANCED.match(text)
+    return found[2] if found else ""
 
 
 def refusal(step: Step, code: int, text: str, secrets: Iterable[str] = ()) -> Outcome:
@@ -81,7 +185,7 @@ def refusal(step: Step, code: int, text: str, secrets: Iterable[str] = ()) -> Ou
         about_mail = step >= Step.DATA and code not in _WHOLE_SERVER
         return Transient(told, Scope.TARGET if about_mail else Scope.ACCOUNT)
     if account_fault(step, code, text):
-        return OutOfOrder(f"{told}: correct accounts.email", Scope.ACCOUNT)
+        return OutOfOrder(f"{told}: {remedy(text)}", Scope.ACCOUNT)
     return Refused(told)
 
 

@@ -9,8 +9,9 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from relay.channels.email.answers import Step, ends_all, never, refusal, reply
-from relay.channels.email.settings import EmailDestination
+from relay.channels.email.answers import Step, ends_all, never, refusal, remedy, reply
+from relay.channels.email.settings import FULL_NAME, EmailDestination
+from relay.channels.email.standing import Standing
 from relay.channels.email.writing import compose
 from relay.channels.exchange import causes, connection_fault, tls_fault
 from relay.deliveries import (
@@ -36,9 +37,14 @@ async def deliver(
     payload: Mapping[str, Any],
     tls: ssl.SSLContext,
     limit: float,
+    standing: Standing,
+    name: str | None,
 ) -> Outcome:
-    """Send the mail of a payload; `limit` is the total time in seconds. Never raises."""
-    conversation = _Conversation(destination, payload, tls, limit)
+    """Send the mail of a payload; `limit` is the total time in seconds. Never raises.
+
+    `name` is what we call ourselves in the greeting; None: by our address.
+    """
+    conversation = _Conversation(destination, payload, tls, limit, standing, name)
     try:
         async with asyncio.timeout(limit):
             return await conversation.hold()
@@ -55,8 +61,12 @@ class _Conversation:
         payload: Mapping[str, Any],
         tls: ssl.SSLContext,
         limit: float,
+        standing: Standing,
+        name: str | None,
     ) -> None:
         self._destination = destination
+        self._standing = standing
+        self._name = name
         self._payload = payload
         self._tls = tls
         self._limit = limit
@@ -80,11 +90,13 @@ class _Conversation:
         await client.mail(self._destination.sender)
         self._step = Step.RECIPIENT
         recipients: Sequence[str] = self._payload["recipients"]
-        refused = await self._name(client, recipients)
+        refused = await self._recipients(client, recipients)
         if not isinstance(refused, dict):
             return refused
         if len(refused) == len(recipients):
-            return self._sorted(refused, {})
+            return self._taken_by_none(refused)
+        taken = [recipient for recipient in recipients if recipient not in refused]
+        self._standing.taken(self._destination.target, taken, _now())
         answer = await self._hand_over(client, mail)
         reference = {"Message-ID": str(self._payload["headers"]["Message-ID"])}
         if refused:
@@ -128,19 +140,20 @@ class _Conversation:
             start_tls=False,
             tls_context=self._tls,
             timeout=self._limit,
-            local_hostname=_own_name(),
+            local_hostname="localhost",  # never said: without it the client asks a name server
         )
 
     async def _greet(self, client: aiosmtplib.SMTP) -> None:
         import aiosmtplib
 
         self._step = Step.GREETING
+        name = self._name or _literal(client)
         try:
-            await client.ehlo()
+            await client.ehlo(hostname=name)
         except aiosmtplib.SMTPHeloError as error:
             if not 500 <= error.code < 600 or not client.is_connected:
                 raise
-            await client.helo()
+            await client.helo(hostname=name)
 
     async def _secure(self, client: aiosmtplib.SMTP) -> Outcome | None:
         if self._destination.tls != "starttls":
@@ -171,7 +184,7 @@ class _Conversation:
         )
         return None
 
-    async def _name(
+    async def _recipients(
         self, client: aiosmtplib.SMTP, recipients: Sequence[str]
     ) -> dict[str, tuple[int, str]] | Outcome:
         """Name the recipients; the refused ones, or the outcome where it is about all."""
@@ -186,6 +199,19 @@ class _Conversation:
                     return refusal(self._step, error.code, error.message, self._secrets)
                 refused[recipient] = (error.code, error.message)
         return refused
+
+    def _taken_by_none(self, refused: Mapping[str, tuple[int, str]]) -> Outcome:
+        final = {who: said for who, said in refused.items() if never(*said)}
+        if blamed := self._standing.to_blame(self._destination.target, final, _now()):
+            told = f"the mail server takes no recipient ({reply(*blamed, self._secrets)})"
+            return OutOfOrder(f"{told}: {remedy(blamed[1])}", Scope.ACCOUNT)
+        outcome = self._sorted(refused, {})
+        if outcome.later:
+            return outcome
+        return OutOfOrder(
+            f"every recipient is refused for good ({outcome.reason}): correct the address",
+            Scope.TARGET,
+        )
 
     def _sorted(
         self, refused: Mapping[str, tuple[int, str]], reference: Mapping[str, str]
@@ -215,7 +241,19 @@ class _Conversation:
         return reply(taken.code, taken.message, self._secrets)
 
 
-def _own_name() -> str:
-    """Our name in the greeting, without asking a name server."""
-    name = socket.gethostname()
-    return name if re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name) else "localhost"
+def full_name() -> str | None:
+    """This machine's name with its domain, if it has one; may ask a name server."""
+    for name in (socket.gethostname(), socket.getfqdn()):
+        if FULL_NAME.fullmatch(name) and not name.startswith("localhost."):
+            return name
+    return None
+
+
+def _literal(client: aiosmtplib.SMTP) -> str:
+    """Our address as a name (RFC 5321, 4.1.3), where there is none."""
+    address = str(client.get_transport_info("sockname")[0]).partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email.utils import parseaddr
+from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -43,6 +44,8 @@ _INSIDE: tuple[str, ...] = (
 # Dot-atoms only: quoted local parts are legal, unused, and the usual way to smuggle.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+FULL_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL.pattern}(\.{_LABEL.pattern})+")
+"""A name with its domain, as a mail server wants it in a greeting."""
 
 
 def checked_address(text: str) -> str:
@@ -93,6 +96,20 @@ class EmailAccount(Settings):
     username: str | None = None
     password: SecretStr | None = None
     reply_to: str | None = None
+    hostname: str | None = None
+    """What the relay calls itself in the greeting: a full name, or an address in brackets.
+
+    Default: the machine's full name, or its address where it has none."""
+
+    @field_validator("hostname")
+    @classmethod
+    def _hostname_is_full(cls, name: str | None) -> str | None:
+        if name is None or FULL_NAME.fullmatch(name) or _is_literal(name):
+            return name
+        raise ValueError(
+            "hostname must be a full name such as relay.example.com, or an address such as "
+            "[192.0.2.7]: mail servers refuse others"
+        )
 
     @field_validator("host")
     @classmethod
@@ -113,6 +130,15 @@ class EmailAccount(Settings):
         if bool(self.username) != bool(self.password and self.password.get_secret_value()):
             raise ValueError("give both username and password, or neither")
         return self
+
+
+def _is_literal(name: str) -> bool:
+    """Whether a name is an address literal (RFC 5321, 4.1.3)."""
+    inside = re.fullmatch(r"\[(IPv6:(?=.*:))?([0-9A-Fa-f.:]+)\]", name)
+    try:
+        return inside is not None and (ip_address(inside[2]).version == 6) == bool(inside[1])
+    except ValueError:
+        return False
 
 
 def identity(text: str) -> tuple[str, str]:
@@ -153,6 +179,8 @@ class EmailDestination(Destination):
     reply_to: str | None = None
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
+    hostname: str | None = None
+    """What to say in the greeting; None for the machine's own name."""
 
 
 def account_doubts(account: EmailAccount) -> tuple[tuple[str, str], ...]:
@@ -235,4 +263,5 @@ def build(
         reply_to=account.reply_to,
         to=to,
         cc=tuple(address for address in recipients if address not in to),
+        hostname=account.hostname,
     )
