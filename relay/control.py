@@ -1,8 +1,14 @@
-"""The Unix socket beside the journal, by which commands change something in a running relay."""
+"""The Unix socket beside the journal, by which commands change something in a running relay.
+
+Also who it is that does so: a uid with a name, or without one, as in many containers.
+"""
 
 from __future__ import annotations
 
 import os
+import pwd
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +28,26 @@ def short_path(path: Path) -> Iterator[Path]:
         yield Path(f"/proc/self/fd/{folder}/{path.name}")
     finally:
         os.close(folder)
+
+
+def user(uid: int | None = None) -> str:
+    """The name of a user, or its uid where it has none; unless said otherwise, our own."""
+    number = os.getuid() if uid is None else uid
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"uid {number}"
+
+
+def peer(connection: socket.socket | None) -> str | None:
+    """The user at the other end of a Unix socket; None for any other connection."""
+    if connection is None or connection.family != socket.AF_UNIX:
+        return None
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:  # Not Linux; the socket's mode admits its owner alone.
+        return user()
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, 12))
+    return user(uid)
 
 
 def socket_path(journal: Path) -> Path:

@@ -25,6 +25,8 @@ HORIZON = timedelta(days=3)
 """How long a delivery is tried, from its routing or from the last retry by an operator."""
 LONGEST_SNOOZE = timedelta(hours=1)
 DEFAULT_SNOOZE = timedelta(seconds=30)
+DISCARDED = "discarded by "
+"""How the reason of a delivery begins that a person gave up."""
 MOST_LOSSES = 3
 """So often may the driver be lost under one delivery before it is given up: it may be the cause."""
 
@@ -43,7 +45,7 @@ class State(StrEnum):
     DEAD = "dead"
     """In when it was given up, with the reason; out by an operator."""
     SUPPRESSED = "suppressed"
-    """In when it is owed to nobody on purpose; final."""
+    """In when it is owed to nobody on purpose; out only where a person takes back a discard."""
 
 
 class Proof(StrEnum):
@@ -260,9 +262,15 @@ def unpark(delivery: Delivery, now: datetime) -> Delivery:
     return replace(delivery, state=State.PENDING, due_at=now, tried_since=now, reason=None)
 
 
+def is_discarded(delivery: Delivery) -> bool:
+    """Whether a person gave it up, who may take that back; a twin or a muted one is none."""
+    return delivery.state is State.SUPPRESSED and (delivery.reason or "").startswith(DISCARDED)
+
+
 def retry(delivery: Delivery, now: datetime) -> Delivery:
     """An operator puts it back: all attempts are open again, with the full message."""
-    _only(delivery, "retried", State.DEAD, State.PARKED)
+    if not is_discarded(delivery):
+        _only(delivery, "retried", State.DEAD, State.PARKED)
     return replace(
         delivery,
         state=State.PENDING,
@@ -291,9 +299,14 @@ def readdressed(delivery: Delivery, recipients: tuple[str, ...]) -> Delivery:
     return replace(delivery, recipients=left or recipients, refused=refused)
 
 
-def discard(delivery: Delivery, reason: str) -> Delivery:
+def discard(delivery: Delivery, who: str) -> Delivery:
     """An operator gives it up."""
-    _only(delivery, "discarded", State.PENDING, State.PARKED, State.DEAD)
+    return suppress(delivery, f"{DISCARDED}{who}")
+
+
+def suppress(delivery: Delivery, reason: str) -> Delivery:
+    """It is owed to nobody, for good."""
+    _only(delivery, "suppressed", State.PENDING, State.PARKED, State.DEAD)
     return replace(delivery, state=State.SUPPRESSED, reason=reason)
 
 

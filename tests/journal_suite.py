@@ -629,7 +629,7 @@ class JournalSuite:
         waiting = owed("b")
         wanted = Filter(destination="wa")
         assert await store.journal.discard(wanted, now=NOW, who="ada") == 1
-        assert await only(store, waiting) == deliveries.discard(waiting, "discarded by ada")
+        assert await only(store, waiting) == deliveries.discard(waiting, "ada")
         assert (await only(store, flying)).state is State.CLAIMED
         assert (await only(store, owed("c", "slack:#other"))).state is State.PENDING
         (stored,) = await store.records.deliveries(Filter(state="suppressed"))

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from relay.journal.sqlite.engine import open_journal
 from tests.client import partner, waba
 from tests.conftest import RULES
 from tests.fakes.slack import FakeSlack, error
+from tests.journal_suite import NOW, owe, owed
 from tests.relay_process import RelayProcess, run_relay
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
@@ -103,6 +105,11 @@ async def test_explain_shows_nothing_private(run: Run, folder: Path) -> None:
         (("events", "--phone", "030 123"), "--phone"),
         (("events", "--since", "yesterday"), "--since"),
         (("retry",), "say which deliveries"),
+        (("retry", "--state", "delivered"), "--state: only dead, parked, suppressed"),
+        (("retry", "--all", "--state", "dead"), "all stands alone"),
+        (("discard", "--state", "dead", "--limit", "1"), "unrecognized arguments: --limit"),
+        (("events", "--state", "dead"), "--state: it is 'received'"),
+        (("deliveries", "--limit", "9223372036854775808"), "--limit"),
         (("discard",), "say which deliveries"),
         (("send-test", "suport"), "did you mean support"),
         (("serve",), "no webhook secret"),
@@ -205,6 +212,27 @@ async def test_lists_are_read_beside_a_running_relay_and_changes_go_through_it(
         await relay.kill()
         code, out, _ = await run("retry", "--state", "dead")
         assert (code, out) == (1, "retried: 0\n")
+
+
+async def test_all_deliveries_are_given_up_only_after_a_question_with_their_number(
+    run: Run, folder: Path
+) -> None:
+    store = await open_journal(f"sqlite:///{folder}/relay.db", now=NOW)
+    await owe(store, owed("a"), owed("b"))
+    await store.journal.close()
+
+    async def discard(*arguments: str, said: bytes = b"") -> tuple[int, str, str]:
+        words = ("discard", *arguments)
+        return await run_relay(*words, env={}, cwd=folder, stdin=said)
+
+    for said in (b"", b"\n", b"n\n"):
+        code, out, err = await discard("--all", said=said)
+        assert (code, out) == (1, "nothing was discarded\n")
+        assert "Discard all deliveries: 2 pending, 0 parked, 0 dead? [y/N]" in err
+    assert (await discard("--all", said=b"y\n"))[:2] == (0, "discarded: 2\n")
+    assert (await discard("--all", "--yes"))[:2] == (1, "discarded: 0\n")
+    code, out, _ = await run("retry", "--state", "suppressed")
+    assert (code, out) == (0, "retried: 2\n")
 
 
 async def test_send_test_says_what_the_target_answered(folder: Path) -> None:

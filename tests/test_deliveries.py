@@ -104,7 +104,7 @@ MOVES: dict[str, tuple[Callable[[Delivery], Delivery], set[State], State]] = {
     "unpark": (lambda d: deliveries.unpark(d, NOW), {State.PARKED}, State.PENDING),
     "retry": (lambda d: deliveries.retry(d, NOW), {State.DEAD, State.PARKED}, State.PENDING),
     "discard": (
-        lambda d: deliveries.discard(d, "why"),
+        lambda d: deliveries.discard(d, "ada"),
         {State.PENDING, State.PARKED, State.DEAD},
         State.SUPPRESSED,
     ),

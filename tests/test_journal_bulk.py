@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from relay import deliveries
-from relay.deliveries import Delivery, OutOfOrder, Proof, Scope, Sent, State
+from relay.deliveries import Delivery, OutOfOrder, Proof, Scope, Sent, State, is_discarded
 from relay.errors import IllegalMoveError
 from relay.journal import Filter, Store
 from relay.journal.sqlite.engine import open_journal
@@ -39,7 +39,7 @@ def some(number: int) -> list[Delivery]:
             ambiguous=chance.random() < 0.3,
             recipients=chance.choice([(), ("a@x.de",), ("ü@x.de", 'b"@x.de')]),
             refused=chance.choice([{}, {"c@x.de": "550"}, {"d@x.de": "1", "é@x.de": '"'}]),
-            reason=chance.choice([None, "why"]),
+            reason=chance.choice([None, "why", "discarded by ada", "twin of event 7"]),
         )
         for n in range(number)
     ]
@@ -48,6 +48,8 @@ def some(number: int) -> list[Delivery]:
 async def act(store: Store, what: str) -> None:
     if what == "retry":
         await store.journal.retry(Filter(), now=LATER, who="ada")
+    elif what == "take back":
+        await store.journal.retry(Filter(state="suppressed"), now=LATER, who="ada")
     elif what == "discard":
         await store.journal.discard(Filter(), now=LATER, who="ada")
     else:
@@ -64,8 +66,9 @@ async def act(store: Store, what: str) -> None:
 def expected(what: str, one: Delivery) -> Delivery:
     """What the table makes of one; where it knows no such move, nothing."""
     moves: dict[str, Callable[[Delivery], Delivery]] = {
-        "retry": lambda d: deliveries.retry(d, LATER),
-        "discard": lambda d: deliveries.discard(d, "discarded by ada"),
+        "retry": lambda d: d if is_discarded(d) else deliveries.retry(d, LATER),
+        "take back": lambda d: deliveries.retry(d, LATER) if is_discarded(d) else d,
+        "discard": lambda d: deliveries.discard(d, "ada"),
         "park": lambda d: deliveries.park(d, "channel_not_found"),
         "cure": lambda d: deliveries.unpark(d, LATER),
     }
@@ -77,7 +80,7 @@ def expected(what: str, one: Delivery) -> Delivery:
         return one
 
 
-@pytest.mark.parametrize("what", ["retry", "discard", "park", "cure"])
+@pytest.mark.parametrize("what", ["retry", "take back", "discard", "park", "cure"])
 async def test_a_bulk_move_agrees_with_the_table(tmp_path: Path, what: str):
     store = await open_journal(f"sqlite:///{tmp_path}/relay.db", now=NOW)
     owing = some(200)
@@ -98,9 +101,10 @@ async def test_a_bulk_move_agrees_with_the_table(tmp_path: Path, what: str):
     by_state = dict(connection.execute("SELECT state, count(*) FROM deliveries GROUP BY state"))
     assert {state: n for state, n in status.deliveries.items() if n} == by_state
     audited = connection.execute(
-        "SELECT subject FROM audit WHERE who = 'ada' AND action = ?", (what,)
+        "SELECT subject FROM audit WHERE who = 'ada' AND action = ?",
+        ("retry" if what == "take back" else what,),
     )
     assert sorted(one for (one,) in audited) == (
-        sorted(changed) if what in ("retry", "discard") else []
+        sorted(changed) if what in ("retry", "take back", "discard") else []
     )
     connection.close()

@@ -13,15 +13,16 @@ from relay import logs
 from relay.cli import (
     arguments,
     caring,
-    changing,
     checking,
     connecting,
     demo,
     directory,
+    discard,
     explaining,
     listing,
     previewing,
     reconciling,
+    retry,
     schema,
     serving,
     starting,
@@ -45,8 +46,8 @@ COMMANDS: dict[str, Command] = {
     "kinds": listing.kinds,
     "events": listing.events,
     "deliveries": listing.deliveries,
-    "retry": changing.retry,
-    "discard": changing.discard,
+    "retry": retry.run,
+    "discard": discard.run,
     "reconcile": reconciling.reconcile,
     "backup": caring.backup,
     "forget": caring.forget,
@@ -84,5 +85,8 @@ def run(argv: Sequence[str]) -> int:
         # Whoever read our output has enough; Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        print(f"relay: {error.strerror or error}", file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         return 130

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from relay import __version__
 from relay.errors import UsageError
-from relay.events import from_iso
 from relay.preview import CHANNEL_NAMES
 
 COMMON = argparse.SUPPRESS
+LONGEST_COUNT = 19
+"""Digits; SQLite counts to 2^63."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,7 +54,9 @@ def build() -> Parser:
 
     as_json = Parser(add_help=False)
     as_json.add_argument("--json", action="store_true", help="machine-readable output")
-    filters = _filters()
+    which = _conditions()
+    filters = Parser(add_help=False, parents=[which])
+    filters.add_argument("--limit", metavar="N", type=_count, help="at most so many, the newest")
 
     demo = add("demo", "the whole service in sandbox mode, fed with sample events")
     demo.add_argument("--once", action="store_true", help="end after the samples")
@@ -93,11 +95,13 @@ def build() -> Parser:
     add("events", "list recorded events", as_json, filters)
     add("deliveries", "list deliveries and what the targets answered", as_json, filters)
     for name, summary in (
-        ("retry", "put dead or parked deliveries back"),
-        ("discard", "give deliveries up for good"),
+        ("retry", "put dead or parked deliveries back, and discarded ones by their ids"),
+        ("discard", "give deliveries up"),
     ):
-        change = add(name, summary, filters)
+        change = add(name, summary, which)
         change.add_argument("ids", metavar="DELIVERY_ID", nargs="*", help="which ones")
+        change.add_argument("--all", action="store_true", help="every one, after a question")
+        change.add_argument("--yes", action="store_true", help="do not ask")
     reconcile = add("reconcile", "prove that nothing is missing, day by day", as_json)
     reconcile.add_argument("--since", metavar="T", help="from the day of 14d, or of 2026-11-23, on")
     backup = add("backup", "copy the journal, also while a relay serves it", as_json)
@@ -112,13 +116,13 @@ def build() -> Parser:
     quarantine = add("quarantine", "list what could not be read; with an id, show one", as_json)
     quarantine.add_argument("id", metavar="ID", nargs="?", help="show its body, on record")
     quarantine.add_argument("--since", metavar="T", help="14d, 2h, 30m, or 2026-11-23[T09:00]")
-    quarantine.add_argument("--limit", metavar="N", type=int, help="at most so many, the newest")
+    quarantine.add_argument("--limit", metavar="N", type=_count, help="at most so many, the newest")
     versions = add("rules", "show the versions of the rules that were live", as_json)
     versions.add_argument("action", choices=["log", "show"], help="list them, or print one")
     versions.add_argument(
-        "version", metavar="N", type=int, nargs="?", help="which one to print (the newest)"
+        "version", metavar="N", type=_count, nargs="?", help="which one to print (the newest)"
     )
-    versions.add_argument("--limit", metavar="N", type=int, help="list at most so many")
+    versions.add_argument("--limit", metavar="N", type=_count, help="list at most so many")
     directory = add("directory", "list, search and fill the directory of who is who", as_json)
     directory.add_argument(
         "what",
@@ -126,7 +130,7 @@ def build() -> Parser:
         nargs="*",
         help="part of a number, name or id; or what to fill it from: a list, 360dialog's API",
     )
-    directory.add_argument("--limit", metavar="N", type=int, help="at most so many numbers")
+    directory.add_argument("--limit", metavar="N", type=_count, help="at most so many numbers")
     add("schema", "print the JSON Schema of the rules file, for editors")
     init = add("init", "write rules and templates to begin with; overwrites nothing")
     init.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="where to (here)")
@@ -143,35 +147,23 @@ def build() -> Parser:
     return parser
 
 
-def _filters() -> Parser:
-    filters = Parser(add_help=False)
-    group = filters.add_argument_group("which ones")
+def _conditions() -> Parser:
+    which = Parser(add_help=False)
+    group = which.add_argument_group("which ones")
     group.add_argument("--state", metavar="S")
     group.add_argument("--kind", metavar="K")
     group.add_argument("--phone", metavar="P")
     group.add_argument("--client", metavar="C", help="id or name")
     group.add_argument("--destination", metavar="D")
     group.add_argument("--since", metavar="T", help="14d, 2h, 30m, or 2026-11-23[T09:00]")
-    group.add_argument("--limit", metavar="N", type=int, help="at most so many, the newest")
-    return filters
+    return which
 
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-def parse_since(text: str, now: datetime) -> datetime:
-    """A moment from `14d`, `2h` or an ISO date. Raises `UsageError`."""
-    unit = _UNITS.get(text[-1:].lower())
-    if unit and text[:-1].isdigit():
-        try:
-            return now - timedelta(seconds=int(text[:-1]) * unit)
-        except OverflowError:
-            raise UsageError(f'--since: "{text}" is too long ago') from None
-    try:
-        return from_iso(text)
-    except ValueError:
-        message = f'--since: "{text}" is no time; write 14d, 2h or 2026-11-23T09:00'
-        raise UsageError(message) from None
+def _count(text: str) -> int:
+    """A whole number that the journal can count with."""
+    if not (text.isascii() and text.isdecimal() and len(text) < LONGEST_COUNT and int(text)):
+        raise argparse.ArgumentTypeError("write a whole number from 1 on")
+    return int(text)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

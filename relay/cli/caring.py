@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import getpass
 import json
 import sys
 from argparse import Namespace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from relay.cli.arguments import parse_since
-from relay.cli.asking import ask_relay
+from relay.cli.conditions import asked_of
+from relay.cli.control import agreed, change
 from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
-from relay.errors import UsageError
+from relay.errors import RelayError, UsageError
 from relay.events import from_iso
+from relay.journal import Journal
 from relay.journal.sqlite.backup import back_up
-from relay.journal.sqlite.connection import journal_path
-from relay.journal.sqlite.engine import open_journal, open_records
+from relay.journal.sqlite.engine import open_records
 from relay.phones import display, normalise
 from relay.settings import Settings
 from relay.shapes import forgotten_json, quarantined_json
+from relay.web.asked import Quarantine
 
 LONG = 3600.0
 """Seconds: a large journal is looked through row by row."""
-ROWS = 100
-EVERYTHING = 10**9
 
 
 async def backup(options: Namespace, settings: Settings) -> int:
@@ -62,35 +60,25 @@ async def forget(options: Namespace, settings: Settings) -> int:
         raise UsageError(
             f'--phone: "{clean(options.phone)}" is no number with its country, like +49 171…'
         )
-    if not options.yes and sys.stdin.isatty() and not _agreed(phone):
+    if (
+        not options.yes
+        and sys.stdin.isatty()
+        and not agreed(f"Erase everything about {display(phone)}? It cannot be undone.")
+    ):
         print("nothing was erased")
         return 1
     body = {"phone": phone, "discard": options.discard}
-    done = await ask_relay(settings, "/api/forget", body, patience=LONG)
-    if done is None:
-        done = await _forget_under_lock(phone, options.discard, settings)
+
+    async def under_lock(journal: Journal, now: datetime, who: str) -> dict[str, Any]:
+        found = await journal.forget(phone, now=now, who=who, discard=options.discard)
+        return forgotten_json(found)
+
+    done = await change(settings, "/api/forget", body, under_lock, patience=LONG)
     if options.json:
         print_json(done)
     else:
         _tell(phone, done)
     return 0 if any(done["erased"].values()) else 1
-
-
-def _agreed(phone: str) -> bool:
-    answer = input(f"Erase everything about {display(phone)}? It cannot be undone. [y/N] ")
-    return answer.strip().lower() in ("y", "yes")
-
-
-async def _forget_under_lock(phone: str, discard: bool, settings: Settings) -> dict[str, Any]:
-    _require_journal(settings)
-    now = datetime.now(UTC)
-    store = await open_journal(settings.journal, now=now)
-    try:
-        return forgotten_json(
-            await store.journal.forget(phone, now=now, who=getpass.getuser(), discard=discard)
-        )
-    finally:
-        await store.journal.close()
 
 
 def _tell(phone: str, done: dict[str, Any]) -> None:
@@ -117,18 +105,17 @@ async def quarantine(options: Namespace, settings: Settings) -> int:
     """List what could not be read; with an id, show one body, which is recorded."""
     if options.id is not None:
         return await _look(options, settings)
-    since = parse_since(options.since, datetime.now(UTC)) if options.since else None
-    default = EVERYTHING if options.json else ROWS
+    wanted = asked_of(Quarantine, options)
     records = open_records(settings.journal)
     try:
-        found = await records.quarantined(since, max(1, options.limit or default))
+        found = await records.quarantined(wanted.since, wanted.limit)
     finally:
         await records.close()
     if options.json:
         print_json_lines(quarantined_json(one) for one in found)
         return 0
     if not found:
-        print("nothing is in quarantine" + (" since then" if since else ""))
+        print("nothing is in quarantine" + (" since then" if wanted.since else ""))
         return 0
     rows = table("id", "came (UTC)", "route", "size", "body", "sha256", "reason")
     for one in found:
@@ -144,12 +131,15 @@ async def _look(options: Namespace, settings: Settings) -> int:
         raise UsageError("--since and --limit are for the list, not for one id")
     if not (options.id.isascii() and options.id.isdecimal() and len(options.id) < 19):
         raise UsageError(f'"{clean(options.id)}" is no id; `relay quarantine` lists them')
-    shape = await ask_relay(settings, f"/api/quarantine/{int(options.id)}/look", {})
-    if shape is None:
-        shape = await _look_under_lock(int(options.id), settings)
-    if shape is None:
-        print(f"relay: nothing in quarantine has the id {options.id}", file=sys.stderr)
-        return 1
+    item = int(options.id)
+
+    async def under_lock(journal: Journal, now: datetime, who: str) -> dict[str, Any]:
+        found = await journal.look_at(item, now=now, who=who)
+        if found is None:
+            raise RelayError("nothing in quarantine has this id")
+        return quarantined_json(found, body=True)
+
+    shape = await change(settings, f"/api/quarantine/{item}/look", {}, under_lock)
     if options.json:
         print(json.dumps(shape))
         return 0
@@ -164,17 +154,6 @@ async def _look(options: Namespace, settings: Settings) -> int:
     return 0
 
 
-async def _look_under_lock(item: int, settings: Settings) -> dict[str, Any] | None:
-    _require_journal(settings)
-    now = datetime.now(UTC)
-    store = await open_journal(settings.journal, now=now)
-    try:
-        found = await store.journal.look_at(item, now=now, who=getpass.getuser())
-    finally:
-        await store.journal.close()
-    return None if found is None else quarantined_json(found, body=True)
-
-
 def visible(body: bytes) -> str:
     """Bytes as a text in which nothing can steer a terminal or hide; line breaks stay."""
     text = body.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
@@ -182,8 +161,3 @@ def visible(body: bytes) -> str:
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in text
     )
-
-
-def _require_journal(settings: Settings) -> None:
-    if not journal_path(settings.journal).exists():
-        raise UsageError(f"there is no journal at {settings.journal}")

@@ -7,6 +7,7 @@ from argparse import Namespace
 from urllib.parse import urlsplit, urlunsplit
 
 from relay.channels.addresses import is_public, literal_address
+from relay.cli.control import agreed
 from relay.cli.output import clean, print_json
 from relay.errors import UsageError
 from relay.partner_api import Access, PartnerApi, connect
@@ -34,7 +35,7 @@ async def run(options: Namespace, settings: Settings) -> int:
             _tell(options, before, url, changed=False)
             return 0
         _announce(before, url)
-        if not options.yes and not _agreed():
+        if not options.yes and not agreed("Register it?"):
             print("relay: nothing was changed", file=sys.stderr)
             return 1
         after = await _register(api, url)
@@ -101,11 +102,6 @@ def _announce(before: str | None, url: str) -> None:
         )
     if (doubt := _doubt(url)) is not None:
         print(f"warning: {doubt}", file=sys.stderr)
-
-
-def _agreed() -> bool:
-    print("Register it? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _doubt(url: str) -> str | None:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from relay.cli.asking import ask_relay
+from relay.cli.control import ask_relay, locked
 from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
 from relay.directory import Contact, Entry, Found
 from relay.directory.table import IMPORTED, SYNCED, read_table
 from relay.errors import UsageError
-from relay.journal.sqlite.connection import journal_path
-from relay.journal.sqlite.engine import open_journal, open_records
+from relay.journal import Journal
+from relay.journal.sqlite.engine import open_records
 from relay.partner_api import Access, connect
 from relay.phones import display
 from relay.settings import Settings
-from relay.web.directory import shape_of
+from relay.web.asked import MOST, ROWS
 
-ROWS = 100
-EVERYTHING = 10**9
 AT_ONCE = 1_000
 """Contacts that are taught in one step: a running relay records webhooks between two."""
 LARGEST_LIST = 256 * 1024 * 1024
@@ -45,8 +44,7 @@ async def run(options: Namespace, settings: Settings) -> int:
 
 
 async def _list(search: str | None, options: Namespace, settings: Settings) -> int:
-    default = EVERYTHING if options.json else ROWS
-    limit = default if options.limit is None else max(1, options.limit)
+    limit = options.limit or (MOST if options.json else ROWS)
     records = open_records(settings.journal)
     try:
         found = await records.directory(search, limit)
@@ -150,7 +148,7 @@ async def _teach(
 
 
 async def _through_relay(step: Sequence[Contact], kind: str, settings: Settings) -> int | None:
-    body = {"kind": kind, "contacts": [shape_of(contact) for contact in step]}
+    body = {"kind": kind, "contacts": [asdict(contact) for contact in step]}
     answer = await ask_relay(settings, "/api/directory", body, patience=CHANGES_PATIENCE)
     return None if answer is None else int(answer["changed"])
 
@@ -163,17 +161,14 @@ async def _still_through_relay(step: Sequence[Contact], kind: str, settings: Set
 
 
 async def _under_lock(contacts: Sequence[Contact], kind: str, settings: Settings) -> int:
-    if not journal_path(settings.journal).exists():
-        raise UsageError(f"there is no journal at {settings.journal}; `relay serve` makes one")
-    now = datetime.now(UTC)
-    store = await open_journal(settings.journal, now=now)
-    try:
-        who = getpass.getuser()
-        return await _in_steps(
-            contacts, lambda step: store.journal.learn(step, kind, now=now, who=who)
-        )
-    finally:
-        await store.journal.close()
+    async def teach(journal: Journal, now: datetime, who: str) -> dict[str, Any]:
+        return {
+            "changed": await _in_steps(
+                contacts, lambda step: journal.learn(step, kind, now=now, who=who)
+            )
+        }
+
+    return int((await locked(settings, teach))["changed"])
 
 
 async def _in_steps(

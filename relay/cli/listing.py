@@ -8,46 +8,25 @@ from datetime import UTC, datetime
 
 from relay import reload, samples
 from relay.checks import sample
-from relay.cli.arguments import parse_since
+from relay.cli.conditions import asked_of
 from relay.cli.output import cell, console, print_json_lines, table, when
 from relay.errors import UsageError
 from relay.events import Client, Event, Source
 from relay.events.catalogue import KINDS
-from relay.journal import Filter, Records
+from relay.journal import Records
 from relay.journal.sqlite.engine import open_records
 from relay.phones import country, display, normalise
 from relay.pipeline import Plan
 from relay.settings import Settings
 from relay.shapes import delivery_json, event_json
-
-ROWS = 100
-EVERYTHING = 10**9
-
-
-def wanted(options: Namespace, ids: tuple[str, ...] | None = None) -> Filter:
-    """The filter that the options say. Raises `UsageError`."""
-    phone = options.phone
-    if phone is not None and (phone := normalise(phone)) is None:
-        raise UsageError(f'--phone: "{options.phone}" is no number with its country, like +49 171…')
-    since = parse_since(options.since, datetime.now(UTC)) if options.since else None
-    default = EVERYTHING if getattr(options, "json", False) else ROWS
-    return Filter(
-        state=options.state,
-        kind=options.kind,
-        phone=phone,
-        client=options.client,
-        destination=options.destination,
-        since=since,
-        ids=ids,
-        limit=default if options.limit is None else max(1, options.limit),
-    )
+from relay.web.asked import Deliveries, Events
 
 
 async def events(options: Namespace, settings: Settings) -> int:
     """List recorded events, or say why there are none."""
-    asked = wanted(options)
+    wanted = asked_of(Events, options).filter()
     records = open_records(settings.journal)
-    found = await records.events(asked)
+    found = await records.events(wanted)
     if options.json:
         print_json_lines(event_json(stored) for stored in found)
         return 0
@@ -74,9 +53,9 @@ async def events(options: Namespace, settings: Settings) -> int:
 
 async def deliveries(options: Namespace, settings: Settings) -> int:
     """List deliveries, or say why there are none."""
-    asked = wanted(options)
+    wanted = asked_of(Deliveries, options).filter()
     records = open_records(settings.journal)
-    found = await records.deliveries(asked)
+    found = await records.deliveries(wanted)
     if options.json:
         print_json_lines(delivery_json(stored) for stored in found)
         return 0

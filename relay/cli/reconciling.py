@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from relay.cli.arguments import parse_since
+from relay.cli.conditions import parse_since
 from relay.cli.output import clean, print_json
 from relay.journal.balance import Day
 from relay.journal.sqlite.engine import open_records

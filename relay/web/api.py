@@ -10,20 +10,22 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from aiohttp import web
 
+from relay.control import peer
 from relay.errors import JournalError
-from relay.events import from_iso
 from relay.journal import Filter, Store
-from relay.phones import normalise
 from relay.reload import Loaded
-from relay.shapes import delivery_json, event_json
-from relay.web.care import CareApi
-from relay.web.directory import DirectoryApi
+from relay.shapes import delivery_json, event_json, forgotten_json, quarantined_json
+from relay.web import asked
+from relay.web.asked import Asked, WrongRequestError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+T = TypeVar("T", bound=Asked)
+Answer = Callable[[web.Request, T], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +40,33 @@ class Admin:
     reload: Callable[[], Awaitable[Loaded]]
 
     def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/api/status", self._status)
-        app.router.add_post("/api/reload", self._reload)
-        app.router.add_get("/api/events", self._events)
-        app.router.add_get("/api/events/{id}", self._event)
-        app.router.add_get("/api/deliveries", self._deliveries)
-        app.router.add_post("/api/deliveries/{id}/retry", self._retry_one)
-        app.router.add_post("/api/deliveries/retry", self._retry_many)
-        app.router.add_post("/api/deliveries/discard", self._discard_many)
-        CareApi(self.store, self.clock, _who).add_routes(app)
-        DirectoryApi(self.store, self.clock, _who).add_routes(app)
+        """All routes, each with the one shape of body or query that it takes."""
 
-    async def _status(self, _request: web.Request) -> web.Response:
+        def get(path: str, model: type[T], answer: Answer[T]) -> None:
+            app.router.add_get(path, partial(_with_query, model, answer))
+
+        def post(path: str, model: type[T], answer: Answer[T]) -> None:
+            app.router.add_post(path, partial(_with_body, model, answer))
+
+        get("/api/status", asked.Nothing, self._status)
+        post("/api/reload", asked.Nothing, self._reload)
+        get("/api/events", asked.Events, self._events)
+        get("/api/events/{id}", asked.Nothing, self._event)
+        get("/api/deliveries", asked.Deliveries, self._deliveries)
+        post("/api/deliveries/{id}/retry", asked.Nothing, self._retry_one)
+        post("/api/deliveries/{id}/discard", asked.Nothing, self._discard_one)
+        post("/api/deliveries/retry", asked.Retry, self._retry)
+        post("/api/deliveries/discard", asked.Discard, self._discard)
+        get("/api/quarantine", asked.Quarantine, self._quarantine)
+        post("/api/quarantine/{id}/look", asked.Nothing, self._look)
+        post("/api/forget", asked.Forget, self._forget)
+        get("/api/directory", asked.Directory, self._directory)
+        post("/api/directory", asked.Teach, self._learn)
+
+    async def _status(self, _request: web.Request, _asked: Asked) -> web.Response:
         return web.json_response(await self.status())
 
-    async def _reload(self, _request: web.Request) -> web.Response:
+    async def _reload(self, _request: web.Request, _asked: Asked) -> web.Response:
         """Read rules, lists and templates now; 422 with every finding if they are refused."""
         loaded = await self.reload()
         findings = loaded.faults if loaded.error else loaded.warnings
@@ -66,11 +80,11 @@ class Admin:
             status=200 if loaded.error is None else 422,
         )
 
-    async def _events(self, request: web.Request) -> web.Response:
-        found = await self.store.records.events(_filter(request.query))
+    async def _events(self, _request: web.Request, wanted: asked.Events) -> web.Response:
+        found = await self.store.records.events(wanted.filter())
         return web.json_response({"events": [event_json(stored) for stored in found]})
 
-    async def _event(self, request: web.Request) -> web.Response:
+    async def _event(self, request: web.Request, _asked: Asked) -> web.Response:
         stored = await self.store.records.event(request.match_info["id"])
         if stored is None:
             return _no(404, "no event has this id")
@@ -79,30 +93,72 @@ class Admin:
             {**event_json(stored), "deliveries": [delivery_json(one) for one in owed]}
         )
 
-    async def _deliveries(self, request: web.Request) -> web.Response:
-        found = await self.store.records.deliveries(_filter(request.query))
+    async def _deliveries(self, _request: web.Request, wanted: asked.Deliveries) -> web.Response:
+        found = await self.store.records.deliveries(wanted.filter())
         return web.json_response({"deliveries": [delivery_json(stored) for stored in found]})
 
-    async def _retry_one(self, request: web.Request) -> web.Response:
-        return await self._retry(request, Filter(ids=(request.match_info["id"],)), one=True)
+    async def _retry_one(self, request: web.Request, _asked: Asked) -> web.Response:
+        one = Filter(ids=(request.match_info["id"],))
+        count = await self._put_back(one, request)
+        return await self._of_one(one, "retried", count, "dead, parked or discarded ones can be")
 
-    async def _retry_many(self, request: web.Request) -> web.Response:
-        return await self._retry(request, await _wanted(request), one=False)
+    async def _retry(self, request: web.Request, wanted: asked.Retry) -> web.Response:
+        return web.json_response({"retried": await self._put_back(wanted.filter(), request)})
 
-    async def _retry(self, request: web.Request, wanted: Filter, *, one: bool) -> web.Response:
+    async def _put_back(self, wanted: Filter, request: web.Request) -> int:
         count = await self.store.journal.retry(wanted, now=self.clock(), who=_who(request))
         if count:
             self.changed()
-        elif one:
-            if not await self.store.records.deliveries(wanted):
-                return _no(404, "no delivery has this id")
-            return _no(409, "only dead or parked deliveries can be retried")
-        return web.json_response({"retried": count})
+        return count
 
-    async def _discard_many(self, request: web.Request) -> web.Response:
-        wanted = await _wanted(request)
-        count = await self.store.journal.discard(wanted, now=self.clock(), who=_who(request))
+    async def _discard_one(self, request: web.Request, _asked: Asked) -> web.Response:
+        one = Filter(ids=(request.match_info["id"],))
+        count = await self.store.journal.discard(one, now=self.clock(), who=_who(request))
+        return await self._of_one(one, "discarded", count, "pending, parked or dead ones can be")
+
+    async def _discard(self, request: web.Request, wanted: asked.Discard) -> web.Response:
+        count = await self.store.journal.discard(
+            wanted.filter(), now=self.clock(), who=_who(request)
+        )
         return web.json_response({"discarded": count})
+
+    async def _of_one(self, one: Filter, done: str, count: int, rule: str) -> web.Response:
+        if count:
+            return web.json_response({done: count})
+        if not await self.store.records.deliveries(one):
+            return _no(404, "no delivery has this id")
+        return _no(409, f"it cannot be {done}: only {rule}")
+
+    async def _quarantine(self, _request: web.Request, wanted: asked.Quarantine) -> web.Response:
+        found = await self.store.records.quarantined(wanted.since, wanted.limit)
+        return web.json_response({"quarantine": [quarantined_json(one) for one in found]})
+
+    async def _look(self, request: web.Request, _asked: Asked) -> web.Response:
+        """The body too; that somebody looked is recorded."""
+        text = request.match_info["id"]
+        item = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else -1
+        found = await self.store.journal.look_at(item, now=self.clock(), who=_who(request))
+        if found is None:
+            return _no(404, "nothing in quarantine has this id")
+        return web.json_response(quarantined_json(found, body=True))
+
+    async def _forget(self, request: web.Request, wanted: asked.Forget) -> web.Response:
+        forgotten = await self.store.journal.forget(
+            wanted.phone, now=self.clock(), who=_who(request), discard=wanted.discard
+        )
+        return web.json_response(forgotten_json(forgotten))
+
+    async def _directory(self, _request: web.Request, wanted: asked.Directory) -> web.Response:
+        search = wanted.search.strip() or None
+        found = await self.store.records.directory(search, wanted.limit)
+        return web.json_response({"entries": [entry.to_json() for entry in found]})
+
+    async def _learn(self, request: web.Request, wanted: asked.Teach) -> web.Response:
+        contacts = wanted.told()
+        changed = await self.store.journal.learn(
+            contacts, wanted.kind, now=self.clock(), who=_who(request)
+        )
+        return web.json_response({"contacts": len(contacts), "changed": changed})
 
 
 def guard(token: str) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
@@ -124,17 +180,22 @@ def guard(token: str) -> Callable[[web.Request, Handler], Awaitable[web.StreamRe
 
 @web.middleware
 async def journal_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A journal that cannot answer is a 503, not an internal error; a wrong filter is a 400."""
+    """A journal that cannot answer is a 503, not an internal error; a wrong request is a 400."""
     try:
         return await handler(request)
     except JournalError as error:
         return _no(503, str(error))
-    except WrongFilterError as error:
+    except WrongRequestError as error:
         return _no(400, str(error))
 
 
-class WrongFilterError(ValueError):
-    """A filter of a request that cannot be read."""
+async def _with_query(model: type[T], answer: Answer[T], request: web.Request) -> web.Response:
+    return await answer(request, asked.of_texts(model, request.query.items()))
+
+
+async def _with_body(model: type[T], answer: Answer[T], request: web.Request) -> web.Response:
+    asked.of_texts(asked.Nothing, request.query.items())
+    return await answer(request, asked.of_body(model, await request.read()))
 
 
 def _no(status: int, why: str) -> web.Response:
@@ -142,48 +203,5 @@ def _no(status: int, why: str) -> web.Response:
 
 
 def _who(request: web.Request) -> str:
-    return "command" if request.transport is None or request.remote in (None, "") else "api"
-
-
-async def _wanted(request: web.Request) -> Filter:
-    """The filter in a request's JSON body; an empty one is refused, as it would mean all."""
-    try:
-        body = await request.json()
-    except ValueError:
-        raise WrongFilterError("the body must be JSON") from None
-    if not isinstance(body, dict) or not body:
-        raise WrongFilterError("say which deliveries: ids, or at least one condition")
-    ids = body.pop("ids", None)
-    texts = {str(key): str(value) for key, value in body.items() if value is not None}
-    wanted = _filter({**texts, "limit": str(10**9)})
-    if isinstance(ids, list):
-        return Filter(ids=tuple(str(one) for one in ids), state=wanted.state, limit=wanted.limit)
-    return wanted
-
-
-_KEYS = ("state", "kind", "client", "destination")
-
-
-def _filter(query: Mapping[str, str]) -> Filter:
-    unknown = set(query) - {*_KEYS, "phone", "since", "limit"}
-    if unknown:
-        raise WrongFilterError(f"unknown condition: {', '.join(sorted(unknown))}")
-    phone = query.get("phone")
-    if phone is not None and (phone := normalise(phone)) is None:
-        raise WrongFilterError("phone: write it with its country, like +49 171 3920011")
-    try:
-        since = from_iso(query["since"]) if "since" in query else None
-        limit = int(query.get("limit", "100"))
-    except ValueError:
-        raise WrongFilterError(
-            "since is a time like 2026-11-23T09:00:00Z, limit a number"
-        ) from None
-    return Filter(
-        state=query.get("state"),
-        kind=query.get("kind"),
-        client=query.get("client"),
-        destination=query.get("destination"),
-        phone=phone,
-        since=since,
-        limit=max(1, limit),
-    )
+    """The user of the other end of the Unix socket; over the network it is `api`."""
+    return peer(request.get_extra_info("socket")) or "api"

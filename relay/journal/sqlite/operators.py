@@ -11,7 +11,7 @@ from datetime import datetime
 
 import apsw
 
-from relay.deliveries import State
+from relay.deliveries import DISCARDED, State
 from relay.journal import Filter
 from relay.journal.sqlite import filters, troubles
 from relay.journal.sqlite.rows import Row, micros, plain
@@ -29,10 +29,12 @@ _DISCARD = "state = 'suppressed', reason = :reason, settled_at = :now"
 def retry(connection: apsw.Connection, wanted: Filter, *, now: datetime, who: str) -> int:
     """Put dead or parked deliveries back; how many.
 
-    They go where their destinations are now. Behind a trouble they are pending all the same:
-    that they are tried is what the operator wants.
+    Discarded ones too, but only where the filter names them or asks for suppressed ones. All go
+    where their destinations are now, and are pending also behind a trouble: that they are tried
+    is what the operator wants.
     """
-    states = (State.DEAD, State.PARKED)
+    asked = wanted.ids is not None or wanted.state == State.SUPPRESSED
+    states = (State.DEAD, State.PARKED, *((State.SUPPRESSED,) if asked else ()))
     moved = _move(connection, wanted, states, "retry", _RETRY, {"now": micros(now)}, who)
     if moved:
         troubles.follow(connection, orphans=False)
@@ -42,7 +44,7 @@ def retry(connection: apsw.Connection, wanted: Filter, *, now: datetime, who: st
 def discard(connection: apsw.Connection, wanted: Filter, *, now: datetime, who: str) -> int:
     """Give up pending, parked or dead deliveries; how many."""
     states = (State.PENDING, State.PARKED, State.DEAD)
-    parameters: Row = {"now": micros(now), "reason": plain(f"discarded by {who}")}
+    parameters: Row = {"now": micros(now), "reason": plain(f"{DISCARDED}{who}")}
     return _move(connection, wanted, states, "discard", _DISCARD, parameters, who)
 
 
@@ -60,6 +62,8 @@ def _move(
         if wanted.state not in (None, state.value):
             continue
         where, found = filters.of_deliveries(connection, replace(wanted, state=state.value))
+        if state is State.SUPPRESSED:
+            where += f" AND d.reason GLOB '{DISCARDED}*'"
         connection.execute(
             "INSERT INTO audit (at, who, action, subject)"  # noqa: S608
             f" SELECT :at, :who, :action, d.id FROM deliveries AS d WHERE {where} ORDER BY d.seq",

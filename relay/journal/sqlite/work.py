@@ -156,7 +156,7 @@ def owe(
     for delivery in owed:
         placed, orphan = troubles.place(connection, delivery)
         if twin is not None and twin.is_owed(connection, placed):
-            placed, orphan = deliveries.discard(placed, f"twin of event {twin.event_id}"), False
+            placed, orphan = deliveries.suppress(placed, f"twin of event {twin.event_id}"), False
         row = delivery_row(placed)
         row["orphan"] = int(orphan)
         row["created_at"] = micros(now)

@@ -1,0 +1,83 @@
+"""Changing something: through the relay that serves the journal, else under its lock."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, UnixConnector
+
+from relay.control import short_path, socket_path, user
+from relay.errors import RelayError, UsageError
+from relay.journal import Journal
+from relay.journal.sqlite.connection import journal_path
+from relay.journal.sqlite.engine import open_journal
+from relay.settings import Settings
+
+PATIENCE = 30.0
+"""Seconds, unless the question is known to take longer."""
+
+Change = Callable[[Journal, datetime, str], Awaitable[dict[str, Any]]]
+"""What is done under the lock: with the journal, now, and who it is; its answer in JSON."""
+
+
+async def change(
+    settings: Settings,
+    path: str,
+    body: Mapping[str, Any],
+    under_lock: Change,
+    *,
+    patience: float = PATIENCE,
+) -> dict[str, Any]:
+    """What `POST path` answers, or the same where no relay serves the journal."""
+    answer = await ask_relay(settings, path, body, patience=patience)
+    return await locked(settings, under_lock) if answer is None else answer
+
+
+async def locked(settings: Settings, under_lock: Change) -> dict[str, Any]:
+    """Change the journal, which no relay serves. Raises `UsageError` where there is none."""
+    if not journal_path(settings.journal).exists():
+        raise UsageError(f"there is no journal at {settings.journal}; `relay serve` makes one")
+    now = datetime.now(UTC)
+    store = await open_journal(settings.journal, now=now)
+    try:
+        return await under_lock(store.journal, now, user())
+    finally:
+        await store.journal.close()
+
+
+def agreed(question: str) -> bool:
+    """Ask whoever sits there; where nobody does, it is a no."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+async def ask_relay(
+    settings: Settings, path: str, body: Mapping[str, Any], *, patience: float = PATIENCE
+) -> dict[str, Any] | None:
+    """Post to the API of the relay that serves this journal; None where none does.
+
+    Raises `RelayError` with the relay's own words where it does not answer 200.
+    """
+    socket = socket_path(journal_path(settings.journal))
+    if not socket.exists():
+        return None
+    with short_path(socket) as short:
+        connector = UnixConnector(path=str(short))
+        async with ClientSession(
+            connector=connector, timeout=ClientTimeout(total=patience)
+        ) as session:
+            try:
+                async with session.post(f"http://relay{path}", json=dict(body)) as answer:
+                    shape: dict[str, Any] = await answer.json()
+            except ClientConnectionError:
+                return None
+            except TimeoutError:
+                raise RelayError(
+                    f"the relay has not answered within {patience:.0f} seconds; it may still do it"
+                ) from None
+    if answer.status != 200:
+        raise RelayError(str(shape.get("error", f"the relay answered {answer.status}")))
+    return shape

@@ -1,0 +1,236 @@
+"""What a request of the API or a command may ask, each body and query checked as a whole.
+
+Unknown keys, wrong types and values that cannot be are refused, and nothing is done: a misspelt
+condition would otherwise widen what an operator changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from relay.deliveries import State
+from relay.directory import Contact
+from relay.directory.table import IMPORTED, SYNCED
+from relay.events import from_iso
+from relay.journal import EventState, Filter
+from relay.phones import normalise
+
+ROWS = 100
+MOST = 2**63 - 1
+"""Of rows, and of an id: what SQLite can count."""
+MOST_CONTACTS = 2_000
+"""In one request: webhooks are recorded between two of them."""
+NOT_GIVEN: Any = None
+"""Stands in a field that was not given; `model_fields_set` knows."""
+MOST_TOLD = 5
+"""Faults of one request that are told."""
+
+
+class WrongRequestError(ValueError):
+    """A request that cannot be understood as a whole; its text says why, field by field."""
+
+
+def _phone(text: str) -> str:
+    phone = normalise(text)
+    if phone is None:
+        raise ValueError("write it with its country, like +49 171 3920011")
+    return phone
+
+
+def _moment(text: object) -> datetime:
+    try:
+        return from_iso(text) if isinstance(text, str) else _no_moment()
+    except (ValueError, OverflowError):
+        return _no_moment()
+
+
+def _no_moment() -> datetime:
+    raise ValueError("write a time like 2026-11-23T09:00:00Z")
+
+
+def _one_of(*states: State) -> AfterValidator:
+    def check(state: State) -> State:
+        if state not in states:
+            raise ValueError(f"only {', '.join(states)}")
+        return state
+
+    return AfterValidator(check)
+
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Phone = Annotated[str, AfterValidator(_phone)]
+Moment = Annotated[datetime, PlainValidator(_moment)]
+Limit = Annotated[int, Field(ge=1, le=MOST)]
+
+
+class Asked(BaseModel):
+    """One body or query. A field that is not given has no value: no null stands for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Nothing(Asked):
+    """No body and no query."""
+
+
+class Conditions(Asked):
+    """Which events or deliveries; each that is given must hold."""
+
+    kind: Text = NOT_GIVEN
+    phone: Phone = NOT_GIVEN
+    client: Text = NOT_GIVEN
+    destination: Text = NOT_GIVEN
+    since: Moment = NOT_GIVEN
+
+    def filter(self) -> Filter:
+        """The conditions that were given."""
+        names = self.model_fields_set - {"all"}
+        return Filter(**{"limit": ROWS, **{name: getattr(self, name) for name in names}})
+
+
+class Events(Conditions):
+    """`GET /api/events`, `relay events`."""
+
+    state: EventState = NOT_GIVEN
+    limit: Limit = ROWS
+
+
+class Deliveries(Conditions):
+    """`GET /api/deliveries`, `relay deliveries`."""
+
+    state: State = NOT_GIVEN
+    limit: Limit = ROWS
+
+
+class _Change(Conditions):
+    """Which deliveries an operator changes: all that match, or, said by its name, `all`."""
+
+    ids: Annotated[tuple[Text, ...], Field(min_length=1)] = NOT_GIVEN
+    all: bool = False
+
+    @model_validator(mode="after")
+    def _never_by_accident(self) -> _Change:
+        conditions = self.model_fields_set - {"all"}
+        if self.all and conditions:
+            raise ValueError(f"all stands alone, not beside {', '.join(sorted(conditions))}")
+        if not self.all and not conditions:
+            raise ValueError("say which deliveries: ids, a condition such as state, or all")
+        return self
+
+
+class Retry(_Change):
+    """Dead and parked ones; suppressed means those that a person discarded."""
+
+    state: Annotated[State, _one_of(State.DEAD, State.PARKED, State.SUPPRESSED)] = NOT_GIVEN
+
+
+class Discard(_Change):
+    """What is not finished."""
+
+    state: Annotated[State, _one_of(State.PENDING, State.PARKED, State.DEAD)] = NOT_GIVEN
+
+
+class Quarantine(Asked):
+    """`GET /api/quarantine`."""
+
+    since: Moment = NOT_GIVEN
+    limit: Limit = ROWS
+
+
+class Forget(Asked):
+    """`POST /api/forget`."""
+
+    phone: Phone
+    discard: bool = False
+
+
+class Directory(Asked):
+    """`GET /api/directory`."""
+
+    search: str = ""
+    limit: Limit = ROWS
+
+
+class Taught(Asked):
+    """One number of `POST /api/directory`, as `Contact` says it."""
+
+    phone: Phone | None = None
+    name: str | None = None
+    waba: str | None = None
+    waba_360: str | None = None
+    client_id: str | None = None
+    client_name: str | None = None
+    channel: str | None = None
+    country: str | None = None
+    ended: bool = False
+
+
+class Teach(Asked):
+    """`POST /api/directory`."""
+
+    contacts: Annotated[tuple[Taught, ...], Field(max_length=MOST_CONTACTS)]
+    kind: Annotated[str, StringConstraints(pattern=f"^({IMPORTED}|{SYNCED})$")] = IMPORTED
+
+    def told(self) -> list[Contact]:
+        return [Contact(**dict(contact)) for contact in self.contacts]
+
+
+T = TypeVar("T", bound=Asked)
+
+
+def of_body(model: type[T], body: bytes, mark: str = "") -> T:
+    """The JSON of a body; none at all is `{}`. Raises `WrongRequestError`.
+
+    `mark` stands before the name of a field in what is told.
+    """
+    try:
+        return model.model_validate_json(body.strip() or b"{}", strict=True)
+    except ValidationError as error:
+        raise WrongRequestError("; ".join(_words(error, mark))) from None
+
+
+def of_texts(model: type[T], texts: Iterable[tuple[str, str]], mark: str = "") -> T:
+    """As `of_body`, of a query or of options."""
+    given: dict[str, str] = {}
+    for name, text in texts:
+        if name in given:
+            raise WrongRequestError(f"{mark}{name} is given twice")
+        given[name] = text
+    try:
+        return model.model_validate_strings(given)
+    except ValidationError as error:
+        raise WrongRequestError("; ".join(_words(error, mark))) from None
+
+
+def _words(error: ValidationError, mark: str = "") -> list[str]:
+    """The first faults, without what was given: it may be long, or steer a terminal."""
+    found = error.errors(include_url=False, include_input=False)[:MOST_TOLD]
+    return [_fault(fault, mark) for fault in found]
+
+
+def _fault(fault: Mapping[str, Any], mark: str) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    context = fault.get("ctx", {})
+    match fault["type"]:
+        case "extra_forbidden":
+            why = "is not known here"
+        case "enum":
+            why = f"it is {context['expected']}"
+        case "value_error":
+            why = str(context["error"])
+        case _:
+            why = str(fault["msg"]).removeprefix("Input should be ")
+    return f"{mark}{where}: {why}" if where else why
