@@ -167,6 +167,22 @@ def unmatched_critical(event: Event) -> Notice:
     )
 
 
+def withheld_critical(event: Event) -> Notice:
+    """The alarm for a critical event that was dropped because private content stood in it."""
+    what = event.kind + (f"/{event.detail}" if event.detail else "")
+    whose = f" of account {event.waba}" if event.waba else ""
+    return Notice(
+        key=f"withheld:{event.id}",
+        detail="CRITICAL_IGNORED",
+        title="A critical event was ignored for its private content",
+        text=(
+            f"{event.title} ({what}){whose}: chats or contacts stood in it, so nothing of it was "
+            f"kept and nobody was told. Look at the account itself; "
+            f"`relay events --state ignored` lists every such event."
+        ),
+    )
+
+
 def senders_refused(count: int) -> Notice:
     """The alarm for webhooks without a valid proof."""
     return Notice(

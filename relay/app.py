@@ -116,6 +116,7 @@ class App:
             keep=lambda: self.worker.plan.keep,
             on_events=self.worker.inbox.put,
             on_refused=self.watch.refused,
+            on_withheld=self.watch.withheld,
         )
 
     @classmethod

@@ -26,7 +26,10 @@ class Metrics:
             "relay_events_received", "Events on disk.", ["source", "kind"], registry=r
         )
         self.ignored = Counter(
-            "relay_events_ignored", "Items dropped on purpose, such as chats.", registry=r
+            "relay_events_ignored",
+            "Items dropped on purpose, such as chats.",
+            ["reason"],
+            registry=r,
         )
         self.duplicates = Counter("relay_events_duplicate", "Repeats of known events.", registry=r)
         self.quarantined = Counter(

@@ -61,6 +61,7 @@ def event_json(stored: StoredEvent) -> dict[str, Any]:
         **stored.event.to_json(),
         "origins": {name: origin.to_json() for name, origin in stored.origins.items()},
         "state": stored.state.value,
+        "reason": stored.reason,
         "muted_by": stored.muted_by,
         "rules_version": stored.rules_version,
     }
@@ -140,6 +141,7 @@ def status_json(
         },
         "last_event_at": _maybe(status.last_event_at),
         "refused_webhooks": status.refused_webhooks,
+        "ignored": dict(status.ignored),
     }
 
 

@@ -33,10 +33,12 @@ from relay.deliveries import (
 from relay.errors import IllegalMoveError, JournalError
 from relay.events import Client, Direction, Event, Severity, Source, Topic, event_id, iso
 from relay.journal import Aim, Appended, EventState, Filter, Routing, Store, Trouble
-from relay.sources import Arrival, Reading, Unreadable
+from relay.sources import Arrival, Ignored, Reading, Unreadable
 from tests.needs import PATIENCE
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
+CHAT = Ignored("private kind", "field messages: private content is never kept")
+CALL = Ignored("private content", "field calls: private content is never kept")
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 
@@ -207,11 +209,30 @@ class JournalSuite:
         bad = Unreadable("not JSON", 3, "0" * 64, b"{{{")
         private = Unreadable("private", 3, "1" * 64, None)
         taken = await store.journal.append(
-            Reading(ignored=("a chat", "a call"), unreadable=(bad, private)), now=NOW
+            Reading(ignored=(CHAT, CALL), unreadable=(bad, private)), now=NOW
         )
         assert taken == Appended(ignored=2, quarantined=2)
         status = await store.records.status(now=NOW)
         assert (status.events["ignored"], status.events["quarantined"]) == (2, 2)
+        assert status.ignored == {"private kind": 1, "private content": 1}
+        assert await store.records.events(Filter(state="ignored")) == []
+
+    async def test_what_should_be_known_of_the_ignored_is_listed_once(self, store: Store):
+        known = replace(event("ban"), data={}, phones=(), client=Client())
+        ban = replace(CALL, event=known)
+        for expected in ((known,), ()):
+            taken = await store.journal.append(Reading(ignored=(ban,)), now=NOW)
+            assert taken == Appended(ignored=1, withheld=expected)
+        (found,) = await store.records.events(Filter(state="ignored", kind=known.kind))
+        assert (found.event, found.state, found.reason) == (known, EventState.IGNORED, CALL.reason)
+        for other in (
+            Filter(state="ignored", kind="x"),
+            Filter(state="ignored", phone="+491713920011"),
+            Filter(state="ignored", since=NOW + DAY),
+            Filter(),
+        ):
+            assert await store.records.events(other) == []
+        assert (await store.records.status(now=NOW)).events["received"] == 0
 
     async def test_refused_webhooks_are_counted_for_24_hours(self, store: Store):
         await store.journal.tally("refused", now=NOW, count=3)

@@ -17,7 +17,7 @@ from relay.journal import EventState, Filter, Routing, Store
 from relay.journal.balance import Account, Balance, Day
 from relay.journal.sqlite.engine import open_journal, open_records
 from relay.sources import Reading, Unreadable
-from tests.journal_suite import DAY, NOW, claimed, event, owe, owed, reading, settled
+from tests.journal_suite import CHAT, DAY, NOW, claimed, event, owe, owed, reading, settled
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def busy(store: Store) -> None:
     await settled(store, await claimed(store, "slack:#b"), Transient("busy"))
     await claimed(store, "slack:#both")
     garbage = Unreadable("no JSON", 3, "x", b"{{{")
-    await store.journal.append(Reading(unreadable=(garbage,), ignored=("a", "b")), now=NOW)
+    await store.journal.append(Reading(unreadable=(garbage,), ignored=(CHAT, CHAT)), now=NOW)
     await store.journal.tally("refused", now=NOW, count=7)
     await store.journal.discard(Filter(destination="b", state="pending"), now=NOW, who="me")
 

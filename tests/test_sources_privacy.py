@@ -24,6 +24,7 @@ KINDS = [
     "calls",
 ]
 HOLDERS = ["messages", "message_echoes", "contacts", "statuses", "history", "state_sync", "calls"]
+NOTHING = [None, [], {}, "", " \n", [None], [{}], [[], ""], {"data": [], "paging": {"next": None}}]
 HELD = [[{"text": SECRET}], {"text": SECRET}, SECRET]
 PAYMENT = {
     "id": f"wamid.{SECRET}",
@@ -76,8 +77,54 @@ def test_what_holds_private_content_is_ignored_under_any_kind(holder: str, held:
         found = reading(body)
         assert not found.arrivals
         assert len(found.ignored) == 1
-        assert "account_update" in found.ignored[0]
+        assert "account_update" in found.ignored[0].reason
         assert SECRET not in kept(found)
+
+
+@pytest.mark.parametrize("holder", [*HOLDERS, "smb_message_echoes", "smbAppStateSync", "Contacts"])
+@pytest.mark.parametrize("held", NOTHING)
+def test_what_holds_nothing_is_not_private(holder: str, held: Any) -> None:
+    value = {"event": "DISABLED_UPDATE", holder: held}
+    for kind in ("account_update", "of_no_known_kind"):
+        for body in bodies(value, kind):
+            (arrival,) = reading(body).arrivals
+            assert arrival.event.detail == "DISABLED_UPDATE"
+    shapeless = json.dumps({"notice": 1, holder: held}).encode()
+    (item,) = read(shapeless, received_at=NOW).unreadable
+    assert item.body == shapeless
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "known", "severity"),
+    [
+        ("account_update", "DISABLED_UPDATE", "DISABLED_UPDATE", "critical"),
+        ("Account_Update", "partner_removed", "partner_removed", "warning"),
+        ("account_update", SECRET, None, "critical"),
+        ("account_update", None, None, "critical"),
+        ("phone_number_quality_update", [SECRET], None, "warning"),
+        ("cancellation_request", None, None, "warning"),
+    ],
+)
+def test_what_people_should_know_of_the_ignored_says_its_kind_and_no_content(
+    kind: str, detail: Any, known: str | None, severity: str
+) -> None:
+    value = {"event": detail, "messages": [{"text": SECRET}], "phone_number": "491713920011"}
+    for body in bodies(value, kind):
+        (item,) = reading(body).ignored
+        assert item.cause == "private content"
+        assert item.event is not None
+        assert (item.event.kind, item.event.detail) == (kind, known)
+        assert item.event.severity == severity
+        assert (item.event.phones, item.event.data) == ((), {})
+        assert SECRET not in kept(reading(body))
+        assert reading(body).ignored[0].event == item.event
+
+
+@pytest.mark.parametrize("kind", ["messages", "of_no_known_kind", "channel_live"])
+def test_nobody_need_know_of_ignored_chats_and_news(kind: str) -> None:
+    for body in bodies({"messages": SECRET}, kind):
+        (item,) = reading(body).ignored
+        assert item.event is None
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
@@ -194,7 +241,8 @@ def test_a_mistyped_payment_is_still_an_event(mistyped: Any) -> None:
 
 
 def test_an_ignored_reason_names_the_field_and_nothing_else() -> None:
-    (reason,) = reading(bodies({"messages": SECRET}, "od<d>\n" + "x" * 500)[0]).ignored
+    (item,) = reading(bodies({"messages": SECRET}, "od<d>\n" + "x" * 500)[0]).ignored
+    reason = item.reason
     assert "\n" not in reason
     assert "<" not in reason
     assert len(reason) < 120

@@ -289,3 +289,25 @@ async def test_a_bad_rules_file_starts_with_the_last_good_version_and_says_so(
     await world.start()
     assert (await world.client.api("/api/status"))[1]["rules"]["ok"] is True
     assert "over:" in (await world.alarms(2))[1].lower()
+
+
+async def test_a_ban_that_is_dropped_as_private_is_told_and_listed_once(world: World) -> None:
+    value = {"event": "DISABLED_UPDATE", "phone_number": "491713920011"}
+    ban = {"field": "account_update", "value": value | {"messages": [{"text": "hush-4711"}]}}
+    chat = {"field": "messages", "value": {"messages": [{"text": "hush-4711"}]}}
+    body = {"entry": [{"id": "100000000000777", "time": 1790000000, "changes": [ban, chat]}]}
+    for _ in range(2):
+        assert (await world.client.post(body))[1]["ignored"] == 2
+    assert "ignored for its private content" in (await world.alarms(1))[0]
+    listed = (await world.client.api("/api/events?state=ignored"))[1]["events"]
+    assert [(one["kind"], one["detail"], one["data"]) for one in listed] == [
+        ("account_update", "DISABLED_UPDATE", {})
+    ]
+    assert listed[0]["reason"] == "field account_update: private content is never kept"
+    assert (await world.client.api("/api/status"))[1]["ignored"] == {
+        "private kind": 2,
+        "private content": 2,
+    }
+    await world.happen("channel_created")
+    await world.until({"delivered": 1})
+    assert len(world.smtp.mails) == 1

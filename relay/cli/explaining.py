@@ -48,7 +48,8 @@ async def run(options: Namespace, settings: Settings) -> int:
     ]
     unreadable = [item.reason for item in reading.unreadable]
     if options.json:
-        shape = explanation_json(explained, reading.ignored, unreadable)
+        ignored = [item.reason for item in reading.ignored]
+        shape = explanation_json(explained, ignored, unreadable)
         shape["directory"] = source
         if recorded:
             shape["recorded"] = [delivery_json(one) for one in recorded]
@@ -57,8 +58,8 @@ async def run(options: Namespace, settings: Settings) -> int:
     out = console()
     for explanation in explained:
         _show(out, explanation)
-    for reason in reading.ignored:
-        out.print(f"ignored: {clean(reason)}", style="dim", markup=False)
+    for item in reading.ignored:
+        out.print(f"ignored: {clean(item.reason)}", style="dim", markup=False)
     for reason in unreadable:
         out.print(f"would go to quarantine: {clean(reason)}", style="red", markup=False)
     if recorded:

@@ -43,7 +43,7 @@ async def events(options: Namespace, settings: Settings) -> int:
             cell(event.title),
             phone,
             cell(event.client.name or event.client.id),
-            stored.state.value,
+            stored.state.value + (f": {cell(stored.reason)}" if stored.reason else ""),
         )
     if found:
         out.print(rows)
@@ -88,10 +88,11 @@ async def _context(records: Records, count: int, noun: str) -> str:
     plural = {"event": "events", "delivery": "deliveries"}[noun]
     shown = f"{count} {noun if count == 1 else plural}" if count else f"no {noun} matches"
     last = status.last_event_at
+    kept_out = "".join(f", {count} ignored ({cause})" for cause, count in status.ignored.items())
     came = f"the last event came {when(last)} UTC" if last else "no event ever came"
     return (
         f"{shown}; {came}; {status.refused_webhooks} webhooks refused in 24 hours, "
-        f"{status.events.get('quarantined', 0)} in quarantine"
+        f"{status.events.get('quarantined', 0)} in quarantine{kept_out}"
     )
 
 

@@ -29,6 +29,9 @@ class EventState(StrEnum):
     """No rule took it and there is no default."""
     MUTED = "muted"
     """A rule says that nobody is told."""
+    IGNORED = "ignored"
+    """Dropped for its private content, though its kind is a warning or critical. Such events stand
+    beside the others and outside of the balance, with kind and reason alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Appended:
     conflicts: int = 0
     """Known ids that came with another content; kept in quarantine."""
     ignored: int = 0
+    withheld: tuple[Event, ...] = ()
+    """Of the ignored items those that are new and whose kind is a warning or critical."""
     quarantined: int = 0
     """Unreadable items, conflicts not included."""
 
@@ -125,6 +130,8 @@ class StoredEvent:
     rules_version: int | None
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where the fields came from that its sender did not say, by field."""
+    reason: str | None = None
+    """Why it was ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +172,8 @@ class Status:
     """401s of the last 24 hours."""
     unrouted_since: datetime | None = None
     """When the oldest of the unrouted came."""
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    """Dropped items by cause; see `relay.sources.Ignored`."""
 
 
 @dataclass(frozen=True, slots=True)

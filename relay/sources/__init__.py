@@ -42,10 +42,21 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Ignored:
+    """An item that was dropped for its private content."""
+
+    cause: str
+    """`private kind`, where nothing but private content comes, or `private content` in another."""
+    reason: str
+    """The same in words, with the item's kind; never anything of its content."""
+    event: Event | None = None
+    """What is known of it without its content, where its kind may be a warning or critical."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """All that one webhook holds, in the order of its items."""
 
     arrivals: tuple[Arrival, ...] = ()
-    ignored: tuple[str, ...] = ()
-    """Why each dropped item was dropped; never anything of its content."""
+    ignored: tuple[Ignored, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()

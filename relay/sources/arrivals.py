@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from relay.events import Event, Source, event_id
-from relay.events.catalogue import describe
-from relay.sources import Arrival, Reading, Unreadable, privacy
+from relay.events import Event, Severity, Source, event_id
+from relay.events.catalogue import KINDS, describe, detail_of
+from relay.events.meanings import Meaning
+from relay.sources import Arrival, Ignored, Reading, Unreadable, privacy
 from relay.sources.facts import Facts
 from relay.sources.json_body import plain
 
@@ -86,10 +87,54 @@ def arrival(
     return Arrival(event, identity.key, identity.lasting, identity.fingerprint, plain(raw))
 
 
-def ignored(noun: str, name: str) -> Reading:
-    """An item that was dropped for its private content."""
-    shown = "".join(char if char.isalnum() or char in "_.-" else "?" for char in name[:60])
-    return Reading(ignored=(f"{noun} {shown}: private content is never kept",))
+def ignored(
+    receipt: Receipt,
+    key: str,
+    source: Source,
+    kind: str,
+    data: Mapping[str, Any],
+    *,
+    waba: str | None = None,
+    occurred_at: datetime | None = None,
+    test: bool = False,
+) -> Reading:
+    """An item that was dropped for its private content; of `data` only the meaning is read."""
+    noun = "event" if source is Source.PARTNER else "field"
+    shown = "".join(char if char.isalnum() or char in "_.-" else "?" for char in kind[:60])
+    cause = "private kind" if privacy.is_private_kind(kind) else "private content"
+    reason = f"{noun} {shown}: private content is never kept"
+    known = KINDS.get(kind.lower())
+    if known is None:
+        return Reading(ignored=(Ignored(cause, reason),))
+    detail = detail_of(kind, data)
+    if detail is not None and detail.casefold() in map(str.casefold, known.details):
+        meaning = describe(source, kind, detail, data)
+    else:
+        # Any text may stand there; what it might have meant at worst is what counts.
+        detail = None
+        meaning = max((known.meaning, *known.meanings.values()), key=_gravity)
+        meaning = replace(known.meaning, severity=meaning.severity)
+    if meaning.severity is Severity.INFO:
+        return Reading(ignored=(Ignored(cause, reason),))
+    event = Event(
+        id=event_id(key),
+        source=source,
+        kind=kind,
+        detail=detail,
+        topic=meaning.topic,
+        severity=meaning.severity,
+        direction=meaning.direction,
+        title=meaning.title,
+        received_at=receipt.received_at,
+        occurred_at=occurred_at,
+        waba=waba if waba and waba.isascii() and waba.isdecimal() else None,
+        test=test,
+    )
+    return Reading(ignored=(Ignored(cause, reason, event),))
+
+
+def _gravity(meaning: Meaning) -> int:
+    return list(Severity).index(meaning.severity)
 
 
 def unreadable_item(reason: str, item: Any) -> Reading:
@@ -107,6 +152,6 @@ def joined(readings: list[Reading]) -> Reading:
     """Several readings as one, in their order."""
     return Reading(
         arrivals=tuple(arrival for reading in readings for arrival in reading.arrivals),
-        ignored=tuple(reason for reading in readings for reason in reading.ignored),
+        ignored=tuple(item for reading in readings for item in reading.ignored),
         unreadable=tuple(item for reading in readings for item in reading.unreadable),
     )

@@ -41,12 +41,13 @@ def read(item: dict[str, Any], receipt: Receipt) -> Reading:
     else:
         # Nobody documents a flat envelope; what stands there is still better than nothing.
         whole = {key: value for key, value in item.items() if key not in _ENVELOPE}
+    identity = _identity(item, kind, whole)
     if privacy.is_private_kind(kind) or privacy.is_private_value(whole):
-        return ignored("event", kind)
+        return ignored(receipt, identity.key, Source.PARTNER, kind, whole)
     data = privacy.cleaned(whole, receipt.keep)
     event = arrival(
         receipt,
-        _identity(item, kind, whole),
+        identity,
         Source.PARTNER,
         kind,
         detail_of(kind, data),

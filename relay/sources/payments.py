@@ -49,7 +49,9 @@ def split(value: Any) -> Split:
     )
     # Contacts beside a status only repeat whom the status is about.
     more = ("messages", "message_echoes", "history", "state_sync", "calls")
-    others = len(payments) < len(statuses) or any(value.get(key) for key in more)
+    others = len(payments) < len(statuses) or any(
+        not privacy.is_nothing(value.get(key)) for key in more
+    )
     return Split(payments, others)
 
 

@@ -55,13 +55,27 @@ def is_private_kind(kind: str) -> bool:
     return _plain(kind) in _KINDS
 
 
-def _holds(key: str, value: Any) -> bool:
+def _may_hold(key: str, value: Any) -> bool:
     return isinstance(value, list | dict | str) and _plain(key) in _HOLDERS
 
 
+def is_nothing(value: Any) -> bool:
+    """Whether nothing stands in a value: null, a blank text, a list or map of nothing at all."""
+    if isinstance(value, Mapping):
+        return all(is_nothing(item) for item in value.values())
+    if isinstance(value, list):
+        return all(is_nothing(item) for item in value)
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def is_private_value(value: Any) -> bool:
-    """Whether an event's own data holds private content at its top."""
-    return isinstance(value, Mapping) and any(_holds(key, item) for key, item in value.items())
+    """Whether an event's own data holds private content at its top.
+
+    What holds nothing is not private: senders of account events add empty lists of contacts.
+    """
+    return isinstance(value, Mapping) and any(
+        _may_hold(key, item) and not is_nothing(item) for key, item in value.items()
+    )
 
 
 def cleaned(value: Any, keep: Collection[str] = ()) -> Any:
@@ -82,7 +96,10 @@ def cleaned(value: Any, keep: Collection[str] = ()) -> Any:
             elif (reduced := _contact(item)) is not None:
                 kept[key] = reduced
         elif not (
-            name.startswith("contact") or name in _PERSONAL or _is_wamid(item) or _holds(key, item)
+            name.startswith("contact")
+            or name in _PERSONAL
+            or _is_wamid(item)
+            or _may_hold(key, item)
         ):
             kept[key] = cleaned(item, keep)
     return kept
@@ -111,10 +128,10 @@ def looks_private(value: Any) -> bool:
         return any(looks_private(item) for item in value)
     if isinstance(value, Mapping):
         return any(
-            _plain(key) in _KINDS | _PERSONAL
-            or _plain(key).startswith("contact")
+            (_plain(key) in _KINDS | _PERSONAL or _plain(key).startswith("contact"))
             or looks_private(item)
             for key, item in value.items()
+            if not is_nothing(item)
         )
     return isinstance(value, str) and (_is_wamid(value) or is_private_kind(value))
 

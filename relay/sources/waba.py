@@ -73,15 +73,33 @@ def _change(change: Any, entry: _Entry, receipt: Receipt) -> Reading:
     paid = payments.split(value)
     if paid.found:
         events = tuple(_payment(payment, entry, receipt) for payment in paid.found)
-        rest = ignored("field", kind).ignored if paid.others else ()
+        rest = _ignored(kind, as_data(value), entry, receipt).ignored if paid.others else ()
         return Reading(arrivals=events, ignored=rest)
     whole = as_data(value)
     if privacy.is_private_kind(kind) or privacy.is_private_value(whole):
-        return ignored("field", kind)
+        return _ignored(kind, whole, entry, receipt)
     data = privacy.cleaned(whole, receipt.keep)
     return Reading(
         arrivals=(_arrival(kind, data, entry, entry.time, receipt, digest(kind, value)),)
     )
+
+
+def _ignored(kind: str, data: dict[str, Any], entry: _Entry, receipt: Receipt) -> Reading:
+    key = _key(entry, entry.time, digest(kind, data))
+    return ignored(
+        receipt,
+        key,
+        Source.WABA,
+        kind,
+        data,
+        waba=entry.id,
+        occurred_at=entry.time,
+        test=entry.test,
+    )
+
+
+def _key(entry: _Entry, time: datetime | None, content: str) -> str:
+    return f"waba:{digest(entry.id, time.timestamp() if time else None, content)}"
 
 
 def _payment(payment: payments.Payment, entry: _Entry, receipt: Receipt) -> Arrival:
@@ -99,10 +117,9 @@ def _arrival(
     content: str,
 ) -> Arrival:
     detail = detail_of(kind, data)
-    key = digest(entry.id, time.timestamp() if time else None, content)
     return arrival(
         receipt,
-        Identity(f"waba:{key}", time is not None, content),
+        Identity(_key(entry, time, content), time is not None, content),
         Source.WABA,
         kind,
         detail,

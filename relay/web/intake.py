@@ -102,6 +102,7 @@ class Intake:
         keep: Callable[[], frozenset[str]],
         on_events: Callable[[tuple[Event, ...], int], None],
         on_refused: Callable[[], None] = lambda: None,
+        on_withheld: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         self._journal = journal
         self._gate = gate
@@ -110,6 +111,7 @@ class Intake:
         self._keep = keep
         self._on_events = on_events
         self._on_refused = on_refused
+        self._on_withheld = on_withheld
         self._hands = Hands()
         self._seldom_refused = Seldom()
         self._seldom_failed = Seldom()
@@ -173,7 +175,10 @@ class Intake:
         for event in added.events:
             self._metrics.took(event)
         self._metrics.duplicates.inc(added.duplicates)
-        self._metrics.ignored.inc(added.ignored)
+        for item in reading.ignored:
+            self._metrics.ignored.labels(item.cause).inc()
+        for event in added.withheld:
+            self._on_withheld(event)
         self._metrics.quarantined.inc(added.quarantined + added.conflicts)
         log.info(
             "webhook",

@@ -75,6 +75,11 @@ class Watch:
         if unheard and event.severity is Severity.CRITICAL and event.source is not Source.RELAY:
             self._tell(alarms.unmatched_critical(event), lasting=False)
 
+    def withheld(self, event: Event) -> None:
+        """A critical event that was dropped for private content in it is an alarm."""
+        if event.severity is Severity.CRITICAL and not event.test:
+            self._tell(alarms.withheld_critical(event), lasting=False)
+
     def settled(self, settled: Settled) -> None:
         """A target out of order and a delivery given up are alarms."""
         after = settled.after

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -14,7 +16,7 @@ from relay.events import Event, event_id, iso
 from relay.journal import Appended, EventState
 from relay.journal.sqlite import directory
 from relay.journal.sqlite.rows import folded, micros, packed, plain, plain_or_none
-from relay.sources import Arrival, Reading, Unreadable
+from relay.sources import Arrival, Ignored, Reading, Unreadable
 
 WINDOW = timedelta(days=7)
 """So long content that has neither an id nor a time is taken for the same happening."""
@@ -51,11 +53,14 @@ def append(
     tally(connection, "duplicate", duplicates, now=now)
     tally(connection, "quarantined", conflicts + quarantined, now=now)
     tally(connection, "ignored", len(reading.ignored), now=now)
+    for cause, count in Counter(item.cause for item in reading.ignored).items():
+        tally(connection, f"ignored: {cause}", count, now=now)
     return Appended(
         events=tuple(taken),
         duplicates=duplicates,
         conflicts=conflicts,
         ignored=len(reading.ignored),
+        withheld=tuple(_withheld(connection, reading.ignored)),
         quarantined=quarantined,
     )
 
@@ -82,6 +87,25 @@ def insert_event(connection: apsw.Connection, event: Event, state: EventState) -
     for phone in dict.fromkeys(event.phones):
         connection.execute("INSERT INTO event_phones VALUES (?, ?)", (plain(phone), seq))
     return True
+
+
+def _withheld(connection: apsw.Connection, ignored: Sequence[Ignored]) -> Iterator[Event]:
+    """Record the ignored items that people should know of; those that are new."""
+    for item in ignored:
+        if (event := item.event) is not None:
+            connection.execute(
+                "INSERT INTO ignored (id, kind, reason, received_at, json) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO NOTHING",
+                (
+                    event.id,
+                    plain(event.kind),
+                    plain(item.reason),
+                    micros(event.received_at),
+                    packed(event.to_json()),
+                ),
+            )
+            if connection.changes():
+                yield event
 
 
 def tally(connection: apsw.Connection, name: str, count: int, *, now: datetime) -> None:

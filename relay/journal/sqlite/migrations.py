@@ -314,6 +314,18 @@ UPDATE deliveries SET fault = 'refused by the target: ' || coalesce(reason, '') 
 ALTER TABLE deliveries DROP COLUMN degraded;
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH = """
+CREATE TABLE ignored (                  -- dropped as private, of a kind that people should know of
+    seq         INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE,
+    kind        TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    json        TEXT NOT NULL           -- without data
+) STRICT;
+CREATE INDEX ignored_by_time ON ignored (received_at);
+"""
+
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """The step at index n leads from version n to version n + 1."""
 VERSION = len(MIGRATIONS)

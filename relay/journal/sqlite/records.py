@@ -38,10 +38,12 @@ from relay.journal.sqlite.rows import (
     DELIVERY_COLUMNS,
     Row,
     event_of_row,
+    micros,
     moment,
     moment_or_none,
     packed,
     plain,
+    plain_or_none,
     to_delivery,
 )
 from relay.journal.sqlite.writer import BROKEN
@@ -103,6 +105,8 @@ class SqliteRecords:
         """Newest last; at most `limit`, the newest ones."""
 
         def ask(connection: apsw.Connection) -> Sequence[StoredEvent]:
+            if wanted.state == EventState.IGNORED:
+                return _ignored(connection, wanted)
             where, parameters = filters.of_events(connection, wanted)
             rows = connection.execute(
                 f"{_EVENT} WHERE {where} ORDER BY e.seq DESC LIMIT :limit",
@@ -277,6 +281,28 @@ def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
     )
 
 
+def _ignored(connection: apsw.Connection, wanted: Filter) -> list[StoredEvent]:
+    """What was dropped as private; it has neither number, client nor destination."""
+    if any((wanted.phone, wanted.client, wanted.destination)):
+        return []
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT json, reason FROM ignored WHERE received_at >= :since"
+        " AND (:kind IS NULL OR kind = :kind)"
+        " AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))"
+        " ORDER BY seq DESC LIMIT :limit",
+        {
+            "since": micros(wanted.since) if wanted.since else 0,
+            "kind": plain_or_none(wanted.kind),
+            "ids": None if wanted.ids is None else packed(list(wanted.ids)),
+            "limit": max(0, wanted.limit),
+        },
+    ).fetchall()
+    return [
+        StoredEvent(event_of(shape_of(text)), EventState.IGNORED, None, None, reason=reason)
+        for text, reason in rows
+    ][::-1]
+
+
 def _stored_deliveries(
     connection: apsw.Connection, sql: str, parameters: Row
 ) -> list[StoredDelivery]:
@@ -313,6 +339,12 @@ def _status(connection: apsw.Connection, now: datetime) -> Status:
             "SELECT name, sum(count) FROM tallies WHERE name IN (?, ?, ?) GROUP BY name", _TALLIED
         )
     )
+    ignored = dict(
+        connection.execute(
+            "SELECT substr(name, 10), sum(count) FROM tallies"
+            " WHERE name LIKE 'ignored: %' GROUP BY 1"
+        )
+    )
     last = connection.execute(
         "SELECT received_at FROM events WHERE source IN ('partner', 'waba')"
         " ORDER BY seq DESC LIMIT 1"
@@ -339,4 +371,5 @@ def _status(connection: apsw.Connection, now: datetime) -> Status:
                 " WHERE state = 'received' ORDER BY seq LIMIT 1"
             ).get
         ),
+        ignored=ignored,
     )

@@ -169,6 +169,7 @@ def _quarantine(connection: apsw.Connection, before: int) -> Pruned:
         (before, STEP_ROWS),
     )
     gone = connection.changes()
+    connection.execute("DELETE FROM ignored WHERE received_at < ?", (before,))
     return Pruned(Mark(Phase.QUARANTINE if gone == STEP_ROWS else Phase.PAGES), quarantined=gone)
 
 
