@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import ingest, latency, rules, throughput
+from benchmarks import burst, commands, ingest, latency, memory, rules, startup, throughput
 from benchmarks.yard import Options, Row, run, say
 
-ALL = (throughput, ingest, latency, rules)
+ALL = (throughput, ingest, latency, burst, rules, startup, commands, memory)
 
 
 def measure(options: Options) -> Sequence[Row]:

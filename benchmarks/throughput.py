@@ -25,13 +25,13 @@ from benchmarks.yard import (
 LANES = 50
 
 
-async def load(server: Server, target: Server, count: int) -> tuple[float, float]:
+async def load(server: Server, target: Server, count: int, start: int = 0) -> tuple[float, float]:
     """Events a second, and seconds of processor time for an event, after a short warm-up."""
     await server.up()
-    warm = range(200)
+    warm = range(start, start + 200)
     await post_all(server, warm, LANES)
     await arrived(target, warm)
-    numbers = range(1_000, 1_000 + count)
+    numbers = range(start + 1_000, start + 1_000 + count)
     cpu, began = server.cpu(), time.monotonic()
     await post_all(server, numbers, LANES)
     last = max((await arrived(target, numbers)).values())

@@ -80,8 +80,8 @@ def show(rows: Sequence[Row]) -> None:
         print(f"| {row.what} | {row.measured} | {row.least} | {row.aim} |")
 
 
-def say(text: str) -> None:
-    print(text, flush=True)
+def say(text: str, end: str = "\n") -> None:
+    print(text, end=end, flush=True)
 
 
 def median(values: Sequence[float]) -> float:
