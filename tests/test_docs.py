@@ -14,9 +14,9 @@ from relay import samples
 from relay.cli.previewing import ABOUT, CATALOGUE
 from relay.errors import ConfigError
 from relay.messages.facts import NAMES
+from relay.messages.sandbox import FILTERS
 from relay.messages.shelf import label
 from relay.messages.templates import Templates
-from relay.messages.toolbox import FILTERS
 from relay.preview import CHANNEL_NAMES, events, preview
 from relay.preview.page import page
 from tests.message_cases import BERLIN, FOLDER, a_context

@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 import time
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from jinja2 import Environment
 from relay.errors import ConfigError, RenderError
 from relay.events import Client, Topic
 from relay.messages import Fact, Facts, Message, Paragraph, Text
-from relay.messages.facts import MOST_PARTS
 from relay.messages.markdown import parse
 from relay.messages.templates import Templates
 from tests.message_cases import a_context, an_event, body, written
@@ -447,22 +445,33 @@ def test_a_long_value_is_cut_visibly() -> None:
     assert body("{{ event.title }}", an_event(title="y" * 2_500)).endswith("y… (cut, 500 more)")
 
 
-def test_of_data_without_end_a_bounded_part_is_read() -> None:
+def test_of_data_without_end_only_that_is_read_which_is_shown() -> None:
     class Counted(list[Any]):
-        def __iter__(self) -> Iterator[Any]:
-            for item in super().__iter__():
-                read.append(1)
-                yield item
+        def __getitem__(self, at: Any) -> Any:
+            read.append(1)
+            return super().__getitem__(at)
 
     read: list[int] = []
     event = an_event(data={"many": Counted([{"a": 1}] * 300_000), "text": "z" * 3_000_000})
     assert written("# {{ event.title }}", event).fault is None
-    assert len(read) <= MOST_PARTS
+    assert not read
+    assert written("# T\n\n{{ event.data }}", event).fault is None
+    assert 0 < len(read) <= 2_000
 
 
-def test_what_is_too_much_to_read_shows_an_ellipsis() -> None:
-    event = an_event(data={"many": [1] * 30_000, "last": "text"})
-    assert body("{{ event.data.last }}", event) == "…"
+def test_data_without_end_is_cut_where_it_is_shown_and_keeps_nothing_from_what_is_beside_it() -> (
+    None
+):
+    event = an_event(data={"many": [[1]] * 300_000, "last": "text"})
+    assert body("{{ event.data.last }}", event) == "text"
+    assert body("{{ event.data.many[299999][0] }}", event) == "1"
+    assert "(cut, " in body("{{ event.data.many }}", event)
+
+
+def test_names_that_the_sender_gave_are_clean_where_a_template_goes_through_them() -> None:
+    event = an_event(data={"a\u202e\nb": 1, "\ue000c": 2})
+    text = "{% for key in event.data %}{{ key|urlencode }}={{ event.data[key] }};{% endfor %}"
+    assert body(text, event) == "a%20b=1;c=2;"
 
 
 def test_a_replacement_that_would_grow_too_large_is_refused_before_it_is_made() -> None:
@@ -558,6 +567,41 @@ def test_a_fault_yields_the_built_in_message_that_names_it(text: str, said: str)
     assert message.fault in message.text
     assert "\n" not in message.fault
     assert message.title.startswith("⚠️ Number flagged for low quality")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "{{ n.x }}",
+        "{{ n.x == n.y }}",
+        "{{ n.x < n.y }}",
+        "{{ n.x in [n.y] }}",
+        "{{ [n.x, n.y]|sort }}",
+        "{{ [n.x, n.y]|max }}",
+        "{{ [n.x]|select('equalto', n.y)|list }}",
+        "{{ n.x is equalto(n.y) }}",
+        "{{ n.x|join }}",
+        "{{ n.x ~ '' }}",
+        "{{ n.x|tojson }}",
+        "{{ 'a'.join([n.x]) }}",
+        "{{ {'a': n.x} == {'a': n.y} }}",
+        "{{ {}[n.x, n.y] }}",
+        "{{ {(n.x, n.y): 1} }}",
+        "{{ [(n.x, n.y)]|unique|list }}",
+        "{% for one in [1] if n.x == n.y %}{{ one }}{% endfor %}",
+    ],
+)
+@pytest.mark.parametrize("pair", ["[{0}, {0}]", "({0}, {0})", "{{'a': {0}, 'b': {0}}}"])
+def test_lists_within_lists_count_each_part_as_often_as_it_stands_there(
+    use: str, pair: str
+) -> None:
+    """To compare or write what doubles 60 times would hold the thread, and the lock, for ever."""
+    x, y = pair.format("n.x"), pair.format("n.y")
+    grown = f"{{% set n.x = {x} %}}{{% set n.y = {y} %}}"
+    text = f"# T\n{{% set n = namespace(x=(1, 2), y=(1, 2)) %}}{grown * 60}{use}"
+    message = written(text, an_event())
+    assert message.fault is not None
+    assert "works for too long" in message.fault or "TypeError" in message.fault
 
 
 def test_a_template_that_is_not_there_yields_the_built_in_message() -> None:

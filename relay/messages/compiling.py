@@ -11,10 +11,9 @@ from jinja2.environment import Template
 
 from relay.errors import Fault
 from relay.messages.forms import Form
-from relay.messages.hardening import harden
 from relay.messages.json_form import JsonRendering
 from relay.messages.marks import PRIVATE
-from relay.messages.sandbox import SANDBOX
+from relay.messages.sandbox import SANDBOX, compile_template
 from relay.messages.straight import ways
 from relay.messages.syntax import doubts, findings
 
@@ -40,9 +39,7 @@ class Compiled:
 
 @lru_cache(maxsize=1024)
 def _template(path: str, text: str, form: Form) -> Template:
-    hardened = harden(SANDBOX.parse(text), authored=form.rendering is JsonRendering)
-    code = SANDBOX.compile(hardened, filename=path)
-    return Template.from_code(SANDBOX, code, SANDBOX.globals)
+    return compile_template(text, path, json_form=form.rendering is JsonRendering)
 
 
 @lru_cache(maxsize=1024)

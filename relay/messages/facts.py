@@ -1,10 +1,12 @@
-"""An event as templates see it: plain, cleaned, read-only data in which nothing is callable."""
+"""An event as templates see it: plain, read-only data in which nothing is callable.
+
+A value is cleaned when it is reached, so an event costs what its template reads of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from relay.events import Direction, Event, Severity
@@ -15,96 +17,87 @@ from relay.messages.missing import Missing
 from relay.messages.phrases import phrase, title
 from relay.phones import display
 
-DEEPEST = 32
-"""Levels of the sender's data that templates can reach."""
-MOST_PARTS = 20_000
-"""Keys and items of the sender's data that templates can reach."""
 
-NAMES = (
-    "id",
-    "short_id",
-    "source",
-    "kind",
-    "detail",
-    "topic",
-    "severity",
-    "direction",
-    "title",
-    "phone",
-    "phones",
-    "phone_name",
-    "client",
-    "country",
-    "waba",
-    "waba_360",
-    "test",
-    "occurred_at",
-    "received_at",
-    "data",
-    "who",
-    "emoji",
-    "known",
-)
-"""What `event` has."""
-
-
-class Bag(dict[str, Any]):
+class Bag(Mapping[str, Any]):
     """A mapping that knows by which dotted name templates reach it."""
 
-    __slots__ = ("path",)
+    __slots__ = ("_held", "_language", "_made", "path")
 
-    def __init__(self, path: str, pairs: Mapping[str, Any] | None = None) -> None:
-        super().__init__(pairs or {})
+    def __init__(self, held: Mapping[Any, Any], path: str, language: str) -> None:
+        self._held = held
+        self._made: dict[Any, Any] = {}
         self.path = path
-
-    def part(self, name: object) -> Any:
-        """The value of that key; a key always wins, and there is nothing but keys."""
-        if isinstance(name, str) and name in self:
-            return self[name]
-        return Missing(name=f"{self.path}.{name}")
-
-
-class Row(list[Any]):
-    """A list that knows by which dotted name templates reach it."""
-
-    __slots__ = ("path",)
-
-    def __init__(self, path: str, items: list[Any]) -> None:
-        super().__init__(items)
-        self.path = path
-
-
-class _Cleaner:
-    """Copies a sender's data; what lies too deep, or is too much, becomes an ellipsis."""
-
-    def __init__(self, language: str) -> None:
-        self._left = MOST_PARTS
         self._language = language
 
-    def plain(self, value: Any, path: str, depth: int = 0) -> Any:
-        """A value of JSON as templates see it: texts cleaned, null as `Missing`."""
-        self._left -= 1
-        match value:
-            case _ if self._left < 0:
-                return "…"
-            case str():
-                return cut(clean(str(value)), language=self._language)
-            case None:
-                return Missing(name=path)
-            case bool() | int() | float() | datetime():
-                return value
-            case Mapping() if depth < DEEPEST:
-                bag = Bag(path)
-                for key, inner in islice(value.items(), max(self._left, 0)):
-                    name = one_line(str(key), 200)
-                    bag[name] = self.plain(inner, f"{path}.{name}", depth + 1)
-                return bag
-            case list() | tuple() if depth < DEEPEST:
-                items = enumerate(islice(value, max(self._left, 0)))
-                return Row(
-                    path, [self.plain(item, f"{path}[{at}]", depth + 1) for at, item in items]
-                )
-        return "…"
+    def part(self, name: Any) -> Any:
+        """The value of that key; a key always wins, and there is nothing but keys."""
+        try:
+            return self._made[name]
+        except (KeyError, TypeError):
+            pass
+        try:
+            value = self._value(name)
+        except (KeyError, TypeError):
+            return Missing(name=f"{self.path}.{name}")
+        made = self._made[name] = shown(value, f"{self.path}.{name}", self._language)
+        return made
+
+    def _value(self, name: Any) -> Any:
+        return self._held[name]
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._held:
+            raise KeyError(name)
+        return self.part(name)
+
+    def __iter__(self) -> Iterator[str]:
+        # Names too are the sender's: from now on they are what a template can print.
+        self._held = {one_line(str(name), 200): value for name, value in self._held.items()}
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+class Row(Sequence[Any]):
+    """A list that knows by which dotted name templates reach it."""
+
+    __slots__ = ("_held", "_language", "_made", "path")
+
+    def __init__(self, held: Sequence[Any], path: str, language: str) -> None:
+        self._held = held
+        self._made: dict[int, Any] = {}
+        self.path = path
+        self._language = language
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self._held)))]
+        if at not in self._made:
+            self._made[at] = shown(self._held[at], f"{self.path}[{at}]", self._language)
+        return self._made[at]
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def shown(value: Any, path: str, language: str) -> Any:
+    """A value of JSON as templates see it: texts cleaned, null as `Missing`."""
+    if isinstance(value, str):
+        return cut(clean(str(value)), language=language)
+    if value is None:
+        return Missing(name=path)
+    if isinstance(value, Mapping):
+        return Bag(value, path, language)
+    if isinstance(value, list | tuple):
+        return Row(value, path, language)
+    return value if isinstance(value, bool | int | float | datetime) else "…"
 
 
 def who(event: Event, language: str = DEFAULT) -> str | None:
@@ -134,33 +127,46 @@ def known(event: Event) -> bool:
     return event.kind.lower() in KINDS
 
 
-def facts(event: Event, language: str = DEFAULT) -> Bag:
-    """Everything that `event` means in a template of that language."""
-    shown = {
-        "id": event.id,
-        "short_id": event.short_id,
-        "source": event.source.value,
-        "kind": event.kind,
-        "detail": event.detail,
-        "topic": event.topic.value,
-        "severity": event.severity.value,
-        "direction": event.direction.value,
-        "title": title(event.title, language),
-        "phone": event.phone,
-        "phones": list(event.phones),
-        "phone_name": event.phone_name,
-        "client": {"id": event.client.id, "name": event.client.name},
-        "country": event.country,
-        "waba": event.waba,
-        "waba_360": event.waba_360,
-        "test": event.test,
-        "occurred_at": event.occurred_at,
-        "received_at": event.received_at,
-        "who": who(event, language),
-        "emoji": emoji(event),
-        "known": known(event),
-        "data": event.data,
-    }
-    bag = _Cleaner(language).plain(shown, "event")
-    assert isinstance(bag, Bag)  # a mapping becomes a bag
-    return bag
+FACTS: Mapping[str, Callable[[Event, str], Any]] = {
+    "id": lambda event, _: event.id,
+    "short_id": lambda event, _: event.short_id,
+    "source": lambda event, _: event.source.value,
+    "kind": lambda event, _: event.kind,
+    "detail": lambda event, _: event.detail,
+    "topic": lambda event, _: event.topic.value,
+    "severity": lambda event, _: event.severity.value,
+    "direction": lambda event, _: event.direction.value,
+    "title": lambda event, language: title(event.title, language),
+    "phone": lambda event, _: event.phone,
+    "phones": lambda event, _: event.phones,
+    "phone_name": lambda event, _: event.phone_name,
+    "client": lambda event, _: {"id": event.client.id, "name": event.client.name},
+    "country": lambda event, _: event.country,
+    "waba": lambda event, _: event.waba,
+    "waba_360": lambda event, _: event.waba_360,
+    "test": lambda event, _: event.test,
+    "occurred_at": lambda event, _: event.occurred_at,
+    "received_at": lambda event, _: event.received_at,
+    "who": who,
+    "emoji": lambda event, _: emoji(event),
+    "known": lambda event, _: known(event),
+    "data": lambda event, _: event.data,
+}
+"""What `event` has."""
+NAMES = tuple(FACTS)
+
+
+class Facts(Bag):
+    """Everything that `event` means in a template of that language; made when it is asked for."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self, event: Event, language: str = DEFAULT) -> None:
+        super().__init__(FACTS, "event", language)
+        self._event = event
+
+    def _value(self, name: Any) -> Any:
+        return FACTS[name](self._event, self._language)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FACTS)

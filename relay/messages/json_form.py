@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from markupsafe import Markup
-
 from relay.errors import RenderError
 from relay.messages.dialects import Dialect, Part
 from relay.messages.form_error import FormError
 from relay.messages.links import address, is_address
 from relay.messages.marks import fill, has_mark
-from relay.messages.rendering import Authored, Rendering
+from relay.messages.rendering import Authored, Captured, Rendering
 
 DEEPEST = 60
 """Levels of an override."""
@@ -34,18 +32,16 @@ _BARE = re.compile("[\U000f0000-\U000ffffd]")
 class JsonRendering(Rendering):
     """A run whose every `{{ }}` is a JSON text; joined texts keep the author's part apart."""
 
-    def write(self, value: Any) -> Markup:
-        if isinstance(value, Markup):
-            self.wrote(len(value))
-            return value
-        text = str(value) if isinstance(value, Authored) else self.marked(value)
-        written = json.dumps(text, ensure_ascii=False)
-        self.wrote(len(written))
-        return Markup(written)  # noqa: S704  # a JSON text in which values are marks
+    def write(self, value: Any) -> str:
+        if type(value) is Captured:
+            return value.marked
+        return json.dumps(self._authored(value), ensure_ascii=False)
 
-    def joined(self, parts: list[Any]) -> Authored:
-        texts = (str(part) if isinstance(part, Authored) else self.marked(part) for part in parts)
-        return Authored(self.bounded("".join(texts)))
+    def joined(self, parts: Sequence[Any]) -> Authored:
+        return Authored(self.bounded("".join(map(self._authored, parts))))
+
+    def _authored(self, value: Any) -> str:
+        return value.marked if isinstance(value, Authored) else self.marked(value)
 
 
 def quoted(way: str) -> tuple[str, list[tuple[int, str]]]:

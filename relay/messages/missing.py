@@ -60,4 +60,7 @@ class Missing(Undefined):
     def _stays(self, *_others: object) -> Missing:
         return self
 
-    __neg__ = __pos__ = _stays  # type: ignore[assignment]  # the base raises
+    # The base raises in all of these.
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _stays  # type: ignore[assignment]
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _stays  # type: ignore[assignment]
+    __mod__ = __rmod__ = __neg__ = __pos__ = _stays  # type: ignore[assignment]

@@ -1,101 +1,163 @@
-"""`Rendering`: what one run of a template has written so far, and what it may still spend."""
+"""`Rendering`: one run of a template: the values behind its marks, and what it may still spend.
+
+The author of a template is no enemy, but he errs: what grows or goes round without end is stopped
+by a count of steps and by the processor's time of its own thread, compilation left out.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from jinja2.runtime import Undefined
-from markupsafe import Markup
 
 from relay.errors import RenderError
 from relay.messages.filters import show_duration, show_moment
 from relay.messages.languages import Voice
-from relay.messages.marks import MOST_MARKS, clean, cut, fill, mark
+from relay.messages.marks import MOST_CHARACTERS, MOST_MARKS, clean, cut, fill, mark
 from relay.messages.missing import Missing
 from relay.messages.phrases import phrase
 
 MOST_OUTPUT = 64 * 1024
-"""Characters that a template may write, values included."""
+"""Characters that a template may write, values included; also those of one text."""
 MOST_STEPS = 20_000
-"""Loop rounds, calls and filters of one run; long texts count several times."""
+"""Loop rounds, calls, filters and parts of lists in one run; long texts count several times."""
 MOST_ITEMS = 1_000
 """Items of one loop or `range`."""
-LONGEST_TEXT = MOST_OUTPUT
 BIGGEST_NUMBER = 10**18
+LONGEST_WORK = 1.0
+"""Seconds of the processor's time in the template's own thread: a busy machine fails none."""
+_DEEPEST = 32
+"""Levels of data that are written out."""
+_STEPS_A_LOOK = 64
+"""The clock of a thread costs more than a step, so it is asked this seldom."""
 
 
-class Authored(str):
-    """Text that the author of an override wrote, in which marks stand for values."""
+class Captured:
+    """What a template wrote itself: the result of a macro, a `set` block.
+
+    Printed it is Markdown with marks in it. To everything else, filters, operators and methods, it
+    is its plain text, so that no value can ever return as Markdown.
+    """
+
+    __slots__ = ("marked",)
+
+    def __init__(self, marked: str) -> None:
+        self.marked = marked
+
+    def __str__(self) -> str:
+        return fill(self.marked, RENDERING.get().values)
+
+    def __len__(self) -> int:
+        return len(str(self))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(str(self))
+
+    def __getitem__(self, at: Any) -> str:
+        return str(self)[at]
+
+    def __contains__(self, part: Any) -> bool:
+        return str(part) in str(self)
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == (str(other) if isinstance(other, Captured) else other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __lt__(self, other: Any) -> bool:
+        return str(self) < str(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return str(self) > str(other)
+
+
+class Authored(Captured):
+    """A text that the author of an override wrote, alone or joined with values."""
 
     __slots__ = ()
 
 
-LONGEST_WORK = 1.0
-"""Seconds of the processor's time, so that a busy machine fails no template; in one thread."""
+def plain(value: Any) -> Any:
+    """The value without what the template captured: its text."""
+    return str(value) if isinstance(value, Captured) else value
 
 
 class Rendering:
     """The values in order of output, the missing ones by name, and the budget that is left."""
 
-    def __init__(self, voice: Voice, *, strict: bool = False) -> None:
+    def __init__(
+        self, voice: Voice, *, strict: bool = False, seconds: float = LONGEST_WORK
+    ) -> None:
         self.voice = voice
         self.strict = strict
         self.values: list[str] = []
         self.missing: dict[str, None] = {}
+        self._seconds = seconds
+        self._until: float | None = None
         self._output = 0
         self._steps = 0
-        self._until = time.thread_time() + LONGEST_WORK
+        self._next_look = _STEPS_A_LOOK
 
-    def write(self, value: Any) -> Markup:
-        """The mark of a value; markup of the template itself passes."""
-        if isinstance(value, Markup):
-            self.wrote(len(value))
-            return value
-        return Markup(self.marked(value))  # noqa: S704  # a mark is no text of anybody
+    def write(self, value: Any) -> str:
+        """What stands in the output for a value: a mark; what was captured passes."""
+        return value.marked if isinstance(value, Captured) else self.marked(value)
 
     def marked(self, value: Any) -> str:
         """The mark that stands for a value from now on."""
-        text = cut(clean(self.text(value)), language=self.voice.language)
-        self.wrote(len(text))
-        if len(self.values) >= MOST_MARKS:
+        text = value if type(value) is str else self.text(value)
+        text = cut(clean(text), language=self.voice.language)
+        self._output += len(text)
+        if self._output > MOST_OUTPUT:
+            raise too_much()
+        number = len(self.values)
+        if number >= MOST_MARKS:
             raise RenderError(f"it writes more than {MOST_MARKS} values")
         self.values.append(text)
-        return mark(len(self.values) - 1)
+        return mark(number)
 
-    def joined(self, parts: list[Any]) -> str:
+    def joined(self, parts: Sequence[Any]) -> Any:
         """What `~` makes of its parts."""
-        joined: str = self.bounded("".join(map(self.text, parts)))
-        return joined
-
-    def wrote(self, characters: int) -> None:
-        """Count output."""
-        self._output += characters
-        if self._output > MOST_OUTPUT:
-            raise RenderError(f"it writes more than {MOST_OUTPUT // 1024} KB")
+        return self.bounded("".join(map(self.text, parts)))
 
     def spend(self, steps: int = 1) -> None:
-        """Count work."""
+        """Count work; look at the clock once in a while."""
         self._steps += steps
+        if self._steps < self._next_look:
+            return
+        self._next_look = self._steps + _STEPS_A_LOOK
         if self._steps > MOST_STEPS:
             raise RenderError("it works for too long: loops or macros go round too often")
-        self.hurry()
+        now = time.thread_time()
+        if self._until is None:
+            self._until = now + self._seconds
+        elif now > self._until:
+            raise TooLongError(f"it works for too long: more than {self._seconds} s")
 
-    def hurry(self) -> None:
-        """Stop what is allowed step by step and still takes too long, such as sorting in a loop."""
-        if time.thread_time() > self._until:
-            raise RenderError(f"it works for too long: more than {LONGEST_WORK} s")
+    def weigh(self, *values: Any) -> None:
+        """Count the parts of the template's own lists, each as often as it stands in them.
+
+        Lists within lists double with each level; to compare, sort or write them takes so long.
+        """
+        waiting = [value for value in values if type(value) in _NESTS]
+        while waiting:
+            found = waiting.pop()
+            self.spend(len(found))
+            inner = found.values() if type(found) is dict else found
+            waiting.extend(part for part in inner if type(part) in _NESTS)
 
     def text(self, value: Any) -> str:
         """A value as plain text for people."""
         match value:
-            case Markup() | Authored():
-                return fill(str(value), self.values)
             case str():
+                return value
+            case Captured():
                 return str(value)
             case Undefined():
                 return self._note(value)
@@ -111,35 +173,24 @@ class Rendering:
                 return str(int(value))
             case int() | float():
                 return str(value)
-            case dict() | list() | tuple():
-                return json.dumps(self._tree(value), ensure_ascii=False, default=str)
-        if isinstance(value, range):
-            return json.dumps(list(value))
+            case Mapping() | Sequence():
+                self.weigh(value)
+                tree = self._tree(value, [MOST_CHARACTERS], 0)
+                return json.dumps(tree, ensure_ascii=False, default=str)
         if callable(value):
             return self._note(Missing(name=getattr(value, "name", "value")))
         raise RenderError(f"a {type(value).__name__} cannot be written")
 
-    def plain(self, value: Any) -> Any:
-        """The value without markup: captured text becomes plain text, in lists too."""
-        if isinstance(value, Markup | Authored):
-            return fill(str(value), self.values)
-        if type(value) is list:
-            return [self.plain(item) for item in value]
-        if type(value) is tuple:
-            return tuple(self.plain(item) for item in value)
-        if type(value) is dict:
-            return {self.plain(key): self.plain(item) for key, item in value.items()}
-        return value
-
     def bounded(self, value: Any) -> Any:
         """The result of an operation; texts, lists and numbers that grow too large are refused."""
         if isinstance(value, str):
-            if len(value) > LONGEST_TEXT:
-                raise RenderError(f"a text grows longer than {LONGEST_TEXT // 1024} KB")
-            self.spend(len(value) // 256)
+            if len(value) > MOST_OUTPUT:
+                raise RenderError(f"a text grows longer than {MOST_OUTPUT // 1024} KB")
+            if len(value) > 256:
+                self.spend(len(value) // 256)
         elif isinstance(value, int) and abs(value) > BIGGEST_NUMBER:
             raise RenderError("a number grows too large")
-        elif isinstance(value, list | tuple) and len(value) > LONGEST_TEXT:
+        elif isinstance(value, list | tuple) and len(value) > MOST_OUTPUT:
             raise RenderError("a list grows too long")
         return value
 
@@ -150,16 +201,34 @@ class Rendering:
         self.missing[name] = None
         return phrase("missing", self.voice.language, name=name)
 
-    def _tree(self, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {str(key): self._tree(inner) for key, inner in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._tree(inner) for inner in value]
-        if isinstance(value, Undefined):
-            return None
+    def _tree(self, value: Any, left: list[int], depth: int) -> Any:
+        """A tree of JSON; what lies too deep or is too much to show is an ellipsis."""
+        left[0] -= 1
         if isinstance(value, bool | int | float):
             return value
-        return self.text(value)
+        if isinstance(value, Undefined):
+            return None
+        if not isinstance(value, Mapping | list | tuple | range | Sequence) or isinstance(
+            value, str
+        ):
+            return self.text(value)
+        if left[0] <= 0 or depth >= _DEEPEST:
+            return "…"
+        if isinstance(value, Mapping):
+            pairs = islice(value.items(), left[0])
+            return {str(key): self._tree(inner, left, depth + 1) for key, inner in pairs}
+        return [self._tree(inner, left, depth + 1) for inner in islice(value, left[0])]
+
+
+_NESTS = frozenset({list, tuple, dict})
+
+
+class TooLongError(RenderError):
+    """A template that works for longer than it was given."""
+
+
+def too_much() -> RenderError:
+    return RenderError(f"it writes more than {MOST_OUTPUT // 1024} KB")
 
 
 RENDERING: ContextVar[Rendering] = ContextVar("rendering")

@@ -1,27 +1,40 @@
-"""The Jinja environment of templates: plain data in, marks out, and no way to freeze the process.
+"""The Jinja environment of templates: plain data in, marks out.
 
-Every printed value goes through `finalize` and becomes a mark. What a template captured itself
-(a macro's result, a `set` block) is markup and stays so only while it is printed directly: filters,
-operators and methods get its plain text, so no value can return as markup.
+Every printed value goes through `finalize` and becomes a mark; only what stands in the template
+and what it captured itself (`Captured`) is written as it is. A filter, an operator or a method
+gets plain text, and nothing but data can be reached.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from jinja2 import pass_context
-from jinja2.exceptions import SecurityError
+from jinja2 import nodes, pass_environment
+from jinja2.environment import Environment, Template
+from jinja2.ext import Extension
+from jinja2.filters import FILTERS as JINJAS
+from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Namespace
-from markupsafe import Markup
+from jinja2.visitor import NodeTransformer
 
 from relay.errors import RenderError
-from relay.messages.facts import Bag
-from relay.messages.lines import WholeLines
+from relay.messages import filters
+from relay.messages.facts import Bag, Row
 from relay.messages.missing import Missing
-from relay.messages.rendering import RENDERING
-from relay.messages.toolbox import FILTERS, HOOKS, TEXT_METHODS, TextMethod, bounded_range
+from relay.messages.rendering import (
+    MOST_ITEMS,
+    MOST_OUTPUT,
+    RENDERING,
+    Authored,
+    Captured,
+    plain,
+    too_much,
+)
 
 LOOP_NAMES = frozenset(
     {
@@ -31,56 +44,78 @@ LOOP_NAMES = frozenset(
 )
 """What `loop` has."""
 
+TEXT_METHODS = frozenset(
+    {
+        *("capitalize", "casefold", "count", "endswith", "find", "isalpha", "isdigit", "islower"),
+        *("isupper", "join", "lower", "lstrip", "removeprefix", "removesuffix", "replace"),
+        *("rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "title", "upper"),
+    }
+)
+"""What can be called on a text; the others could fill the memory at once, as `ljust` does."""
 
-class Sandbox(ImmutableSandboxedEnvironment):
+
+def fact(label: Any, value: Any) -> Captured:
+    """`- **label:** value` as a line of its own; nothing where there is no value."""
+    if not value:
+        return _NOTHING
+    rendering = RENDERING.get()
+    return Captured(f"- **{rendering.write(label)}:** {rendering.write(value)}\n")
+
+
+_NOTHING = Captured("")
+
+
+class Sandbox(SandboxedEnvironment):
     """Templates reach keys of mappings, items of lists, a few methods of texts, and no more."""
 
-    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
-    intercepted_unops = frozenset({"+", "-"})
+    intercepted_binops = frozenset({"+", "*", "%"})
 
     def __init__(self) -> None:
         super().__init__(
-            autoescape=True,
             undefined=Missing,
-            finalize=_finalize,
+            finalize=_written,
             lstrip_blocks=True,
             extensions=[WholeLines],
             optimized=False,  # constants are not worked out while loading
             cache_size=0,
         )
-        self.globals = {"range": bounded_range, "namespace": Namespace, "dict": dict}
+        self.globals = {"range": _range, "namespace": Namespace, "dict": dict, "fact": fact}
         self.tests = dict(self.tests) | {"none": _none}
-        self.filters = {**FILTERS, **HOOKS}
+        self.filters = {**FILTERS, **_HOOKS}
+
+    @staticmethod
+    def concat(parts: Iterable[str]) -> str:
+        """What a macro or a `set` block wrote."""
+        return joined(list(parts))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        RENDERING.get().hurry()
+        if isinstance(obj, Bag | Missing):
+            return obj.part(attribute)
         return self._part(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        RENDERING.get().hurry()
-        if isinstance(obj, str | list | tuple | range) and isinstance(argument, int):
+        argument = plain(argument)
+        if isinstance(argument, tuple):
+            RENDERING.get().weigh(argument)
+        if isinstance(obj, Bag | Missing):
+            return obj.part(argument)
+        if isinstance(argument, int) and isinstance(obj, str | Sequence | Captured):
             try:
-                return RENDERING.get().plain(obj)[argument]
+                return obj[argument]
             except IndexError:
                 path = getattr(obj, "path", None)
                 return Missing(name=f"{path}[{argument}]" if path else str(argument))
-        if isinstance(argument, Markup):
-            argument = RENDERING.get().plain(argument)
         return self._part(obj, argument)
 
     def _part(self, obj: Any, name: Any) -> Any:
         match obj:
-            case Bag():
-                return obj.part(name)
-            case Missing():
-                return obj.part(name)
             case dict():
                 try:
                     return obj[name]
                 except (KeyError, TypeError):
                     return Missing(name=str(name))
-            case str() if name in TEXT_METHODS:
-                return TextMethod(obj, name)
+            case str() | Captured() if name in TEXT_METHODS:
+                return _method(str(obj), name)
             case LoopContext() if name in LOOP_NAMES:
                 return getattr(obj, name)
             case Namespace() if isinstance(name, str) and not name.startswith("_"):
@@ -90,56 +125,335 @@ class Sandbox(ImmutableSandboxedEnvironment):
         path = getattr(obj, "path", None)
         return Missing(name=f"{path}.{name}" if isinstance(path, str) else str(name))
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ARG002
         rendering = RENDERING.get()
         rendering.spend()
-        left, right = rendering.plain(left), rendering.plain(right)
-        missing = next((side for side in (left, right) if isinstance(side, Missing)), None)
-        if missing is not None:
-            return missing
-        if operator == "**":
-            raise SecurityError("** is refused")
-        if operator in {"*", "%"} and not (
-            isinstance(left, int | float) and isinstance(right, int | float)
-        ):
-            raise SecurityError(f"{operator} is for numbers alone")
-        return rendering.bounded(super().call_binop(context, operator, left, right))
-
-    def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
-        return super().call_unop(context, operator, RENDERING.get().plain(arg))
+        left, right = _operand(left), _operand(right)
+        for side in (left, right):
+            if isinstance(side, Missing):
+                return side
+        if operator == "+":
+            return rendering.bounded(left + right)
+        if not (isinstance(left, int | float) and isinstance(right, int | float)):
+            raise RenderError(f"{operator} is for numbers alone")
+        return rendering.bounded(left * right if operator == "*" else left % right)
 
     def call(  # the names keep clear of the template's keywords
         self, __context: Context, __obj: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        rendering = RENDERING.get()
-        rendering.spend()
-        if isinstance(__obj, TextMethod):
-            args = tuple(rendering.plain(arg) for arg in args)
-            # Jinja passes the variables of loops and blocks along, for functions that want them.
-            given = {name: value for name, value in kwargs.items() if name not in _OF_JINJA}
-            return rendering.bounded(__obj(*args, **rendering.plain(given)))
-        if isinstance(__obj, Macro) or __obj in (bounded_range, Namespace, dict) or _of_loop(__obj):
-            return __context.call(__obj, *args, **kwargs)
-        if isinstance(__obj, Missing):
-            raise RenderError(f"{__obj.name} is no function")
-        raise SecurityError("only macros, range and methods of texts can be called")
+        RENDERING.get().spend()
+        if isinstance(__obj, Macro):
+            return Captured(str(__context.call(__obj, *args, **kwargs)))
+        if not callable(__obj):
+            name = __obj.name if isinstance(__obj, Missing) else f"a {type(__obj).__name__}"
+            raise RenderError(f"{name} is no function")
+        if __obj is not fact:
+            args = tuple(map(plain, args))
+        return RENDERING.get().bounded(__context.call(__obj, *args, **kwargs))
 
 
-_OF_JINJA = frozenset({"_loop_vars", "_block_vars"})
+def joined(parts: list[str]) -> str:
+    """The parts of an output as one text. Raises `RenderError` where it is too long."""
+    if sum(map(len, parts)) > MOST_OUTPUT:
+        raise too_much()
+    return "".join(parts)
+
+
+def _written(value: Any) -> str:
+    return RENDERING.get().write(value)
 
 
 def _none(value: Any) -> bool:
     return value is None or isinstance(value, Undefined)
 
 
-def _of_loop(called: Any) -> bool:
-    return isinstance(getattr(called, "__self__", None), LoopContext)
+def _operand(value: Any) -> Any:
+    return list(value) if isinstance(value, Row) else plain(value)
 
 
-@pass_context
-def _finalize(_context: Context, value: Any) -> Markup:
-    return RENDERING.get().write(value)
+def _range(*args: int) -> range:
+    numbers = range(*args)
+    if len(numbers) > MOST_ITEMS:
+        raise RenderError(f"a range may have {MOST_ITEMS:,} numbers, not {len(numbers):,}")
+    return numbers
+
+
+def _method(text: str, name: str) -> Callable[..., Any]:
+    if name == "replace":
+        return partial(_replaced, text)
+    return partial(_joined, text) if name == "join" else getattr(text, name)
+
+
+def _joined(between: str, items: Iterable[Any]) -> str:
+    return between.join(map(_text, items))
+
+
+def _replaced(value: Any, old: Any, new: Any, count: int | None = None) -> str:
+    text, old, new = _text(value), _text(old), _text(new)
+    if len(text) + text.count(old) * max(0, len(new) - len(old)) > MOST_OUTPUT:
+        raise RenderError(f"a text grows longer than {MOST_OUTPUT // 1024} KB")
+    return text.replace(old, new, -1 if count is None else count)
+
+
+def _text(value: Any) -> str:
+    return RENDERING.get().text(value)
+
+
+# Filters
+
+
+@pass_environment
+def _join(jinja: Environment, value: Any, d: Any = "", attribute: Any = None) -> str:
+    if attribute is not None:
+        value = [jinja.getitem(item, attribute) for item in value]
+    return _joined(_text(d), value)
+
+
+def _rounded(value: Any, precision: int = 0, method: str = "common") -> Any:
+    if not isinstance(precision, int) or not 0 <= precision <= 12:
+        raise RenderError("round: the precision goes from 0 to 12")
+    return JINJAS["round"](value, precision, method)
+
+
+def _json(value: Any) -> str:
+    return _text([value])[1:-1]
+
+
+def _spoken(show: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter with the voice of the run under way."""
+
+    def spoken(value: Any, *args: Any, **kwargs: Any) -> Any:
+        return show(value, RENDERING.get().voice, *args, **kwargs)
+
+    return spoken
+
+
+_HARMLESS = (
+    *("abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby"),
+    *("int", "items", "last", "length", "list", "lower", "map", "max", "min", "reject"),
+    *("rejectattr", "reverse", "select", "selectattr", "sort", "sum", "title", "trim"),
+    *("truncate", "unique", "upper", "urlencode", "wordcount"),
+)
+"""Jinja's own filters that are harmless as they are."""
+_TAKES_MISSING = frozenset({"default", "d"})
+"""Filters that are meant for what is not there; the others hand it on."""
+
+_UNGUARDED: Mapping[str, Callable[..., Any]] = {
+    **{name: JINJAS[name] for name in _HARMLESS},
+    "join": _join,
+    "round": _rounded,
+    "replace": _replaced,
+    "tojson": _json,
+    # Values are text whatever is done to them, so escaping has nothing to do.
+    **dict.fromkeys(("string", "e", "escape"), _text),
+    "phone": filters.show_phone,
+    "date": _spoken(filters.show_date),
+    "duration": _spoken(filters.show_duration),
+    "since": _spoken(filters.show_since),
+    "until": _spoken(filters.show_until),
+    "number": _spoken(filters.show_number),
+    "country": _spoken(filters.show_country),
+    "language_name": _spoken(filters.show_language),
+    "words": _spoken(filters.show_words),
+    "limit": _spoken(filters.show_limit),
+}
+
+
+def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that sees plain values, hands on what is missing, and is counted."""
+    passed = getattr(run, "jinja_pass_arg", None)
+    at = 1 if passed else 0
+
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        value = args[at]
+        rendering = RENDERING.get()
+        rendering.spend()
+        if isinstance(value, Undefined) and name not in _TAKES_MISSING:
+            return value
+        if type(value) is not str or len(args) > at + 1:
+            args = (*args[:at], *map(plain, args[at:]))
+            rendering.weigh(*args[at:])
+        if isinstance(value, str | Sequence):
+            rendering.spend(len(value) // 256)
+        result = run(*args, **kwargs)
+        if isinstance(result, Iterator):
+            result = list(result)
+        return rendering.bounded(result)
+
+    if passed:
+        guarded.jinja_pass_arg = passed  # type: ignore[attr-defined]  # as Jinja marks its own
+    return guarded
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    name: _guarded(name, run) for name, run in _UNGUARDED.items()
+}
+"""What templates may use by name."""
+
+
+# What is put into a template when it is compiled; by hand these names are no filters.
+
+
+def _loop(value: Any) -> Iterable[Any]:
+    """What a `for` goes through: a list of bounded length, each round of it counted."""
+    if isinstance(value, Undefined):
+        return ()
+    items = plain(value)
+    if not isinstance(items, str | Sequence | Mapping):
+        raise RenderError(f"a for goes through lists, not through a {type(items).__name__}")
+    if len(items) > MOST_ITEMS:
+        raise RenderError(f"a loop may have {MOST_ITEMS:,} rounds, not {len(items):,}")
+    return _rounds(items)
+
+
+def _rounds(items: Iterable[Any]) -> Iterator[Any]:
+    rendering = RENDERING.get()
+    for item in items:
+        rendering.spend()
+        yield item
+
+
+def _concat(parts: list[Any]) -> Any:
+    return RENDERING.get().joined(parts)
+
+
+def _weighed(value: Any) -> Any:
+    RENDERING.get().weigh(value)
+    return value
+
+
+def _literal(value: Any) -> Any:
+    """A number or truth value as JSON has it; anything else stays a value."""
+    if not isinstance(value, bool | int | float):
+        return value
+    return Captured(json.dumps(RENDERING.get().bounded(value), allow_nan=False))
+
+
+_HOOKS: Mapping[str, Callable[..., Any]] = {
+    "_loop": _loop,
+    "_concat": _concat,
+    "_weighed": _weighed,
+    "_captured": Captured,
+    "_own": Authored,
+    "_literal": _literal,
+}
+
+
+def _hooked(name: str, value: Any, lineno: int) -> nodes.Filter:
+    return nodes.Filter(value, name, [], [], None, None, lineno=lineno)
+
+
+class _Hooks(NodeTransformer):
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  # Jinja's naming
+        self.generic_visit(node)
+        node.iter = _hooked("_loop", node.iter, node.lineno)
+        return node
+
+    def visit_AssignBlock(self, node: nodes.AssignBlock) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.filter = _hooked("_captured", None, node.lineno)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _hooked("_concat", nodes.List(node.nodes, lineno=node.lineno), node.lineno)
+
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if node.expr2 is None:
+            node.expr2 = nodes.Const("", lineno=node.lineno)
+        return node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        sides = [node.expr, *(operand.expr for operand in node.ops)]
+        if not any(map(_is_flat, sides)):  # lists of the template's own on both sides
+            node.expr = _hooked("_weighed", node.expr, node.lineno)
+            for operand in node.ops:
+                operand.expr = _hooked("_weighed", operand.expr, node.lineno)
+        return self.generic_visit(node)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+        if node.args:
+            node.node = _hooked("_weighed", node.node, node.lineno)
+            node.args = [_hooked("_weighed", arg, arg.lineno) for arg in node.args]
+        return self.generic_visit(node)
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
+        node.key = _hooked("_weighed", node.key, node.lineno)
+        return self.generic_visit(node)
+
+
+def _is_flat(node: nodes.Expr) -> bool:
+    if isinstance(node, nodes.List | nodes.Tuple):
+        return all(map(_is_flat, node.items))
+    return isinstance(node, nodes.Const)
+
+
+_NUMBERS = frozenset({"abs", "count", "float", "int", "length", "round", "wordcount"})
+"""Filters whose results are numbers, whatever the event holds."""
+
+
+class _JsonHooks(_Hooks):
+    """The author's texts are told apart from values; a number or a truth value is one in JSON."""
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Node:  # noqa: N802
+        return _hooked("_own", node, node.lineno) if isinstance(node.value, str) else node
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
+        literal = list(map(_is_literal, node.nodes))
+        self.generic_visit(node)
+        node.nodes = [
+            _hooked("_literal", part, part.lineno) if is_literal else part
+            for part, is_literal in zip(node.nodes, literal, strict=True)
+        ]
+        return node
+
+
+def _is_literal(node: nodes.Expr) -> bool:
+    """Whether an expression is a number or a truth value by how it is written."""
+    match node:
+        case nodes.Const(value=value):
+            return isinstance(value, bool | int | float)
+        case nodes.Filter(name=name):
+            return name in _NUMBERS
+    return isinstance(node, nodes.Compare | nodes.Test | nodes.Not)
+
+
+class WholeLines(Extension):
+    """A line of nothing but tags and comments leaves no line; tags within a line leave it whole.
+
+    Jinja's own `trim_blocks` also eats the line end after `{% endif %}` at the end of a text.
+    """
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        only_tags, after_tag = True, False
+        for token in stream:
+            if token.type == "variable_begin":
+                only_tags = False
+            elif token.type == "data":
+                text, line = token.value, token.lineno
+                if only_tags and after_tag and text.startswith("\n"):
+                    text, line = text[1:], line + 1
+                elif not only_tags and "\n" not in text:
+                    yield token
+                    after_tag = True
+                    continue
+                only_tags = not text.rpartition("\n")[2].strip()
+                yield Token(line, token.type, text)
+                after_tag = True
+                continue
+            # Two texts in a row have a comment between them, which is not in the stream.
+            after_tag = token.type == "block_end"
+            yield token
 
 
 SANDBOX = Sandbox()
 """Stateless: the run under way is in `RENDERING`."""
+
+
+def compile_template(text: str, path: str, *, json_form: bool = False) -> Template:
+    """What can be run; `json_form` for overrides in JSON. Its text was found without faults."""
+    tree = (_JsonHooks() if json_form else _Hooks()).visit(SANDBOX.parse(text))
+    tree.set_environment(SANDBOX)
+    code = SANDBOX.compile(tree, filename=path)
+    return Template.from_code(SANDBOX, code, SANDBOX.globals)

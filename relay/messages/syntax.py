@@ -15,8 +15,7 @@ from jinja2 import nodes
 from relay.messages.facts import NAMES
 from relay.messages.filters import fault_of_form
 from relay.messages.rendering import MOST_ITEMS
-from relay.messages.sandbox import LOOP_NAMES, SANDBOX
-from relay.messages.toolbox import FILTERS, TEXT_METHODS
+from relay.messages.sandbox import FILTERS, LOOP_NAMES, SANDBOX, TEXT_METHODS
 
 DEEPEST = 40
 """Levels of a template's blocks and expressions."""
@@ -26,47 +25,6 @@ MOST_LOOPS = 12
 Finding = tuple[int, str]
 """Line and what is wrong there."""
 
-_ALLOWED = (
-    nodes.Template,
-    nodes.Scope,  # only ever around an autoescape, which is refused itself
-    nodes.Output,
-    nodes.TemplateData,
-    nodes.If,
-    nodes.For,
-    nodes.Macro,
-    nodes.Assign,
-    nodes.AssignBlock,
-    nodes.With,
-    nodes.Name,
-    nodes.NSRef,
-    nodes.Const,
-    nodes.Tuple,
-    nodes.List,
-    nodes.Dict,
-    nodes.Pair,
-    nodes.Keyword,
-    nodes.CondExpr,
-    nodes.Filter,
-    nodes.Test,
-    nodes.Call,
-    nodes.Getitem,
-    nodes.Getattr,
-    nodes.Slice,
-    nodes.Concat,
-    nodes.Compare,
-    nodes.Operand,
-    nodes.Mul,
-    nodes.Div,
-    nodes.FloorDiv,
-    nodes.Add,
-    nodes.Sub,
-    nodes.Mod,
-    nodes.And,
-    nodes.Or,
-    nodes.Not,
-    nodes.Neg,
-    nodes.Pos,
-)
 _INSTEAD = {
     nodes.Pow: "** is refused: it can freeze the relay",
     nodes.Include: "include is refused: each template stands alone; use a macro in this file",
@@ -151,9 +109,8 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 
 
 def _refusals(node: nodes.Node, macros: set[str]) -> Iterator[str]:
-    if not isinstance(node, _ALLOWED):
-        kind = type(node)
-        yield _INSTEAD.get(kind, f"{kind.__name__.lower()} is not part of these templates")
+    if said := _INSTEAD.get(type(node)):
+        yield said
         return
     match node:
         case nodes.For(recursive=True):

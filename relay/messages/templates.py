@@ -14,20 +14,20 @@ from typing import Any
 
 from jinja2 import TemplateError
 from jinja2.environment import Template
-from jinja2.runtime import Context as JinjaContext
 
 from relay.errors import ConfigError, Fault, RenderError
 from relay.events import Event
 from relay.messages import Message
 from relay.messages.builtin import Context, fallback, footer, marked, without_override
 from relay.messages.compiling import Compiled, compiled
-from relay.messages.facts import facts
+from relay.messages.facts import Facts
 from relay.messages.form_error import FormError
-from relay.messages.forms import MARKDOWN, OVERRIDES, Form
+from relay.messages.forms import MARKDOWN, OVERRIDES
 from relay.messages.markdown import MarkdownError
 from relay.messages.marks import one_line
 from relay.messages.missing import Missing
-from relay.messages.rendering import MOST_OUTPUT, RENDERING, Rendering
+from relay.messages.rendering import RENDERING, Rendering
+from relay.messages.sandbox import joined
 from relay.messages.shelf import PLAIN, Label, find, label, named, read_folder, search
 
 SUFFIX = MARKDOWN.suffix
@@ -226,33 +226,19 @@ def _alone(labels: Mapping[str, tuple[str, Label]], folder: str) -> list[Fault]:
     return faults
 
 
-def _rendered(template: Compiled, event: Event, context: Context) -> tuple[Any, Rendering]:
+def _rendered(compiled: Compiled, event: Event, context: Context) -> tuple[Any, Rendering]:
     """What a template makes of an event, in its form, and what the run came across."""
-    form: Form = template.form
-    voice = context.voice(event)
+    form, template = compiled.form, compiled.template
     rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
-    runnable = template.template
-    scope = runnable.new_context({"event": facts(event, voice.language), "rule": rule})
+    scope = template.new_context({"event": Facts(event, context.language), "rule": rule})
     # Its time begins here: what it was compiled from and what it is given are not its own work.
-    rendering = form.rendering(voice, strict=context.strict)
+    rendering = form.rendering(context.voice(event), strict=context.strict)
     token = RENDERING.set(rendering)
     try:
-        text = _run(runnable, rendering, scope)
+        text = joined(list(template.root_render_func(scope)))
     finally:
         RENDERING.reset(token)
     return form.finish(text, rendering.values), rendering
-
-
-def _run(template: Template, rendering: Rendering, scope: JinjaContext) -> str:
-    """The marked text that a template writes."""
-    parts: list[str] = []
-    room = 0
-    for part in template.root_render_func(scope):
-        room += len(part)
-        if room > MOST_OUTPUT:
-            rendering.wrote(room)
-        parts.append(part)
-    return "".join(parts)
 
 
 def _reason(error: Exception) -> str:
