@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from relay.errors import UsageError
+from relay.files import read_regular
 
 RETENTION = timedelta(days=90)
 SHORTEST_RETENTION = timedelta(days=14)
@@ -34,8 +35,7 @@ class Environment(Mapping[str, str]):
             raise KeyError(name)
         path = Path(self._variables[f"{name}_FILE"])
         try:
-            with path.open("rb") as file:
-                content = file.read(LARGEST_SECRET + 1)
+            content = read_regular(path, LARGEST_SECRET)
             if len(content) > LARGEST_SECRET:
                 raise UsageError(f"{name}_FILE: {path} is too large for a secret")
             return content.decode().strip()

@@ -7,6 +7,7 @@ at the beginning of a line is a comment. Hundreds of thousands of lines are mean
 from __future__ import annotations
 
 import csv
+import errno
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,12 +15,14 @@ from pathlib import Path
 
 from relay.config.findings import Findings, nearest, quoted
 from relay.config.nodes import Place
+from relay.files import read_regular
 from relay.phones import PhonePattern, index_key
 from relay.rules import Members
 from relay.rules.conditions import Matcher, fold, text_matcher
 
 LARGEST_LIST = 64 * 1024 * 1024
 """Bytes."""
+OUTSIDE = "it is outside the folder of the rules file: put it beside the rules, or below them"
 MOST_FAULTS = 20
 """Faults that are told of one file; a wrong column would yield one for each line."""
 PHONE_COLUMNS = ("phone", "number", "phone_number", "phone number")
@@ -72,11 +75,17 @@ class ListFiles:
 
 
 def beside(rules: Path) -> ReadFile:
-    """Reads list files whose names are relative to the folder of a rules file."""
+    """Reads files whose names are relative to the folder of a rules file, and that stand in it.
+
+    Whoever may edit the rules, perhaps from afar, must not read the machine with them.
+    """
 
     def read(name: str) -> bytes:
-        with (rules.parent / name).open("rb") as file:
-            return file.read(LARGEST_LIST + 1)
+        folder = rules.parent.resolve()
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder):
+            raise OSError(errno.EACCES, OUTSIDE, name)
+        return read_regular(path, LARGEST_LIST)
 
     return read
 

@@ -22,6 +22,7 @@ from relay.config.rule_list import Names, read_rules, read_send_to
 from relay.config.rule_tests import RuleTest, read_tests
 from relay.config.yaml_reader import LARGEST, decode, read
 from relay.errors import ConfigError, Fault
+from relay.files import read_regular
 from relay.messages.languages import DEFAULT
 from relay.rules import Ruleset
 
@@ -84,8 +85,7 @@ def load(
     """
     findings = Findings(str(path))
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+        data = read_regular(path, LARGEST)
     except FileNotFoundError:
         findings.error(None, "does not exist: name the rules file by --rules or RELAY_RULES")
     except OSError as error:

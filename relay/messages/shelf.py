@@ -8,9 +8,12 @@ from pathlib import Path
 
 from relay.errors import Fault
 from relay.events import Event
+from relay.files import read_regular
 from relay.messages.forms import FORMS, MARKDOWN, SUFFIXES, Form
 from relay.messages.languages import DEFAULT, canonical, family
 
+LARGEST = 1 << 20
+"""Bytes of a template."""
 PLAIN = ""
 """The folder itself, in the place of a language's."""
 
@@ -82,12 +85,16 @@ def _read(path: Path, name: str, texts: dict[str, str], faults: list[Fault]) -> 
         faults.append(Fault(str(path), 0, 0, "warning", said))
         return
     try:
-        texts[name] = path.read_bytes().decode("utf-8-sig")
+        texts[name] = read_regular(path, LARGEST).decode("utf-8-sig")
     except UnicodeDecodeError:
         faults.append(Fault(str(path), 0, 0, "error", "it is not UTF-8"))
     except OSError as error:
         reason = error.strerror or type(error).__name__
         faults.append(Fault(str(path), 0, 0, "error", f"it cannot be read: {reason}"))
+    else:
+        if len(texts[name]) > LARGEST:
+            said = f"it is larger than {LARGEST // 2**20} MB"
+            faults.append(Fault(str(path), 0, 0, "error", said))
 
 
 def search(event: Event, wanted: str | None, language: str) -> Iterator[tuple[str, str]]:

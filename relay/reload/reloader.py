@@ -11,7 +11,9 @@ from pathlib import Path
 
 import structlog
 
-from relay.errors import ConfigError, JournalError
+from relay.config.list_files import LARGEST_LIST
+from relay.errors import ConfigError
+from relay.files import read_regular
 from relay.journal import Store
 from relay.pipeline import Plan
 from relay.reload import first_fault, record
@@ -51,6 +53,10 @@ class Reloader:
         self._adopt = adopt
         self._told = told
         self._one_at_a_time = asyncio.Lock()
+        self._seen: Looks | None = None
+        """How the files looked that were read last; None before the first look."""
+        self._pending: Looks | None = None
+        """How they looked at the last look."""
 
     async def reload(self, why: str) -> Loaded:
         """Read the files now; afterwards `loaded.error` says whether they were refused."""
@@ -79,25 +85,20 @@ class Reloader:
             await self._told(fresh)
             return fresh
 
-    async def watch(self) -> None:
-        """Reload when a file changed and then stayed the same, until cancelled."""
-        pending = await asyncio.to_thread(self._looks)
-        # Something may have been edited between the first load and this first look.
-        seen = pending if await asyncio.to_thread(self._as_loaded) else {}
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            now = await asyncio.to_thread(self._looks)
-            settled, pending = now == pending, now
-            if now == seen or not settled:
-                continue
-            try:
-                await self.reload("a file changed")
-            except JournalError as error:
-                log.error("rules not recorded", error=str(error))
-            # The files that are new in the list did not change by being named; what changed
-            # while the others were read is seen at the next look.
-            later = await asyncio.to_thread(self._looks)
-            seen = {path: now.get(path, look) for path, look in later.items()}
+    async def look(self) -> None:
+        """Look at the files once; reload when one changed and then stayed the same."""
+        now = await asyncio.to_thread(self._looks)
+        if self._seen is None:
+            # Something may have been edited between the first load and this first look.
+            self._seen = now if await asyncio.to_thread(self._as_loaded) else {}
+        settled, self._pending = now == self._pending, now
+        if now == self._seen or not settled:
+            return
+        await self.reload("a file changed")
+        # The files that are new in the list did not change by being named; what changed
+        # while the others were read is seen at the next look.
+        later = await asyncio.to_thread(self._looks)
+        self._seen = {path: now.get(path, look) for path, look in later.items()}
 
     def _as_loaded(self) -> bool:
         """The rules, and all that they named when they were loaded, hold what they held then."""
@@ -109,7 +110,7 @@ class Reloader:
             else:
                 path = self._settings.templates / name
             try:
-                if path.read_bytes().decode("utf-8-sig") != text:
+                if read_regular(path, LARGEST_LIST).decode("utf-8-sig") != text:
                     return False
             except (OSError, UnicodeDecodeError):
                 return False
