@@ -31,7 +31,7 @@ from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.reload import Loaded
-from relay.reload.reloader import Reloader
+from relay.reload.reloader import LOOK_EVERY, Reloader
 from relay.sending import Settled
 from relay.settings import Address, Settings
 from relay.shapes import ready_json, status_json
@@ -40,6 +40,8 @@ from relay.web.bodies import LARGEST_BODY
 from relay.web.connections import BACKLOG, Doors, GuardedRunner, make_room
 from relay.web.intake import Gate, Health, Intake, plain_errors
 from relay.worker import Worker, upkeep
+from relay.worker.loops import Loops
+from relay.worker.upkeep import Upkeep
 from relay.worker.watch import Watch
 
 USUAL = Tempo()
@@ -76,7 +78,8 @@ class App:
         """Where it listens, with the ports that it got."""
         plan = self._usable(loaded.plan)
         self._runners: list[web.AppRunner] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._loops = Loops(self.metrics)
+        self._guard: asyncio.Task[None] | None = None
         self.channels = self._open_channels()
         self.worker = Worker(
             store,
@@ -106,8 +109,9 @@ class App:
             plan=lambda: self.worker.plan,
             folder=journal_path(settings.journal).parent,
             clock=self.worker.clock,
-            tempo=tempo,
+            fault=self._loops.fault,
         )
+        self.upkeep = Upkeep(store.journal, keep=settings.retention, clock=self.worker.clock)
         self.intake = Intake(
             store.journal,
             Gate.of(settings),
@@ -163,18 +167,18 @@ class App:
             log.warning("deliveries of a lost run are tried again", count=self.store.recovered)
         await self.worker.start()
         await self._listen()
-        self._tasks = [
-            asyncio.create_task(self.watch.run(), name="watch"),
-            asyncio.create_task(self.watch.measure_lag(), name="loop lag"),
-            asyncio.create_task(
-                upkeep.run(
-                    self.store.journal, keep=self.settings.retention, clock=self.worker.clock
-                ),
-                name="retention",
-            ),
-            asyncio.create_task(self._fail_with_journal(), name="journal guard"),
-            asyncio.create_task(self.reloader.watch(), name="rules watch"),
-        ]
+        start, patience = self._loops.start, self.tempo.patience
+        start(
+            "watch",
+            self.watch.look,
+            every=self.tempo.watch,
+            patience=patience,
+            wake=self.watch.look_now,
+        )
+        start("loop lag", self.watch.measure_lag, patience=patience)
+        start("retention", self.upkeep.work, every=upkeep.EVERY, patience=upkeep.EVERY)
+        start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)
+        self._guard = asyncio.create_task(self._fail_with_journal(), name="journal guard")
         await self._tell_of_rules(loaded)
 
     def _usable(self, plan: Plan) -> Plan:
@@ -251,9 +255,9 @@ class App:
             for site in list(runner.sites):
                 await site.stop()
         await self.worker.stop(self.tempo.grace if grace is None else grace)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._loops.stop()
+        if self._guard:
+            self._guard.cancel()
         for runner in self._runners:
             await runner.cleanup()
         for channel in self.channels.values():
@@ -280,12 +284,15 @@ class App:
         )
 
     async def _ready(self) -> tuple[bool, Mapping[str, Any]]:
+        stuck = self._loops.stuck()
         try:
             troubles = await self.store.records.troubles()
+            late = await self.watch.late_event()
         except JournalError as error:
             return False, {"error": str(error)}
         can_store = self.intake.accepting and self.store.journal.can_store()
-        return can_store, ready_json(self.worker.plan, troubles, self.reloader.loaded.error)
+        refused = self.reloader.loaded.error
+        return can_store, ready_json(self.worker.plan, troubles, refused, late=late, stuck=stuck)
 
     async def _fail_with_journal(self) -> None:
         reason = await self.store.journal.broken()

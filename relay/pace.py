@@ -25,6 +25,8 @@ class Tempo:
     """Between probes of a target that is out of order, doubled from the first to the longest."""
     watch: float = 5.0
     """Between two looks at the relay's own troubles."""
+    patience: float = 60.0
+    """After so much more than its time a loop that has not gone round counts as stuck."""
     grace: float = 10.0
     """That sends under way get when the relay stops."""
 

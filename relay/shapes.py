@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from relay.deliveries import Delivery
-from relay.events import iso
+from relay.events import Event, iso
 from relay.journal import Attempt, Lane, RulesVersion, Status, StoredDelivery, StoredEvent, Trouble
 from relay.journal.balance import Balance, Day
 from relay.journal.care import Forgotten, Quarantined
@@ -149,8 +149,19 @@ def _maybe(moment: datetime | None) -> str | None:
     return iso(moment) if moment else None
 
 
-def ready_json(plan: Plan, troubles: Sequence[Trouble], error: str | None) -> Mapping[str, Any]:
-    """What cannot deliver, for `/readyz`."""
+def ready_json(
+    plan: Plan,
+    troubles: Sequence[Trouble],
+    error: str | None,
+    *,
+    late: Event | None = None,
+    stuck: Mapping[str, float] | None = None,
+) -> Mapping[str, Any]:
+    """What cannot deliver or does not go on, for `/readyz`.
+
+    `late` is the oldest event if it has waited for routing for too long; `stuck` has the loops
+    that have not gone round, with the seconds since they did.
+    """
     names = {
         trouble.key: [
             name
@@ -163,6 +174,8 @@ def ready_json(plan: Plan, troubles: Sequence[Trouble], error: str | None) -> Ma
         "out_of_order": [
             {"destinations": names[trouble.key], "reason": trouble.reason} for trouble in troubles
         ],
+        "unrouted": late and {"event_id": late.id, "since": iso(late.received_at)},
+        "stuck": [{"loop": name, "seconds": round(gone)} for name, gone in (stuck or {}).items()],
         "rules": {"version": plan.version, "ok": error is None, "error": error},
     }
 

@@ -204,7 +204,7 @@ async def test_a_full_disk_refuses_webhooks_goes_on_delivering_and_recovers_by_i
         assert (await relay.get("/readyz"))[0] == 200
         alarms = [one for one in await relay.deliveries() if one["cause"] == "alarm"]
         began = [str(post.json) for post in slack.posts if post.key == "#sales"]
-        assert sum("nearly full" in text and "Over:" not in text for text in began) == 1
+        assert sum("nearly full" in text and "Recovered:" not in text for text in began) == 1
         assert len(alarms) in (1, 2)
         assert await relay.stop() == 0
 

@@ -155,7 +155,7 @@ async def test_a_mended_channel_gets_all_that_waited_by_itself_and_the_alarm_end
     world.slack.always(None, "#support")
     found = await world.until({"delivered": 5})
     assert len(numbers) == len(found)
-    assert (await world.alarms(2))[1].lower().count("over:") == 1
+    assert (await world.alarms(2))[1].count("Recovered: support, same work again") == 1
     assert len(world.smtp.mails) == 2
 
 
@@ -288,7 +288,7 @@ async def test_a_bad_rules_file_starts_with_the_last_good_version_and_says_so(
     world.write_rules(RULES)
     await world.start()
     assert (await world.client.api("/api/status"))[1]["rules"]["ok"] is True
-    assert "over:" in (await world.alarms(2))[1].lower()
+    assert "Recovered: rules.yaml is live" in (await world.alarms(2))[1]
 
 
 async def test_a_ban_that_is_dropped_as_private_is_told_and_listed_once(world: World) -> None:

@@ -155,8 +155,25 @@ class Lane:
     pending: int
     parked: int
     oldest_due_at: datetime | None
+    """Of all of them, also of those that are being sent."""
     next_due_at: datetime | None
     """The soonest due time of a pending delivery."""
+    claimed: int = 0
+    waiting_since: datetime | None = None
+    """Since when the oldest pending or claimed delivery has been tried."""
+    first: str | None = None
+    """The id of the oldest unfinished delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """The deliveries of one destination that were given up."""
+
+    destination: str
+    count: int
+    since: datetime
+    last: str
+    """The id of the newest one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +366,11 @@ class Records(CareRecords, Protocol):
         ...
 
     async def lanes(self) -> Sequence[Lane]:
-        """Every target that has pending or parked deliveries."""
+        """Every target that has pending, claimed or parked deliveries."""
+        ...
+
+    async def dead(self) -> Sequence[Dead]:
+        """What was given up, the relay's own alarms left out, by destination."""
         ...
 
     async def next_due(self, target: str) -> datetime | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -44,12 +44,12 @@ from relay.pipeline import Plan
 from relay.sending import Settled, deliver, settle_unsent
 from relay.worker.inbox import Inbox
 from relay.worker.lanes import Account, Lane, signalled
+from relay.worker.loops import AFTER_A_FAULT, Loops
 from relay.worker.probes import Probes
 from relay.worker.router import Router
 
 LONGEST_SLEEP = 30.0
 """Seconds after which a waiting lane looks again, whatever the wall clock did meanwhile."""
-AFTER_A_FAULT = 1.0
 SHORTEST_PAUSE = 1.0
 """Seconds that a lane waits when its target asks for a pause, even for none at all."""
 
@@ -93,7 +93,8 @@ class Worker:
         self._lanes: dict[str, Lane] = {}
         self._accounts: dict[str, Account] = {}
         self._probes = Probes(store, tempo, self._time, self.wake)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops = Loops(metrics)
+        self._retiming: asyncio.Task[None] | None = None
         self._stopping = False
         self._writers = ThreadPoolExecutor(2, thread_name_prefix="messages")
         self._seldom = Seldom()
@@ -103,8 +104,8 @@ class Worker:
         """Aim what is unfinished at the plan's destinations, and begin."""
         await self._store.journal.retime(timedelta(0), now=self.clock())
         await self.adopt(self.plan)
-        self._spawn(self._forever(self._router.go_round, "router"), "router")
-        self._spawn(self._forever(partial(self._probes.go_round, self.clock), "prober"), "prober")
+        self._loops.start("router", self._router.go_round)
+        self._loops.start("prober", partial(self._probes.go_round, self.clock))
 
     async def adopt(self, plan: Plan) -> None:
         """Make this plan the live one; the next event and the next delivery go by it."""
@@ -119,7 +120,7 @@ class Worker:
             lane = self._lanes.get(target)
             if lane is None:
                 lane = self._lanes[target] = Lane(target, destination.account)
-                self._spawn(self._forever(partial(self._drive, lane), target), target)
+                self._loops.start(target, partial(self._drive, lane))
             lane.account = destination.account
             lane.adopt_pace(destination.pace)
             account = self._account(destination.account)
@@ -148,9 +149,7 @@ class Worker:
     async def stop(self, grace: float) -> None:
         """Start nothing new, let sends under way finish within `grace` seconds, then cut them."""
         self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._loops.stop()
         turns = [lane.turn for lane in self._lanes.values() if lane.turn and not lane.turn.done()]
         if turns:
             await asyncio.wait(turns, timeout=grace)
@@ -161,23 +160,6 @@ class Worker:
 
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
-
-    def _spawn(self, loop: Coroutine[None, None, None], name: str) -> None:
-        task = asyncio.create_task(loop, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _forever(self, step: Callable[[], Awaitable[None]], name: str) -> None:
-        """Run a loop's step again and again; a fault is said, counted and survived."""
-        while not self._stopping:
-            try:
-                await step()
-            except JournalError as error:
-                self._seldom(log.error, "journal", loop=name, error=str(error))
-                await asyncio.sleep(AFTER_A_FAULT)
-            except Exception as error:  # the loop must go on for the deliveries behind this one
-                self._unforeseen(error, name)
-                await asyncio.sleep(AFTER_A_FAULT)
 
     def _routed(self, event: Event, routing: Routing) -> None:
         self._metrics.routed(routing.state is not EventState.UNMATCHED)
@@ -258,7 +240,7 @@ class Worker:
         except JournalError:
             raise
         except Exception as error:  # whatever it is, this delivery must not stay claimed
-            self._unforeseen(error, lane.target)
+            self._loops.fault(lane.target, error)
             lost = Lost(f"unforeseen {type(error).__name__} while the relay held this delivery")
             settled = await settle_unsent(delivery, lost, self._store.journal, now=self.clock())
             await asyncio.sleep(AFTER_A_FAULT)
@@ -301,7 +283,8 @@ class Worker:
         """Let all waits go on as if it had not been."""
         self._seldom(log.warning, "the clock was set", seconds=round(step.total_seconds()))
         # Asked for here and now, so that it comes before whatever is recorded with the new time.
-        self._spawn(self._retimed(self._store.journal.retime(step, now=now)), "retime")
+        asked = self._store.journal.retime(step, now=now)
+        self._retiming = asyncio.create_task(self._retimed(asked), name="retime")
 
     async def _retimed(self, done: Awaitable[None]) -> None:
         try:
@@ -309,10 +292,6 @@ class Worker:
         except JournalError as error:
             log.error("the waits could not follow the clock", error=str(error))
         self.wake()
-
-    def _unforeseen(self, error: Exception, name: str) -> None:
-        self._metrics.loop_faults.inc()
-        self._seldom(log.error, "unforeseen fault in a loop", loop=name, error=type(error).__name__)
 
     def _catch_up(self, lane: Lane, account: Account) -> None:
         """After an outage what it set back comes first: at most as many as there were faults."""

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from relay.errors import JournalError
 from relay.journal import Journal
 from relay.journal.care import START, Mark, Pruned
 
 EVERY = 3600.0
-"""Seconds between two passes; the first one begins with the relay."""
+"""Seconds between two passes; the first one begins with the relay, and may take as long."""
 PAUSE = 0.02
 """Seconds between two steps of a pass, in which the writer is the webhooks' alone."""
 LARGEST_JUMP = timedelta(days=1)
@@ -37,39 +36,34 @@ async def prune_all(
     return done
 
 
-async def run(
-    journal: Journal,
-    *,
-    keep: timedelta | None,
-    clock: Callable[[], datetime],
-    every: float = EVERY,
-) -> None:
-    """Pass after pass until cancelled; `every` is the seconds between them."""
-    seen: tuple[datetime, float] | None = None
-    while True:
-        now, at = clock(), time.monotonic()
-        if seen is not None and now - seen[0] > timedelta(seconds=at - seen[1]) + LARGEST_JUMP:
+class Upkeep:
+    """Removes what is older than `keep`, pass by pass; None keeps everything."""
+
+    def __init__(
+        self, journal: Journal, *, keep: timedelta | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._journal = journal
+        self._keep = keep
+        self._clock = clock
+        self._last: tuple[datetime, float] | None = None
+        """The two clocks at the last pass."""
+
+    async def work(self) -> None:
+        """One pass, unless the clock jumped since the last one."""
+        now, at = self._clock(), time.monotonic()
+        last, self._last = self._last, (now, at)
+        if last is not None and now - last[0] > timedelta(seconds=at - last[1]) + LARGEST_JUMP:
             log.warning("the clock jumped: nothing is removed by it yet", now=now.isoformat())
-        else:
-            await _pass(journal, now, keep)
-        seen = now, at
-        await asyncio.sleep(every)
-
-
-async def _pass(journal: Journal, now: datetime, keep: timedelta | None) -> None:
-    try:
-        done = await prune_all(journal, now=now, keep=keep)
-    except JournalError as error:
-        log.error("retention", error=str(error))
-        return
-    if done != Pruned(None):
-        log.info(
-            "retention",
-            events=done.events,
-            deliveries=done.deliveries,
-            attempts=done.attempts,
-            keys=done.keys,
-            bodies=done.bodies,
-            quarantined=done.quarantined,
-            pages=done.pages,
-        )
+            return
+        done = await prune_all(self._journal, now=now, keep=self._keep)
+        if done != Pruned(None):
+            log.info(
+                "retention",
+                events=done.events,
+                deliveries=done.deliveries,
+                attempts=done.attempts,
+                keys=done.keys,
+                bodies=done.bodies,
+                quarantined=done.quarantined,
+                pages=done.pages,
+            )

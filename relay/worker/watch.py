@@ -1,25 +1,24 @@
-"""The loop that looks after the relay itself: alarms, gauges and the lag of the event loop."""
+"""The loop that looks after the relay itself: alarms, gauges and the lag of the event loop.
+
+What is wrong, and that it is over, is read from the journal at each look, so that a restart neither
+forgets an alarm nor ends one. Memory only says when to look at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
-
 from relay import alarms
 from relay.alarms import Alarms, Notice
-from relay.deliveries import Cause, OutOfOrder, Scope, State
-from relay.errors import JournalError
+from relay.deliveries import OutOfOrder, State
 from relay.events import Event, Severity, Source
-from relay.journal import EventState, Filter, Lane, Routing, Store
+from relay.journal import Alarm, EventState, Filter, Lane, Routing, Store
 from relay.journal.sqlite.room import free_space
 from relay.metrics import Metrics
-from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.sending import Settled
 
@@ -28,8 +27,6 @@ LAG_OVER = 60.0
 LATE = timedelta(minutes=15)
 SILENT = timedelta(hours=24)
 REFUSALS_OVER = timedelta(minutes=15)
-
-log = structlog.get_logger("relay.worker.watch")
 
 
 class Watch:
@@ -44,25 +41,31 @@ class Watch:
         plan: Callable[[], Plan],
         folder: Path,
         clock: Callable[[], datetime],
-        tempo: Tempo,
+        fault: Callable[[str, Exception], None],
     ) -> None:
-        self._tempo = tempo
+        """`fault` is told of each fault of one part of a look; the other parts go on."""
         self._store = store
         self._told = told
         self._metrics = metrics
         self._plan = plan
         self._folder = folder
         self._clock = clock
+        self._fault = fault
         self._started = clock()
         self._refusals = 0
-        self._last_refusal: datetime | None = None
+        self._last_refusal = self._started
+        """When the last one was, or when looking began: what was before is not known."""
         self._late: set[str] = set()
         """Lanes that were late at the last look."""
+        self._unrouted_late = False
         self._on: frozenset[str] = frozenset()
         """The keys of the alarms that were on at the last look."""
-        self._look_now = asyncio.Event()
-        self._notices: list[tuple[Notice, bool]] = []
-        """What is to be told at the next look: (notice, it has an end)."""
+        self._worked: set[str] = set()
+        """Targets and accounts that took a message since the last look."""
+        self._notices: list[Notice] = []
+        """What has no end and is told at the next look."""
+        self._lags: deque[float] = deque(maxlen=round(LAG_OVER / LAG_EVERY))
+        self.look_now = asyncio.Event()
 
     def refused(self) -> None:
         """A sender was answered 401. Counted here and written in bulk: it costs no disk each."""
@@ -73,81 +76,68 @@ class Watch:
         """A critical event that nobody hears of is an alarm."""
         unheard = routing.state is EventState.UNMATCHED
         if unheard and event.severity is Severity.CRITICAL and event.source is not Source.RELAY:
-            self._tell(alarms.unmatched_critical(event), lasting=False)
+            self._tell(alarms.unmatched_critical(event))
 
     def withheld(self, event: Event) -> None:
         """A critical event that was dropped for private content in it is an alarm."""
         if event.severity is Severity.CRITICAL and not event.test:
-            self._tell(alarms.withheld_critical(event), lasting=False)
+            self._tell(alarms.withheld_critical(event))
 
     def settled(self, settled: Settled) -> None:
-        """A target out of order and a delivery given up are alarms."""
+        """A target out of order, a delivery given up, and a target that works may be news."""
         after = settled.after
-        if isinstance(settled.outcome, OutOfOrder):
-            scope = settled.outcome.scope
-            key = after.account if scope is Scope.ACCOUNT else after.target
-            self._tell(
-                alarms.out_of_order(key, scope, settled.outcome.reason, self._names(key)),
-                lasting=True,
-            )
-        if after.state is State.DEAD and after.cause is not Cause.ALARM:
-            reason = after.reason or "unknown"
-            self._tell(alarms.dead(after.destination, reason, after.target), lasting=True)
+        if isinstance(settled.outcome, OutOfOrder) or after.state is State.DEAD:
+            self.look_now.set()
         told = {f"out-of-order:{after.target}", f"out-of-order:{after.account}"}
         told |= {f"overdue:{after.target}", f"dead:{after.destination}"}
         if after.state is State.DELIVERED and not self._on.isdisjoint(told):
-            self._look_now.set()
+            self._worked |= {after.target, after.account}
+            self.look_now.set()
 
-    def _tell(self, notice: Notice, *, lasting: bool) -> None:
-        self._notices.append((notice, lasting))
-        self._look_now.set()
-
-    async def run(self) -> None:
-        """Look again and again until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except JournalError as error:
-                log.error("journal", error=str(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._tempo.watch):
-                    await self._look_now.wait()
-            self._look_now.clear()
+    def _tell(self, notice: Notice) -> None:
+        self._notices.append(notice)
+        self.look_now.set()
 
     async def measure_lag(self) -> None:
-        """How late the loop wakes a sleeper, again and again until cancelled.
+        """How late the loop wakes a sleeper, once.
 
         The worst of the last minute is shown: between two looks of Prometheus it would be missed.
         """
         loop = asyncio.get_running_loop()
-        lags: deque[float] = deque(maxlen=round(LAG_OVER / LAG_EVERY))
-        while True:
-            before = loop.time()
-            await asyncio.sleep(LAG_EVERY)
-            lags.append(max(0.0, loop.time() - before - LAG_EVERY))
-            self._metrics.loop_lag.set(max(lags))
+        before = loop.time()
+        await asyncio.sleep(LAG_EVERY)
+        self._lags.append(max(0.0, loop.time() - before - LAG_EVERY))
+        self._metrics.loop_lag.set(max(self._lags))
 
     async def look(self) -> None:
-        """One look at everything."""
+        """One look at everything. Raises the first fault, after all parts had their turn."""
         plan = self._plan()
-        while self._notices:
-            notice, lasting = self._notices[0]
-            if lasting:
-                await self._told.begin(notice, plan)
-            else:
-                await self._told.tell(notice, plan)
-            self._notices.pop(0)
-        await self._look_at_senders(plan)
-        await self._look_at_disk(plan)
-        await self._look_at_targets(plan)
+        parts: Sequence[Callable[[Plan], Awaitable[None]]] = (
+            self._tell_notices,
+            self._look_at_senders,
+            self._look_at_disk,
+            self._look_at_routing,
+            self._look_at_targets,
+            self._look_at_dead,
+        )
+        first: Exception | None = None
+        for part in parts:
+            try:
+                await part(plan)
+            except Exception as error:  # one part that fails must not silence the others
+                if first is not None:
+                    self._fault("watch", error)
+                first = first or error
         self._on = frozenset(alarm.key for alarm in await self._store.records.alarms())
         await self.refresh()
+        if first is not None:
+            raise first
 
     async def refresh(self) -> None:
         """Bring the gauges up to date."""
         now = self._clock()
         lanes = await self._store.records.lanes()
-        dues = [lane.oldest_due_at for lane in lanes if lane.pending and lane.oldest_due_at]
+        dues = [lane.oldest_due_at for lane in lanes if _is_open(lane) and lane.oldest_due_at]
         age = (now - min(dues)).total_seconds() if dues else 0.0
         self._metrics.queue_age.set(max(0.0, age))
         self._metrics.queue.labels("pending").set(sum(lane.pending for lane in lanes))
@@ -156,20 +146,30 @@ class Watch:
         status = await self._store.records.status(now=now)
         self._metrics.unrouted.set(status.events.get("unrouted", 0))
 
+    async def late_event(self) -> Event | None:
+        """The oldest event, if it has waited for routing for too long."""
+        oldest = await self._store.records.unrouted(1)
+        late = bool(oldest) and self._clock() - oldest[0].received_at > LATE
+        return oldest[0] if late else None
+
+    async def _tell_notices(self, plan: Plan) -> None:
+        while self._notices:
+            await self._told.tell(self._notices[0], plan)
+            self._notices.pop(0)
+
     async def _look_at_senders(self, plan: Plan) -> None:
         now = self._clock()
-        if self._refusals:
-            count, self._refusals = self._refusals, 0
+        if count := self._refusals:
+            await self._told.begin(alarms.senders_refused(count, now), plan)
             await self._store.journal.tally("refused", now=now, count=count)
-            await self._told.begin(alarms.senders_refused(count), plan)
-        elif self._last_refusal is None or now - self._last_refusal > REFUSALS_OVER:
-            await self._told.end(alarms.senders_refused(0), plan)
-        status = await self._store.records.status(now=now)
-        last = max(status.last_event_at or self._started, self._started)
-        if now - last > SILENT:
-            await self._told.begin(alarms.silence(status.last_event_at), plan)
-        else:
-            await self._told.end(alarms.silence(status.last_event_at), plan)
+            self._refusals -= count
+        elif now - self._last_refusal > REFUSALS_OVER:
+            await self._told.end(alarms.senders_refused(0, now), plan)
+        last = (await self._store.records.status(now=now)).last_event_at
+        if now - max(last or self._started, self._started) > SILENT:
+            await self._told.begin(alarms.silence(last), plan)
+        elif last is not None and now - last <= SILENT:
+            await self._told.end(alarms.silence(last), plan)
 
     async def _look_at_disk(self, plan: Plan) -> None:
         free, floor = free_space(self._folder)
@@ -178,48 +178,119 @@ class Watch:
         elif free > 3 * floor:
             await self._told.end(alarms.disk_low(free), plan)
 
+    async def _look_at_routing(self, plan: Plan) -> None:
+        event = await self.late_event()
+        # Late at two looks in a row: after a start the first may find what is routed just now.
+        before, self._unrouted_late = self._unrouted_late, event is not None
+        if event is None:
+            await self._told.end(alarms.unrouted(0, None), plan)
+        elif before:
+            status = await self._store.records.status(now=self._clock())
+            await self._told.begin(alarms.unrouted(status.events.get("unrouted", 1), event), plan)
+
     async def _look_at_targets(self, plan: Plan) -> None:
-        """Begin the alarms of late lanes; end those of what works again."""
+        """Begin the alarms of what is out of order or late; end those of what works again."""
         now = self._clock()
-        lanes = {lane.target: lane for lane in await self._store.records.lanes()}
-        ill = {trouble.key: trouble for trouble in await self._store.records.troubles()}
+        records = self._store.records
+        worked, self._worked = self._worked, set()
+        lanes = {lane.target: lane for lane in await records.lanes()}
+        ill = {trouble.key: trouble for trouble in await records.troubles()}
+        on = {alarm.key: alarm for alarm in await records.alarms()}
         for trouble in ill.values():
-            await self._told.begin(
-                alarms.out_of_order(
-                    trouble.key, trouble.scope, trouble.reason, self._names(trouble.key)
-                ),
-                plan,
-            )
+            if f"out-of-order:{trouble.key}" not in on:
+                behind = [
+                    lane for lane in lanes.values() if trouble.key in (lane.target, lane.account)
+                ]
+                names = _names(plan, trouble.key)
+                waiting = await self._waiting(behind)
+                await self._told.begin(alarms.out_of_order(trouble, names, waiting), plan)
         # Late at two looks in a row: the first may stand between a new time and its new due times.
-        before, self._late = self._late, {key for key in lanes if _late(lanes[key], now)}
+        late = {key for key, lane in lanes.items() if _late(lane, now)}
+        late -= {key for key in late if not ill.keys().isdisjoint((key, lanes[key].account))}
+        before, self._late = self._late, late
         for target in before & self._late:
-            lane = lanes[target]
-            if since := lane.oldest_due_at:
-                await self._told.begin(
-                    alarms.overdue(target, self._names(target), since, lane.pending), plan
-                )
-        for alarm in await self._store.records.alarms():
+            if f"overdue:{target}" not in on:
+                waiting = await self._waiting([lanes[target]])
+                await self._told.begin(alarms.overdue(target, _names(plan, target), waiting), plan)
+        for alarm in on.values():
             word, _, key = alarm.key.partition(":")
             if word == "out-of-order" and key not in ill:
-                names = self._names(key)
-                await self._told.end(
-                    alarms.out_of_order(key, Scope.TARGET, "It works again", names), plan
-                )
-            elif word == "overdue" and (key not in lanes or not _late(lanes[key], now)):
-                await self._told.end(alarms.overdue(key, self._names(key), now, 0), plan)
-            elif word == "dead" and not await self._store.records.deliveries(
-                Filter(state=State.DEAD.value, destination=key, limit=1)
-            ):
-                await self._told.end(alarms.dead(key, "none is left"), plan)
+                if notice := await self._recovery(alarm, key, plan, lanes, key in worked):
+                    await self._told.end(notice, plan)
+            elif word == "overdue" and (key not in lanes or _on_time(lanes[key], now)):
+                await self._told.end(alarms.on_time(key, _names(plan, key)), plan)
 
-    def _names(self, key: str) -> tuple[str, ...]:
-        return tuple(
-            name
-            for name, destination in self._plan().destinations.items()
-            if key in (destination.target, destination.account)
-        )
+    async def _recovery(
+        self, alarm: Alarm, key: str, plan: Plan, lanes: dict[str, Lane], worked: bool
+    ) -> Notice | None:
+        """What ends the alarm of a target that is no longer ill; None while nothing proves it.
+
+        A trouble also ends when its destination is edited or leaves the rules: neither proves that
+        anything works.
+        """
+        names = _names(plan, key)
+        if not names:
+            return alarms.no_destination(alarm)
+        for name in () if worked else names:
+            wanted = Filter(state=State.DELIVERED.value, destination=name, limit=1)
+            for last in await self._store.records.deliveries(wanted):
+                worked |= last.settled_at is not None and last.settled_at >= alarm.began_at
+        if worked:
+            return alarms.works_again(key, names)
+        waits = any(key in (lane.target, lane.account) for lane in lanes.values())
+        return None if waits else alarms.edited(alarm, names)
+
+    async def _look_at_dead(self, plan: Plan) -> None:
+        records = self._store.records
+        dead = {one.destination: one for one in await records.dead()}
+        on = {alarm.key for alarm in await records.alarms()}
+        for name, one in dead.items():
+            if f"dead:{name}" not in on:
+                (last,) = await records.deliveries(Filter(ids=(one.last,)))
+                event = await records.event(last.delivery.event_id)
+                await self._told.begin(
+                    alarms.dead(one, last.delivery, event.event if event else None), plan
+                )
+        for key in on:
+            word, _, name = key.partition(":")
+            if word == "dead" and name not in dead:
+                await self._told.end(alarms.none_dead(name), plan)
+
+    async def _waiting(self, lanes: Sequence[Lane]) -> alarms.Waiting | None:
+        """What waits in some lanes; None if nothing does."""
+        found = [
+            one
+            for lane in lanes
+            if lane.first
+            for one in await self._store.records.deliveries(Filter(ids=(lane.first,)))
+        ]
+        if not found:
+            return None
+        oldest = min(found, key=lambda one: one.created_at or self._clock())
+        event = await self._store.records.event(oldest.delivery.event_id)
+        count = sum(lane.pending + lane.parked + lane.claimed for lane in lanes)
+        return alarms.Waiting(count, oldest.created_at, event.event if event else None)
+
+
+def _names(plan: Plan, key: str) -> tuple[str, ...]:
+    """The destinations that a target or an account stands for."""
+    return tuple(
+        name
+        for name, destination in plan.destinations.items()
+        if key in (destination.target, destination.account)
+    )
+
+
+def _is_open(lane: Lane) -> bool:
+    return bool(lane.pending or lane.claimed)
 
 
 def _late(lane: Lane, now: datetime) -> bool:
     since = lane.oldest_due_at
-    return bool(lane.pending and since and now - since > LATE)
+    return bool(_is_open(lane) and since and now - since > LATE)
+
+
+def _on_time(lane: Lane, now: datetime) -> bool:
+    """Nothing there has been tried for long: a due time alone moves on with each try."""
+    since = lane.waiting_since
+    return not (lane.parked or _late(lane, now) or (since and now - since > LATE))

@@ -20,6 +20,7 @@ from relay.events import Event
 from relay.journal import (
     Alarm,
     Attempt,
+    Dead,
     EventState,
     Filter,
     Lane,
@@ -63,19 +64,35 @@ _NEXT_DUE = (
     f" ORDER BY d.due_at LIMIT 1)) FROM {_TURNS} AS t"
 )
 _LANES = """
-    SELECT target, sum(pending), sum(parked), min(oldest), min(next) FROM (
-        SELECT target, count(*) AS pending, 0 AS parked, min(due_at) AS oldest, min(due_at) AS next
-          FROM deliveries INDEXED BY pending_by_lane WHERE state = 'pending' GROUP BY target
-        UNION ALL
-        SELECT target, 0, count(*), min(due_at), NULL
-          FROM deliveries INDEXED BY parked_by_lane WHERE state = 'parked' GROUP BY target)
-    GROUP BY target ORDER BY target"""
-_ACCOUNT = """
-    SELECT coalesce(
-        (SELECT account FROM deliveries INDEXED BY pending_by_lane
-          WHERE state = 'pending' AND target = :target LIMIT 1),
-        (SELECT account FROM deliveries INDEXED BY parked_by_lane
-          WHERE state = 'parked' AND target = :target LIMIT 1))"""
+    WITH lanes AS (
+        SELECT target, sum(pending) AS pending, sum(parked) AS parked, sum(claimed) AS claimed,
+               min(oldest) AS oldest, min(next) AS next, min(seq) AS seq, min(open) AS open FROM (
+            SELECT target, count(*) AS pending, 0 AS parked, 0 AS claimed,
+                   min(due_at) AS oldest, min(due_at) AS next, NULL AS seq, NULL AS open
+              FROM deliveries INDEXED BY pending_by_lane WHERE state = 'pending' GROUP BY target
+            UNION ALL
+            SELECT target, 0, 0, 0, NULL, NULL, min(seq), min(seq)
+              FROM deliveries INDEXED BY pending_by_age WHERE state = 'pending' GROUP BY target
+            UNION ALL
+            SELECT target, 0, count(*), 0, min(due_at), NULL, min(seq), NULL
+              FROM deliveries INDEXED BY parked_by_lane WHERE state = 'parked' GROUP BY target
+            UNION ALL
+            SELECT target, 0, 0, count(*), min(due_at), NULL, min(seq), min(seq)
+              FROM deliveries INDEXED BY claimed WHERE state = 'claimed' GROUP BY target)
+        GROUP BY target)
+    SELECT lanes.target, first.account, lanes.pending, lanes.parked, lanes.oldest, lanes.next,
+           lanes.claimed, (SELECT tried_since FROM deliveries WHERE seq = lanes.open), first.id
+      FROM lanes JOIN deliveries AS first ON first.seq = lanes.seq
+     ORDER BY lanes.target"""
+_DEAD = """
+    SELECT d.destination, count(*), min(d.settled_at), last.id
+      FROM deliveries AS d INDEXED BY dead
+      JOIN (SELECT destination, max(seq) AS seq FROM deliveries INDEXED BY dead
+             WHERE state = 'dead' AND cause <> 'alarm' GROUP BY destination) AS newest
+           USING (destination)
+      JOIN deliveries AS last ON last.seq = newest.seq
+     WHERE d.state = 'dead' AND d.cause <> 'alarm'
+     GROUP BY d.destination ORDER BY d.destination"""
 
 
 class SqliteRecords:
@@ -150,24 +167,42 @@ class SqliteRecords:
         return await self._ask(ask)
 
     async def lanes(self) -> Sequence[Lane]:
-        """Every target that has pending or parked deliveries."""
+        """Every target that has pending, claimed or parked deliveries."""
 
         def ask(connection: apsw.Connection) -> Sequence[Lane]:
-            lanes = []
-            rows: list[tuple[Any, ...]] = connection.execute(_LANES).fetchall()
-            for target, pending, parked, oldest, soonest in rows:
-                account = connection.execute(_ACCOUNT, {"target": target}).get
-                lanes.append(
-                    Lane(
-                        target=target,
-                        account=account or "",
-                        pending=pending,
-                        parked=parked,
-                        oldest_due_at=moment_or_none(oldest),
-                        next_due_at=moment_or_none(soonest),
-                    )
+            return [
+                Lane(
+                    target=target,
+                    account=account,
+                    pending=pending,
+                    parked=parked,
+                    oldest_due_at=moment_or_none(oldest),
+                    next_due_at=moment_or_none(soonest),
+                    claimed=claimed,
+                    waiting_since=moment_or_none(since),
+                    first=first,
                 )
-            return lanes
+                for (
+                    target,
+                    account,
+                    pending,
+                    parked,
+                    oldest,
+                    soonest,
+                    claimed,
+                    since,
+                    first,
+                ) in connection.execute(_LANES)
+            ]
+
+        return await self._ask(ask)
+
+    async def dead(self) -> Sequence[Dead]:
+        """What was given up, the relay's own alarms left out, by destination."""
+
+        def ask(connection: apsw.Connection) -> Sequence[Dead]:
+            rows = connection.execute(_DEAD)
+            return [Dead(name, count, moment(since), last) for name, count, since, last in rows]
 
         return await self._ask(ask)
 
