@@ -17,6 +17,8 @@ from urllib.parse import quote
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from relay.text import printable
+
 _PATTERNS = re.compile(
     r"(xox[a-z]-[\w-]{4,}|hooks\.slack\.com/\S+|\bsig=[\w%-]+|(?<=[Bb]earer )\S+)"
 )
@@ -56,7 +58,7 @@ class Redact:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         text = _PATTERNS.sub(HIDDEN, text)
-        return "".join(c if c.isprintable() else "�" for c in text)
+        return printable(text, "�")
 
 
 def _last_words(

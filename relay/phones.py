@@ -14,6 +14,8 @@ from typing import Any
 
 import phonenumbers
 
+from relay.text import shown
+
 FEWEST_DIGITS = 5
 MOST_DIGITS = 15
 """ITU-T E.164, section 6: at most 15 digits, country code included."""
@@ -208,44 +210,44 @@ class PhonePattern:
     @classmethod
     def parse(cls, text: str) -> PhonePattern:
         """The pattern that a rule's text means; raises ValueError with what to write instead."""
-        shown = _shown(text)
+        quoted = shown(text, 40)
         bare = _bare(text)
         if bare is None:
             raise ValueError(
-                f'"{shown}" is no phone number: write it with its country code, such as '
+                f'"{quoted}" is no phone number: write it with its country code, such as '
                 '"+49 171 3920011", or as a pattern, such as "+49*"'
             )
         plus, digits = _international(bare)
         if not plus and digits.startswith("0"):
             example = digits.lstrip("0").lstrip("*?") and f"+49 {digits.lstrip('0')}"
             raise ValueError(
-                f'"{shown}" is a national number: put the country code in front and drop the '
+                f'"{quoted}" is a national number: put the country code in front and drop the '
                 f'leading 0, such as "{example or "+49*"}" for Germany'
             )
         if not _WILDCARDS & set(digits):
-            return cls._of_number(text, shown)
-        return cls._of_wildcards(text, shown, plus, digits)
+            return cls._of_number(text, quoted)
+        return cls._of_wildcards(text, quoted, plus, digits)
 
     @classmethod
-    def _of_number(cls, text: str, shown: str) -> PhonePattern:
+    def _of_number(cls, text: str, quoted: str) -> PhonePattern:
         number = normalise(text)
         if number is None:
             raise ValueError(
-                f'"{shown}" is no whole phone number: it needs {FEWEST_DIGITS} to {MOST_DIGITS} '
+                f'"{quoted}" is no whole phone number: it needs {FEWEST_DIGITS} to {MOST_DIGITS} '
                 'digits with the country code; for all numbers that begin so, add "*" at the end'
             )
         return cls(text, frozenset({index_key(number)}), None)
 
     @classmethod
-    def _of_wildcards(cls, text: str, shown: str, plus: bool, digits: str) -> PhonePattern:
+    def _of_wildcards(cls, text: str, quoted: str, plus: bool, digits: str) -> PhonePattern:
         if plus and digits.startswith("0"):
             raise ValueError(
-                f'"{shown}" matches no number: no country code begins with 0, write "+49*"'
+                f'"{quoted}" matches no number: no country code begins with 0, write "+49*"'
             )
         digits = _pattern_without_trunk_prefix(re.sub(r"\*+", "*", digits))
         if len(digits.replace("*", "")) > MOST_DIGITS:
             raise ValueError(
-                f'"{shown}" matches no number: numbers have at most {MOST_DIGITS} digits'
+                f'"{quoted}" matches no number: numbers have at most {MOST_DIGITS} digits'
             )
         if digits.endswith("*") and not _WILDCARDS & set(digits[:-1]):
             return cls(text, None, f"+{digits[:-1]}")
@@ -260,12 +262,6 @@ class PhonePattern:
             return any(alias.startswith(self.prefix) for alias in aliases(e164))
         regex = self._regex
         return regex is not None and any(regex.fullmatch(alias) for alias in aliases(e164))
-
-
-def _shown(text: str) -> str:
-    """A rule's text, fit for one line of a fault."""
-    clean = "".join(char if char.isprintable() else " " for char in text)
-    return clean if len(clean) <= 40 else f"{clean[:39]}…"
 
 
 def _pattern_without_trunk_prefix(digits: str) -> str:

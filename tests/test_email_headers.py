@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from relay.channels.email import EmailChannel
 from relay.channels.email.headers import addresses, text
 from relay.channels.email.writing import compose
-from relay.channels.texts import one_line
 from relay.messages import Message
 from relay.messages.templates import Templates
 from relay.sources.reading import read
+from relay.text import one_line
 from tests.fakes.messages import LOOPBACK, destination, message, parcel
 from tests.message_cases import FOLDER, a_context
 

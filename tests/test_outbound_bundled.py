@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import samples
-from relay.channels.texts import clean
 from relay.events import Client, Event
 from relay.messages import Message
 from relay.messages.templates import Templates
 from relay.sources import reading
+from relay.text import clean
 from tests.fakes.messages import HOSTILE
 from tests.message_cases import FOLDER, NOON, a_context
 from tests.needs import examples

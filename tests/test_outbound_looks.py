@@ -291,7 +291,7 @@ def test_what_is_dropped_uncleaned_is_counted() -> None:
     text = payload(HOOK, content)["attachments"][0]["blocks"]
     lost = next(part["text"] for part in objects({"b": text}) if "(cut, " in str(part.get("text")))
     kept = sum(str(part.get("text", "")).count("x") for part in objects({"b": text}))
-    assert lost == f"… (cut, {100_000 - kept} characters more)"
+    assert lost == f"… (cut, {100_000 - kept:,} more)"
 
 
 @pytest.mark.parametrize("to", EVERY, ids=lambda to: to.target)

@@ -23,9 +23,9 @@ from relay.channels.email.writing import compose
 from relay.channels.registry import open_channels, sandboxed
 from relay.channels.slack.limits import problems
 from relay.channels.teams.card import encoded
-from relay.channels.texts import one_line, units
 from relay.deliveries import Proof, Sent
 from relay.messages import Bullets, Buttons, Fact, Facts, Item, Link, Message, Paragraph, Text
+from relay.text import one_line, units
 from tests.fakes.messages import (
     HOSTILE,
     LOOPBACK,

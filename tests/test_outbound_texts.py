@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
-import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -13,65 +11,13 @@ from hypothesis import strategies as st
 
 from relay.channels.exchange import retry_after
 from relay.channels.fitting import fit
-from relay.channels.texts import clean, cut, one_line, remark, safe_url, units, url_secrets
+from relay.channels.texts import remark, url_secrets
 from relay.messages import Text
+from relay.text import clean
 from tests.fakes.messages import HOSTILE, everything, strings
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=400)
-
-
-@given(ANY)
-def test_clean_text_has_no_controls_and_can_be_encoded(text: str) -> None:
-    kept = clean(text)
-    kept.encode()
-    bad = [c for c in kept if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
-    assert set(bad) <= {"\n", "\t"}
-    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\ufeff]", kept)
-    assert clean(kept) == kept
-
-
-def test_half_a_character_is_replaced() -> None:
-    assert clean(HOSTILE["surrogate"]) == "half \ufffd and \ufffd"
-
-
-@given(ANY)
-def test_one_line_is_one_line(text: str) -> None:
-    assert len(one_line(text).splitlines()) <= 1
-
-
-@given(ANY, st.integers(0, 300))
-def test_cut_keeps_the_limit_and_says_how_much_is_gone(text: str, limit: int) -> None:
-    short = cut(text, limit)
-    assert units(short) <= limit
-    if short != text and limit > 40:
-        lost = re.search(r"… \(cut, (\d+) characters? more\)$", short)
-        assert lost
-        assert int(lost[1]) + len(short) - len(lost[0]) == len(text)
-
-
-def test_cut_does_not_part_a_family() -> None:
-    family = "👩‍👩‍👧‍👦"
-    short = cut("x" * 30 + family + "y" * 60, 66)
-    assert short.startswith("x" * 30 + "… (cut")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "javascript:alert(1)", "data:text/html,x", "//evil.example", "https://", "http:/x", "x",
-        "https://a b", "https://a\n.example", "https://x.example/<script>", 'https://x.example/"',
-        "https://x.example/|y", "file:///etc/passwd", " https://x.example", "https://[x",
-        "https://x.example/\u202eabc", "https://x.example/" + "a" * 3000, "mailto:a@b",
-    ],
-)  # fmt: skip
-def test_url_is_not_given_to_click(url: str) -> None:
-    assert safe_url(url) is None
-
-
-@pytest.mark.parametrize("url", ["https://x.example/a?b=1&c=%20#d", "http://x.example:8080/"])
-def test_url_is_given_as_it_is(url: str) -> None:
-    assert safe_url(url) == url
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ from relay.errors import ConfigError, RenderError
 from relay.events import Client, Event
 from relay.messages import Message
 from relay.messages.json_form import quoted
-from relay.messages.marks import clean, mark
+from relay.messages.marks import mark
 from relay.messages.templates import Templates
 from relay.pipeline import Plan, compose, explain, owe, written
+from relay.text import clean
 from tests.message_cases import BERLIN, NOON, a_context, an_event
 from tests.needs import examples
 

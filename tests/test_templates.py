@@ -442,7 +442,7 @@ def test_filters_and_conditions_see_clean_values() -> None:
 
 
 def test_a_long_value_is_cut_visibly() -> None:
-    assert body("{{ event.title }}", an_event(title="y" * 2_500)).endswith("y… (cut, 500 more)")
+    assert body("{{ event.title }}", an_event(title="y" * 2_500)).endswith("y… (cut, 517 more)")
 
 
 def test_of_data_without_end_only_that_is_read_which_is_shown() -> None:

@@ -18,10 +18,11 @@ from relay import samples
 from relay.events import Client, Direction, Event, Severity, Source, Topic
 from relay.events.catalogue import KINDS, describe
 from relay.messages import Link, Message
-from relay.messages.marks import PRIVATE, clean
+from relay.messages.marks import PRIVATE
 from relay.messages.templates import Templates
 from relay.phones import display
 from relay.sources import reading
+from relay.text import clean
 from tests.message_cases import FOLDER, NOON, a_context, all_inlines, an_event, shape
 from tests.needs import examples
 

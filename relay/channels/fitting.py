@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from relay.channels.texts import boundary, cut_mark, units
 from relay.channels.tidying import (
     MOST_BUTTONS,
     NODE,
@@ -29,6 +28,7 @@ from relay.messages import (
     Quote,
     Text,
 )
+from relay.text import boundary, cut_note, units
 
 _SPARE = 40
 """What cleaning does beyond the limit, so that the cut surely falls within what is clean."""
@@ -89,13 +89,13 @@ def tidy(message: Message, *, room: int, each: int) -> Tidy:
         if left < 0 and not isinstance(block, Buttons):
             lost += length(block)
             continue
-        whole, dropped = tidy_block(block, each + _SPARE)
+        whole, dropped = tidy_block(block, each + _SPARE, message.language)
         if whole is None and not dropped:
             continue
         if whole is None:
-            whole = Paragraph((Text(cut_mark(dropped), italic=True),))
+            whole = Paragraph((Text(cut_note(dropped, message.language), italic=True),))
         elif not isinstance(whole, Buttons):
-            cutter = _Cutter(each, length(whole) + dropped)
+            cutter = _Cutter(each, length(whole) + dropped, message.language)
             whole = cutter.whole(whole)
             left -= each - cutter.room
         blocks.append(whole)
@@ -109,7 +109,8 @@ def trim(tidied: Tidy, room: int, most: int) -> Message:
     The first ten buttons stay, whatever else is cut, while there are blocks left.
     """
     blocks = tidied.message.blocks
-    cutter = _Cutter(room, sum(length(block) for block in blocks) + tidied.lost)
+    whole = sum(length(block) for block in blocks) + tidied.lost
+    cutter = _Cutter(room, whole, tidied.message.language)
     kept: list[Block] = []
     buttons = MOST_BUTTONS
     for block in blocks:
@@ -136,15 +137,16 @@ class _Cutter:
     The mark is set where the room ends, so it can count all that follows.
     """
 
-    def __init__(self, room: int, whole: int) -> None:
+    def __init__(self, room: int, whole: int, language: str) -> None:
         self.room = room
+        self._language = language
         self._rest = whole
         self.full = False
 
     def stop(self) -> Text:
         """End here, with the mark."""
         self.full = True
-        return Text(cut_mark(max(self._rest, 1)), italic=True)
+        return Text(cut_note(max(self._rest, 1), self._language), italic=True)
 
     def whole(self, block: Block) -> Block:
         """The block, or the mark alone."""

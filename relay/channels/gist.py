@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from relay.channels.texts import cut, one_line
 from relay.channels.tidying import shown
 from relay.messages import (
     Bullets,
@@ -14,6 +13,7 @@ from relay.messages import (
     Paragraph,
     Quote,
 )
+from relay.text import cut, one_line
 
 LONGEST = 200
 """Phones show about as much below a title."""
@@ -44,9 +44,10 @@ def gist(message: Message) -> str:
             case _:
                 continue
         if before or not text.endswith(":"):
-            return cut(f"{before} {text if before else _opening(text)}".strip(), LONGEST)
+            said = f"{before} {text if before else _opening(text)}".strip()
+            return cut(said, LONGEST, message.language)
         before = text  # "Meta has blocked:" says nothing without what follows
-    return cut(before or facts, LONGEST)
+    return cut(before or facts, LONGEST, message.language)
 
 
 def marks(title: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from relay.channels.texts import clean, cut, one_line, safe_url, units
 from relay.messages import (
     Block,
     Break,
@@ -26,6 +25,7 @@ from relay.messages import (
     Quote,
     Text,
 )
+from relay.text import clean, cut, one_line, safe_url, units
 
 NODE = 6
 """What every piece of a message costs beside its characters, so that many tiny ones end too."""
@@ -46,24 +46,25 @@ def heading(message: Message) -> Message:
     return replace(
         message,
         title=one_line(message.title[:_LONGEST_TITLE]) or "(no title)",
-        footer=cut(one_line(message.footer[: 2 * _LONGEST_FOOTER]), _LONGEST_FOOTER),
+        footer=one_line(message.footer[: 2 * _LONGEST_FOOTER], _LONGEST_FOOTER, message.language),
     )
 
 
-def tidy_block(block: Block, room: int) -> tuple[Block | None, int]:
+def tidy_block(block: Block, room: int, language: str) -> tuple[Block | None, int]:
     """The block with clean text, None if it has none, and how many characters were left out.
 
     Where some were, the block costs a little more than `room`.
     """
-    cleaner = _Cleaner(room)
+    cleaner = _Cleaner(room, language)
     return cleaner.block(block), cleaner.lost
 
 
 class _Cleaner:
     """Cleans in reading order, until more than `room` is spent."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, language: str) -> None:
         self._room = room
+        self._language = language
         self.lost = 0
 
     @property
@@ -86,7 +87,7 @@ class _Cleaner:
                 return Facts(known) if known else None
             case Buttons(links=links):
                 shown = tuple(
-                    Link(cut(link.label, _LONGEST_BUTTON), link.url)
+                    Link(cut(link.label, _LONGEST_BUTTON, self._language), link.url)
                     for each in links[: 2 * MOST_BUTTONS]
                     if isinstance(link := _link(each), Link)
                 )

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from relay.events import Direction, Severity
 from relay.messages import Message
+from relay.text import printable
 
 WIDTH_WHEN_PIPED = 160
 
@@ -79,7 +80,7 @@ def when(moment: datetime | None) -> str:
 
 def clean(text: str | None) -> str:
     """A text from an event on one line of a terminal, without anything that could steer it."""
-    return "".join(c if c.isprintable() else " " for c in text or "")
+    return printable(text or "")
 
 
 def cell(text: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from relay.config.nodes import Position
 from relay.errors import Fault
-from relay.rules.reasons import shown
+from relay.text import shown
 
 MOST_LISTED = 14
 LONGEST_QUOTED = 60

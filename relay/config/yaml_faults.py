@@ -10,7 +10,8 @@ import re
 import yaml
 
 from relay.config.nodes import Place
-from relay.rules.reasons import shown
+from relay.rules.reasons import LONGEST_VALUE
+from relay.text import shown
 
 _LOOK_BACK = 20
 """Lines."""
@@ -110,7 +111,7 @@ def _broken_flow(lines: list[str], start: Place, where: Place | None) -> tuple[P
         comment = _COMMENT.search(line, begin if number == first else 0)
         if comment and (start != where or _is_open(line[: comment.start() + 1])):
             group = 1 if comment.group(1) else 2
-            eaten = shown(comment.group(group).split()[0].rstrip("]},"))
+            eaten = shown(comment.group(group).split()[0].rstrip("]},"), LONGEST_VALUE)
             return (
                 Place(number, comment.start(group) + 1),
                 f'"#" begins a comment that takes the rest of the line: quote it, "{eaten}"',
@@ -165,4 +166,4 @@ def _word(lines: list[str], where: Place | None) -> str:
     rest = lines[where.line - 1][where.column - 1 :]
     if rest.startswith("\t"):
         return "\t"
-    return shown(re.split(r"\s#|[,\]}\r]", rest)[0].strip())
+    return shown(re.split(r"\s#|[,\]}\r]", rest)[0].strip(), LONGEST_VALUE)

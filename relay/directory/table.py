@@ -10,6 +10,7 @@ from io import StringIO
 from relay import phones
 from relay.directory.learning import LONGEST, Contact
 from relay.errors import Fault
+from relay.text import shown
 
 COLUMNS = ("phone", "name", "waba", "client_id", "client_name", "channel_id")
 IMPORTED = "imported"
@@ -85,7 +86,7 @@ class _Reading:
         names = tuple(cell.strip().casefold() for cell in row)
         unknown = [name for name in names if name not in COLUMNS]
         if unknown:
-            said = ", ".join(f'"{_shown(name)}"' for name in unknown)
+            said = ", ".join(f'"{shown(name, 40)}"' for name in unknown)
             known = ", ".join(COLUMNS)
             self._fault(line, f"unknown column {said}: the first line names columns out of {known}")
         for name in COLUMNS:
@@ -150,12 +151,7 @@ def _tells(said: Contact) -> bool:
 
 def _no_number(cell: str) -> str:
     """What is wrong with a cell that holds no number."""
-    shown = _shown(cell)
+    quoted = shown(cell, 40)
     if "E+" in cell.upper():
-        return f'"{shown}" was cut short by a spreadsheet: format the column as text'
-    return f'"{shown}" is no phone number with its country code, such as +49 171 3920011'
-
-
-def _shown(text: str) -> str:
-    clean = "".join(char if char.isprintable() else " " for char in text)
-    return clean if len(clean) <= 40 else f"{clean[:39]}…"
+        return f'"{quoted}" was cut short by a spreadsheet: format the column as text'
+    return f'"{quoted}" is no phone number with its country code, such as +49 171 3920011'

@@ -16,9 +16,9 @@ from relay.messages.facts import emoji, who
 from relay.messages.filling import LONGEST_TITLE
 from relay.messages.filters import show_moment
 from relay.messages.languages import DEFAULT, Voice
-from relay.messages.marks import one_line
 from relay.messages.phrases import phrase, title
 from relay.phones import display
+from relay.text import one_line
 
 LATE = timedelta(minutes=15)
 """Messages later than this say so."""

@@ -12,10 +12,11 @@ from typing import Any
 from relay.events import Direction, Event, Severity
 from relay.events.catalogue import KINDS
 from relay.messages.languages import DEFAULT
-from relay.messages.marks import clean, cut, one_line
+from relay.messages.marks import MOST_CHARACTERS
 from relay.messages.missing import Missing
 from relay.messages.phrases import phrase, title
 from relay.phones import display
+from relay.text import clean, cut, one_line
 
 
 class Bag(Mapping[str, Any]):
@@ -90,7 +91,7 @@ class Row(Sequence[Any]):
 def shown(value: Any, path: str, language: str) -> Any:
     """A value of JSON as templates see it: texts cleaned, null as `Missing`."""
     if isinstance(value, str):
-        return cut(clean(str(value)), language=language)
+        return cut(clean(str(value)), MOST_CHARACTERS, language)
     if value is None:
         return Missing(name=path)
     if isinstance(value, Mapping):

@@ -24,11 +24,11 @@ from relay.messages.facts import Facts
 from relay.messages.form_error import FormError
 from relay.messages.forms import MARKDOWN, OVERRIDES
 from relay.messages.markdown import MarkdownError
-from relay.messages.marks import one_line
 from relay.messages.missing import Missing
 from relay.messages.rendering import RENDERING, Rendering
 from relay.messages.sandbox import joined
 from relay.messages.shelf import PLAIN, Label, find, label, named, read_folder, search
+from relay.text import one_line
 
 SUFFIX = MARKDOWN.suffix
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from relay.rule_checks.logic import Logic, read_condition
 from relay.rule_checks.profiles import Mask, Profiles
 from relay.rules import Rule
-from relay.rules.reasons import shown
+from relay.rules.reasons import LONGEST_VALUE
+from relay.text import shown
 
 MOST_NAMED = 3
 
@@ -28,7 +29,7 @@ class Subject:
     def named(self) -> str:
         """`"Approved is no news" in line 12`."""
         where = f" in line {self.rule.line}" if self.rule.line else ""
-        return f'"{shown(self.rule.name)}"{where}'
+        return f'"{shown(self.rule.name, LONGEST_VALUE)}"{where}'
 
 
 def subjects(rules: Iterable[Rule], profiles: Profiles) -> list[Subject]:

@@ -17,7 +17,7 @@ from relay.rule_checks.findings import Subject, several
 from relay.rule_checks.logic import MOST_ATOMS, Joined, Logic, Term, World, bounds, extended, worlds
 from relay.rule_checks.profiles import ANY, CLOSED, Mask, Profiles
 from relay.rules import All, Test
-from relay.rules.reasons import shown
+from relay.text import shown
 
 MOST_PAIRS = 60_000
 """Comparisons of two rules; beyond them the rest is taken for reachable."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from relay.rules.conditions import All, AnyOf, Condition, Facts, Not, Test
+from relay.text import shown
 
 LONGEST_VALUE = 80
 LONGEST_WANTED = 200
@@ -31,7 +30,7 @@ def why(condition: Condition, facts: Facts) -> str:
     """What in the event makes a condition hold."""
     match condition:
         case Test(key=key):
-            return f"{key} is {shown(condition.met_by(facts) or '')}"
+            return f"{key} is {shown(condition.met_by(facts) or '', LONGEST_VALUE)}"
         case All(parts=parts):
             return ", ".join(why(part, facts) for part in parts)
         case AnyOf(parts=parts):
@@ -52,21 +51,7 @@ def _several(parts: tuple[Condition, ...], facts: Facts) -> str:
 def _found(values: tuple[str, ...]) -> str:
     if not values:
         return "the event has none"
-    texts = [shown(value) or "an empty text" for value in values[:MOST_VALUES]]
+    texts = [shown(value, LONGEST_VALUE) or "an empty text" for value in values[:MOST_VALUES]]
     if len(values) > MOST_VALUES:
         texts.append(f"{len(values) - MOST_VALUES} more")
     return f"found {' and '.join(texts)}"
-
-
-def shown(text: str, longest: int = LONGEST_VALUE) -> str:
-    """A text on one line, cut visibly, without characters that a terminal or page would obey."""
-    cleaned = "".join(_shown_char(char) for char in text[: longest * 4])
-    cleaned = " ".join(cleaned.split())
-    cut = len(cleaned) > longest or len(text) > longest * 4
-    return cleaned[:longest] + "…" if cut else cleaned
-
-
-def _shown_char(char: str) -> str:
-    if char.isprintable() and unicodedata.category(char) != "Co":
-        return char
-    return " " if char.isspace() else ""

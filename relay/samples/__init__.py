@@ -15,6 +15,7 @@ from importlib.resources import files
 
 from relay.errors import UsageError
 from relay.events.catalogue import KINDS
+from relay.text import shown
 
 _SUFFIX = ".json"
 _MOST_TELLING = {
@@ -66,8 +67,7 @@ def find(name: str) -> bytes:
         nearest = known | {kind: kind for kind in KINDS if _of_kind(kind)}
         near = get_close_matches(_key(name), nearest, 1, cutoff=0.4)
         hint = f': did you mean "{nearest[near[0]]}"?' if near else ""
-        shown = "".join(char if char.isprintable() else " " for char in name[:80])
-        raise UsageError(f'there is no sample "{shown}"{hint}')
+        raise UsageError(f'there is no sample "{shown(name, 80)}"{hint}')
     return (files(__name__) / _files()[sample]).read_bytes()
 
 

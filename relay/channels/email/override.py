@@ -12,10 +12,10 @@ from html.parser import HTMLParser
 
 from relay.channels.email.html import FONT, document, footer
 from relay.channels.gist import marks
-from relay.channels.texts import safe_url
 from relay.channels.tidying import heading
 from relay.errors import UnsendableError
 from relay.messages import Message
+from relay.text import safe_url
 
 MOST_BYTES = 100_000
 """Gmail cuts a mail off at 102 KB."""

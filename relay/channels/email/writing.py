@@ -17,10 +17,10 @@ from relay.channels.email.override import overridden
 from relay.channels.email.plain import plain
 from relay.channels.email.settings import EmailDestination
 from relay.channels.fitting import Tone, tidy, tone, trim
-from relay.channels.texts import cut, one_line
 from relay.channels.tidying import heading
 from relay.errors import UnsendableError
 from relay.messages import Message
+from relay.text import cut, one_line
 
 SUBJECT = 200
 """Characters of a subject; readers show fewer, gateways refuse lines beyond 998 bytes."""
@@ -94,7 +94,7 @@ def _headers(parcel: Parcel, destination: EmailDestination) -> dict[str, str]:
         given["Reply-To"] = destination.reply_to
     message = parcel.message
     given |= {
-        "Subject": cut(heading(message).title, SUBJECT),
+        "Subject": cut(heading(message).title, SUBJECT, message.language),
         "Date": format_datetime(parcel.at),
         "Message-ID": message_id(parcel.delivery_id, destination.sender),
         "Auto-Submitted": "auto-generated",  # RFC 3834: nobody's holiday notice answers it
@@ -110,6 +110,6 @@ def _headers(parcel: Parcel, destination: EmailDestination) -> dict[str, str]:
         # goes by the name of the thread, where subjects differ.
         topic = hashlib.sha256(parcel.thread.encode("utf-8", "replace")).hexdigest()[:20]
         root = f"<thread-{topic}@{_domain(destination.sender)}>"
-        name = cut(one_line(parcel.thread[:SUBJECT]), SUBJECT) or "relay"
+        name = one_line(parcel.thread[:SUBJECT], SUBJECT) or "relay"
         given |= {"In-Reply-To": root, "References": root, "Thread-Topic": name}
     return given

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from relay.channels.fitting import Tone
-from relay.channels.slack.limits import BUTTON, BUTTONS, CONTEXT, FIELDS, HEADER
-from relay.channels.texts import cut, units
+from relay.channels.slack.limits import BUTTONS, FIELDS, HEADER
 from relay.channels.tidying import shown
 from relay.messages import (
     Block,
@@ -28,6 +27,7 @@ from relay.messages import (
     Quote,
     Text,
 )
+from relay.text import cut, units
 
 _SHORT_LABEL = 30
 _SHORT_VALUE = 40
@@ -41,14 +41,14 @@ def written(blocks: Sequence[Block], colour: Tone, *, columns: bool) -> list[_El
     return [part for block in blocks for part in _block(block, colour, columns)]
 
 
-def header(title: str) -> _Element:
+def header(title: str, language: str) -> _Element:
     """The title, as large as Slack has it."""
-    return {"type": "header", "text": _plain_text(cut(title, HEADER))}
+    return {"type": "header", "text": _plain_text(cut(title, HEADER, language))}
 
 
 def footer(text: str) -> _Element:
     """The block that closes every message, overrides included."""
-    return {"type": "context", "elements": [_plain_text(cut(text, CONTEXT))]}
+    return {"type": "context", "elements": [_plain_text(text)]}
 
 
 def _block(block: Block, colour: Tone, columns: bool) -> Iterator[_Element]:
@@ -165,7 +165,7 @@ def _inline(inline: Inline) -> _Element:
 def _button(link: Link) -> _Element:
     return {
         "type": "button",
-        "text": _plain_text(cut(link.label, BUTTON)),
+        "text": _plain_text(link.label),
         "url": link.url,
     }
 

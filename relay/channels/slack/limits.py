@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from relay.channels.texts import safe_url, units
+from relay.text import safe_url, units
 
 BLOCKS = 50
 """Blocks per message (docs.slack.dev, blocks)."""

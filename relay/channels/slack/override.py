@@ -12,10 +12,10 @@ from relay.channels.gist import marks
 from relay.channels.overrides import checked_json
 from relay.channels.slack.blocks import footer, header
 from relay.channels.slack.limits import problems
-from relay.channels.texts import one_line
 from relay.channels.tidying import heading
 from relay.errors import UnsendableError
 from relay.messages import Message
+from relay.text import one_line
 
 _KEYS = frozenset({"blocks", "text", "attachments"})
 _ATTACHMENT = frozenset({"blocks", "color", "fallback"})
@@ -39,7 +39,7 @@ def overridden(message: Message, native: object, notification: str) -> dict[str,
     tidy = heading(message)
     mark = marks(tidy.title)
     if mark:
-        blocks.insert(0, header(mark))
+        blocks.insert(0, header(mark, message.language))
     if tidy.footer:
         last = attachments[-1] if attachments else None
         if last is None:

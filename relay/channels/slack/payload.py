@@ -16,9 +16,9 @@ from relay.channels.gist import gist
 from relay.channels.slack import blocks as slack_blocks
 from relay.channels.slack.limits import ALL_TEXT, BLOCKS, HEADER, RICH_TEXT, TEXT, problems
 from relay.channels.slack.override import overridden
-from relay.channels.texts import cut, one_line, units
 from relay.errors import UnsendableError
 from relay.messages import Message
+from relay.text import cut, one_line, units
 
 COLOURS = {
     Tone.GOOD: "#2eb67d",
@@ -67,16 +67,18 @@ def _words(message: Message) -> dict[str, Any]:
     # `mrkdwn` and `parse` off: this text is what people read, so nothing in it may be styled
     # or become a link.
     short = fit(message, room=TEXT, each=TEXT, most=BLOCKS)
-    return {"text": _text(f"{short.title}\n{short.text}"), "mrkdwn": False, "parse": "none"}
+    text = _text(f"{short.title}\n{short.text}", message.language)
+    return {"text": text, "mrkdwn": False, "parse": "none"}
 
 
 def notification(message: Message) -> str:
     """What a phone shows: the title and how the body begins; escaped, for it is parsed."""
-    return _text(f"{one_line(message.title[:_LONGEST_TITLE]) or '(no title)'}\n{gist(message)}")
+    title = one_line(message.title[:_LONGEST_TITLE]) or "(no title)"
+    return _text(f"{title}\n{gist(message)}", message.language)
 
 
-def _text(text: str) -> str:
-    return escaped(cut(text.strip(), TEXT, lambda text: units(escaped(text))))
+def _text(text: str, language: str) -> str:
+    return escaped(cut(text.strip(), TEXT, language, size=lambda text: units(escaped(text))))
 
 
 def _dressed(message: Message) -> dict[str, Any]:
@@ -89,9 +91,9 @@ def _dressed(message: Message) -> dict[str, Any]:
         blocks.append(slack_blocks.footer(fitted.footer))
     body: dict[str, Any] = {
         "text": notification(message),
-        "blocks": [slack_blocks.header(fitted.title)],
+        "blocks": [slack_blocks.header(fitted.title, message.language)],
     }
     if blocks:
-        fallback = escaped(cut(fitted.title, HEADER))
+        fallback = escaped(cut(fitted.title, HEADER, message.language))
         body["attachments"] = [{"color": COLOURS[colour], "fallback": fallback, "blocks": blocks}]
     return body

@@ -16,7 +16,6 @@ from relay.channels.fitting import Tidy, Tone, tidy, tone, trim
 from relay.channels.gist import gist
 from relay.channels.teams.elements import SCHEMA, VERSION, footer, line, run
 from relay.channels.teams.override import overridden
-from relay.channels.texts import cut, units
 from relay.channels.tidying import NOTHING, heading
 from relay.errors import UnsendableError
 from relay.messages import (
@@ -34,6 +33,7 @@ from relay.messages import (
     Quote,
     Text,
 )
+from relay.text import cut, units
 
 MOST_BYTES = 20_000
 """Of the whole body. Teams refuses 28,672 bytes of its own encoding, after its 202, and a body
@@ -47,7 +47,6 @@ STYLES = {
 """Of the title's container and of its letters: themes have both for light and dark."""
 _TITLE_STYLE = {"weight": "Bolder", "size": "Medium"}
 _TITLE = 300
-_BUTTON = 75
 _MOST_ACTIONS = 6
 """Teams shows six actions of a set."""
 _ROOM = 12_000
@@ -147,7 +146,7 @@ def _posted(card: Mapping[str, Any], summary: str) -> dict[str, Any]:
 
 
 def _summary(message: Message) -> str:
-    parts = (cut(heading(message).title, _TITLE), gist(message))
+    parts = (cut(heading(message).title, _TITLE, message.language), gist(message))
     return "\n".join(part for part in parts if part)
 
 
@@ -158,7 +157,7 @@ def _words(message: Message) -> Message:
 
 
 def _plain(message: Message) -> Iterator[_Element]:
-    yield line([run(cut(message.title, _TITLE), weight="Bolder")])
+    yield line([run(cut(message.title, _TITLE, message.language), weight="Bolder")])
     for block in message.blocks:
         yield from _block(block, Tone.INFO)
 
@@ -171,7 +170,7 @@ def _dressed(message: Message) -> Iterator[_Element]:
         "bleed": True,
         # The container's style colours the band; letters of the same colour would not be legible
         # on it in Teams' own light theme.
-        "items": [line([run(cut(message.title, _TITLE), **_TITLE_STYLE)])],
+        "items": [line([run(cut(message.title, _TITLE, message.language), **_TITLE_STYLE)])],
     }
     for block in message.blocks:
         yield from _block(block, colour)
@@ -292,4 +291,4 @@ def _inline(inline: Text | Link) -> _Element:
 
 
 def _button(link: Link) -> _Element:
-    return {"type": "Action.OpenUrl", "title": cut(link.label, _BUTTON), "url": link.url}
+    return {"type": "Action.OpenUrl", "title": link.label, "url": link.url}

@@ -13,10 +13,10 @@ from typing import Any
 from relay.channels.gist import marks
 from relay.channels.overrides import checked_json
 from relay.channels.teams.elements import SCHEMA, VERSION, footer, line, run
-from relay.channels.texts import safe_url
 from relay.channels.tidying import heading
 from relay.errors import UnsendableError
 from relay.messages import Message
+from relay.text import safe_url
 
 _WHAT = "the Teams override"
 _VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
