@@ -23,6 +23,8 @@ MOST_DIGITS = 15
 _LONGEST_TEXT = 64
 _SCHEME = re.compile(r"^(?:tel|whatsapp)\s*:", re.IGNORECASE)
 _TRUNK = re.compile(r"(?<=[\d+)])\s*\(\s*0\s*\)")
+_DECIMAL = re.compile(r"(\+?\d+)\.(\d+)")
+"""One point between bare digits: a separator, or what a spreadsheet made of a number."""
 _SEPARATORS = frozenset("./()[]_·•\u2044\u2215")
 _E164 = re.compile(r"\+?\d{5,15}")
 _WILDCARDS = frozenset("*?")
@@ -31,10 +33,13 @@ _WILDCARDS = frozenset("*?")
 def normalise(value: object, region: str | None = None) -> str | None:
     """The number in E.164, or None where the value is no number with a country.
 
-    Texts and integers are taken; `+`, `00`, `(0)`, spaces, dashes, dots, `tel:` and invisible
-    characters do not matter, and digits of any script count. Bare digits are international. A
-    number with a single leading zero is national: it needs `region`, an ISO 3166 alpha-2 code.
+    Texts and whole numbers are taken, the latter also as pandas writes them (`491713920011.0`).
+    In texts `+`, `00`, `(0)`, spaces, dashes, dots, `tel:` and invisible characters do not matter,
+    and digits of any script count. Bare digits are international. A number with a single leading
+    zero is national: it needs `region`, an ISO 3166 alpha-2 code.
     """
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if 0 < value < 10**MOST_DIGITS else None
     return _normalise(value, region) if isinstance(value, str) else None
@@ -63,6 +68,11 @@ def _bare(text: str) -> str | None:
         # RFC 3966 puts parameters such as ;ext= behind the number.
         text = text[scheme.end() :].partition(";")[0]
     text = _TRUNK.sub("", text)
+    if decimal := _DECIMAL.fullmatch(text):
+        if int(decimal[2]) == 0:
+            text = decimal[1]  # 491713920011.0 is a number that was read as a fraction
+        elif len(decimal[2]) <= 2:
+            return None
     kept: list[str] = []
     for char in text:
         if char.isspace() or char in _SEPARATORS or unicodedata.category(char) == "Pd":

@@ -29,6 +29,11 @@ INTERNATIONAL = st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True) | st.from_reg
         "\u202a+49 171\u00a03920011\u202c",
         "＋４９ １７１ ３９２００１１",
         "\t+49\u2011171\u20123920011\n",
+        491713920011.0,
+        "491713920011.0",
+        " +491713920011.00 ",
+        "00491713920011.000",
+        "４９１７１３９２００１１．０",
     ],
 )
 def test_spellings_of_one_number_are_equal(spelling: object) -> None:
@@ -59,6 +64,12 @@ def test_spellings_of_one_number_are_equal(spelling: object) -> None:
         "+49*",
         "49+171",
         "000491713920011",
+        "491713920011.5",
+        "+4917139200.11",
+        "49171392001.10",
+        491713920011.5,
+        float("inf"),
+        4.91713920011e300,
     ],
 )
 def test_what_is_no_international_number_is_none(nonsense: object) -> None:
@@ -91,6 +102,26 @@ def test_normalising_twice_is_normalising_once(digits: str) -> None:
     number = normalise(digits)
     assert number is not None
     assert normalise(number) == number
+
+
+@given(INTERNATIONAL, st.integers(1, 9), st.sampled_from(["", "+", "00"]))
+def test_a_number_that_was_read_as_a_fraction_is_never_another_number(
+    digits: str, zeros: int, plus: str
+) -> None:
+    number = normalise(f"{plus}{digits}")
+    assert normalise(f"{plus}{digits}.{'0' * zeros}") == number
+    assert PhonePattern.parse(f"{digits}.0").exact == PhonePattern.parse(digits).exact
+    for cents in ("1", "50", "05", "99"):
+        assert normalise(f"{plus}{digits}.{cents}") is None
+        with pytest.raises(ValueError, match="is no phone number"):
+            PhonePattern.parse(f"{plus}{digits}.{cents}")
+
+
+@pytest.mark.parametrize(
+    "text", ["+33.6.12.34.56.78", "+33.612345678", "33.6.12345678", "33.612.345.678"]
+)
+def test_points_between_the_groups_of_a_number_part_them(text: str) -> None:
+    assert normalise(text) == "+33612345678"
 
 
 @given(st.text())
