@@ -556,7 +556,7 @@ def test_the_parse_is_the_same_for_all_events_that_take_the_same_way() -> None:
 )  # fmt: skip
 def test_a_fault_yields_the_built_in_message_that_names_it(text: str, said: str) -> None:
     data: dict[str, Any] = {
-        "word": "x", "n": 500_000, "big": 10**15, "long": [0] * 1_001, "wide": "w" * 1_900,
+        "word": "x", "n": 500_000, "big": 10**400, "long": [0] * 1_001, "wide": "w" * 1_900,
         "blank": " \u200b ",
     }  # fmt: skip
     message = written(text, an_event(data=data))

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay import samples
@@ -662,6 +662,9 @@ INNER = (
 )
 
 
+@example(
+    "channel_live", "channel_live", None, {"current_limit": 10**18 + 1}, Direction.BETTER, "en"
+)
 @examples(400)
 @given(
     st.sampled_from(BUNDLED.names),
@@ -687,7 +690,9 @@ def test_no_shape_of_data_breaks_a_bundled_template(
 
 @pytest.mark.parametrize("name", BUNDLED.names)
 def test_a_wrong_type_at_any_known_place_breaks_no_template(name: str) -> None:
-    for inner in (1, 1.5, True, "x", [], [1], {}, {"a": 1}, [[1]], None, [None]):
+    odd = (1, 1.5, True, "x", [], [1], {}, {"a": 1}, [[1]], None, [None])
+    large = (10**18 + 1, 2**63 - 1, -(2**63), 1e18, 1e300, -1e300, 5e-324, -0.0)
+    for inner in (*odd, *large):
         for shaped in (inner, dict.fromkeys(INNER, inner), [dict.fromkeys(INNER, inner)]):
             message = rendered(an_event(data=dict.fromkeys(PATHS, shaped)), name)
             assert message.fault is None, (inner, message.fault)

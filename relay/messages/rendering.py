@@ -37,6 +37,8 @@ _DEEPEST = 32
 """Levels of data that are written out."""
 _STEPS_A_LOOK = 64
 """The clock of a thread costs more than a step, so it is asked this seldom."""
+MOST_BITS = 2_048
+"""Of a whole number: no number that an event can hold has more, and one more product has an end."""
 
 
 class Captured:
@@ -189,7 +191,7 @@ class Rendering:
                 raise RenderError(f"a text grows longer than {MOST_OUTPUT // 1024} KB")
             if len(value) > 256:
                 self.spend(len(value) // 256)
-        elif isinstance(value, int) and abs(value) > BIGGEST_NUMBER:
+        elif isinstance(value, int) and value.bit_length() > MOST_BITS:
             raise RenderError("a number grows too large")
         elif isinstance(value, list | tuple) and len(value) > MOST_OUTPUT:
             raise RenderError("a list grows too long")
