@@ -8,7 +8,7 @@ never through the one that it is about.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -341,6 +341,22 @@ def rules_refused(error: str) -> Notice:
         text=f"{error}. Run `relay check` for all findings.",
         recovered="Recovered: rules.yaml is live",
         over="The rules were read again and are live.",
+    )
+
+
+def journal_damaged(faults: Sequence[str]) -> Notice:
+    """The alarm for a journal whose file is broken."""
+    return Notice(
+        key="journal-damaged",
+        detail="JOURNAL_DAMAGED",
+        title="The journal is damaged",
+        text=(
+            f"{len(faults)} faults were found, the first: {' '.join(faults[:1])}. What can be read "
+            f"is served on. Stop the relay, look with `relay check --journal`, and put the newest "
+            f"`relay backup` in its place, as docs/operation.md says."
+        ),
+        recovered="Recovered: the journal is whole",
+        over="Every page of it was read.",
     )
 
 

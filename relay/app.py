@@ -26,7 +26,7 @@ from relay.errors import JournalError, UsageError
 from relay.events import Event
 from relay.journal import Routing, Store
 from relay.journal.sqlite.connection import journal_path
-from relay.journal.sqlite.engine import open_journal
+from relay.journal.sqlite.engine import examine_journal, open_journal
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan
@@ -79,7 +79,7 @@ class App:
         plan = self._usable(loaded.plan)
         self._runners: list[web.AppRunner] = []
         self._loops = Loops(self.metrics)
-        self._guard: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.channels = self._open_channels()
         self.worker = Worker(
             store,
@@ -178,7 +178,10 @@ class App:
         start("loop lag", self.watch.measure_lag, patience=patience)
         start("retention", self.upkeep.work, every=upkeep.EVERY, patience=upkeep.EVERY)
         start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)
-        self._guard = asyncio.create_task(self._fail_with_journal(), name="journal guard")
+        self._tasks = [
+            asyncio.create_task(self._fail_with_journal(), name="journal guard"),
+            asyncio.create_task(self._examine(), name="journal check"),
+        ]
         await self._tell_of_rules(loaded)
 
     def _usable(self, plan: Plan) -> Plan:
@@ -256,8 +259,8 @@ class App:
                 await site.stop()
         await self.worker.stop(self.tempo.grace if grace is None else grace)
         await self._loops.stop()
-        if self._guard:
-            self._guard.cancel()
+        for task in self._tasks:
+            task.cancel()
         for runner in self._runners:
             await runner.cleanup()
         for channel in self.channels.values():
@@ -293,6 +296,19 @@ class App:
         can_store = self.intake.accepting and self.store.journal.can_store()
         refused = self.reloader.loaded.error
         return can_store, ready_json(self.worker.plan, troubles, refused, late=late, stuck=stuck)
+
+    async def _examine(self) -> None:
+        """Read every page of a journal that was not closed, or that was damaged before."""
+        known = {alarm.key for alarm in await self.store.records.alarms()}
+        if not self.store.unclean and alarms.journal_damaged(()).key not in known:
+            return
+        try:
+            faults = await examine_journal(self.settings.journal)
+        except JournalError as error:
+            faults = [str(error)]
+        log.info("every page of the journal was read", faults=len(faults))
+        notice = alarms.journal_damaged(faults)
+        await (self.alarms.begin if faults else self.alarms.end)(notice, self.worker.plan)
 
     async def _fail_with_journal(self) -> None:
         reason = await self.store.journal.broken()

@@ -10,11 +10,12 @@ from pathlib import Path
 import apsw
 import pytest
 
+from relay.control import socket_path
 from relay.errors import JournalError, JournalLockedError, JournalUnusableError
 from relay.events import event_id
 from relay.journal import Filter
 from relay.journal.sqlite import schema
-from relay.journal.sqlite.engine import journal_path, open_journal, open_records
+from relay.journal.sqlite.engine import examine_journal, journal_path, open_journal, open_records
 from tests.journal_suite import NOW, owe, owed, reading
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +26,7 @@ def url(folder: Path) -> str:
 
 
 def test_three_slashes_are_relative_and_four_are_absolute():
-    assert journal_path("sqlite:///relay.db") == Path("relay.db")
+    assert journal_path("sqlite:///relay.db") == Path.cwd() / "relay.db"
     assert journal_path("sqlite:////var/lib/relay.db") == Path("/var/lib/relay.db")
 
 
@@ -56,7 +57,7 @@ async def test_another_process_is_refused_and_its_claims_are_not_settled(tmp_pat
     script = """
 import asyncio, sys
 from relay.errors import JournalLockedError
-from relay.journal.sqlite.engine import open_journal
+from relay.journal.sqlite.engine import examine_journal, open_journal
 from tests.journal_suite import NOW
 try:
     asyncio.run(open_journal(sys.argv[1], now=NOW))
@@ -75,7 +76,7 @@ except JournalLockedError as error:
 async def test_the_lock_ends_with_its_process(tmp_path: Path):
     script = """
 import asyncio, os, sys
-from relay.journal.sqlite.engine import open_journal
+from relay.journal.sqlite.engine import examine_journal, open_journal
 from tests.journal_suite import NOW, claimed, owe, owed
 async def main():
     store = await open_journal(sys.argv[1], now=NOW)
@@ -200,11 +201,124 @@ async def test_what_cannot_be_a_journal_is_refused_in_one_line(
         assert path.read_bytes() == before
 
 
-async def test_an_empty_file_becomes_a_journal(tmp_path: Path):
-    (tmp_path / "relay.db").touch()
+async def test_a_journal_cut_anywhere_is_refused_with_the_way_back(tmp_path: Path):
+    store = await open_journal(url(tmp_path), now=NOW)
+    await store.journal.append(reading(*"abcdefgh"), now=NOW)
+    await store.journal.close()
+    path = tmp_path / "relay.db"
+    whole = path.read_bytes()
+    for left in (
+        len(whole) - 1,
+        len(whole) - 100,
+        len(whole) - 4096,
+        len(whole) // 2,
+        4096,
+        100,
+        0,
+    ):
+        path.write_bytes(whole[:left])
+        with pytest.raises(JournalUnusableError, match="backup") as caught:
+            await open_journal(url(tmp_path), now=NOW)
+        assert "\n" not in str(caught.value)
+        with pytest.raises(JournalUnusableError):
+            open_records(url(tmp_path))
+        assert path.read_bytes() == whole[:left]
+    path.write_bytes(whole)
+    await (await open_journal(url(tmp_path), now=NOW)).journal.close()
+
+
+async def test_pages_that_only_the_wal_holds_are_not_missing(tmp_path: Path):
+    """A checkpoint that a power loss cut off: the file says it is longer, and will be again."""
+    store = await open_journal(url(tmp_path), now=NOW)
+    await store.journal.append(reading(*"abcdefgh"), now=NOW)
+    for name in ("relay.db", "relay.db-wal"):
+        (tmp_path / "cut" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "cut" / name).write_bytes((tmp_path / name).read_bytes())
+    await store.journal.close()
+    cut = tmp_path / "cut" / "relay.db"
+    content = bytearray(cut.read_bytes())
+    pages = len((tmp_path / "relay.db").read_bytes()) // 4096
+    assert pages * 4096 > len(content)
+    content[28:32] = pages.to_bytes(4, "big")
+    cut.write_bytes(content)
+    store = await open_journal(url(cut.parent), now=NOW)
+    assert store.unclean
+    assert len(await store.records.events(Filter())) == 8
+    await store.journal.close()
+
+
+async def test_a_new_journal_has_its_name_only_when_it_is_whole(tmp_path: Path):
+    (tmp_path / "relay.db.new").write_bytes(b"left by a relay that was killed")
+    store = await open_journal(url(tmp_path), now=NOW)
+    assert not (tmp_path / "relay.db.new").exists()
+    assert not store.unclean
+    await store.journal.close()
+
+
+@pytest.mark.parametrize("kind", ["link", "folder link"])
+async def test_another_name_of_a_served_journal_finds_the_same_lock(tmp_path: Path, kind: str):
+    store = await open_journal(url(tmp_path), now=NOW)
+    other = tmp_path / "other"
+    if kind == "link":
+        other.mkdir()
+        (other / "relay.db").symlink_to(tmp_path / "relay.db")
+    else:
+        other.symlink_to(tmp_path)
+    with pytest.raises(JournalLockedError):
+        await open_journal(url(other), now=NOW)
+    assert socket_path(journal_path(url(other))) == tmp_path / "relay.db.sock"
+    await store.journal.append(reading("a"), now=NOW)
+    beside = open_records(url(other))
+    assert len(await beside.events(Filter())) == 1
+    await beside.close()
+    await store.journal.close()
+
+
+async def test_a_journal_with_several_names_is_refused(tmp_path: Path):
+    store = await open_journal(url(tmp_path), now=NOW)
+    other = tmp_path / "other.db"
+    other.hardlink_to(tmp_path / "relay.db")
+    with pytest.raises(JournalUnusableError, match="several names"):
+        await open_journal(f"sqlite:///{other}", now=NOW)
+    with pytest.raises(JournalUnusableError, match="several names"):
+        open_records(f"sqlite:///{other}")
+    await store.journal.close()
+    with pytest.raises(JournalUnusableError, match="several names"):
+        await open_journal(url(tmp_path), now=NOW)
+    other.unlink()
+    await (await open_journal(url(tmp_path), now=NOW)).journal.close()
+
+
+async def test_links_in_a_circle_are_one_line(tmp_path: Path):
+    (tmp_path / "relay.db").symlink_to(tmp_path / "relay.db")
+    with pytest.raises(JournalUnusableError, match="leads nowhere"):
+        await open_journal(url(tmp_path), now=NOW)
+
+
+def lose_an_entry(path: Path) -> None:
+    """An index forgets a row: every page is well-formed, and the row is not found by it."""
+    connection = apsw.Connection(str(path))
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
+    lost = "FROM sqlite_schema WHERE name = 'events_by_time'"
+    kept = connection.execute(f"SELECT * {lost}").fetchone()
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(f"DELETE {lost}")
+    connection.close()
+    connection = apsw.Connection(str(path))
+    connection.execute("UPDATE events SET received_at = received_at + 1")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", kept)
+    connection.close()
+
+
+async def test_every_page_is_read_when_it_is_asked_for(tmp_path: Path):
     store = await open_journal(url(tmp_path), now=NOW)
     await store.journal.append(reading("a"), now=NOW)
+    assert await examine_journal(url(tmp_path)) == []
     await store.journal.close()
+    lose_an_entry(tmp_path / "relay.db")
+    faults = await examine_journal(url(tmp_path))
+    assert any("events_by_time" in fault for fault in faults)
 
 
 def test_a_step_that_fails_leaves_the_tables_as_they_were(tmp_path: Path):

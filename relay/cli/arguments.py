@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from relay import __version__
 from relay.errors import UsageError
@@ -23,17 +24,7 @@ class Parser(argparse.ArgumentParser):
 
 def build() -> Parser:
     """The whole command line."""
-    common = Parser(add_help=False, argument_default=COMMON)
-    group = common.add_argument_group("where things are (each has a twin in the environment)")
-    group.add_argument("--rules", metavar="FILE", help="RELAY_RULES (rules.yaml)")
-    group.add_argument("--templates", metavar="FOLDER", help="RELAY_TEMPLATES (message_templates)")
-    group.add_argument("--journal", metavar="URL", help="RELAY_JOURNAL (sqlite:///relay.db)")
-    group.add_argument("--listen", metavar="HOST:PORT", help="RELAY_LISTEN (127.0.0.1:8080)")
-    group.add_argument(
-        "--admin-listen",
-        metavar="HOST:PORT",
-        help="RELAY_ADMIN_LISTEN: API and metrics (the same as --listen)",
-    )
+    common = _places()
     parser = Parser(
         prog="relay",
         parents=[common],
@@ -43,10 +34,10 @@ def build() -> Parser:
     parser.add_argument("--version", action="version", version=f"relay {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def add(name: str, summary: str, *parents: Parser) -> Parser:
+    def add(name: str, summary: str, *parents: Parser, places: Parser = common) -> Parser:
         command: Parser = commands.add_parser(
             name,
-            parents=[common, *parents],
+            parents=[places, *parents],
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
         )
@@ -64,7 +55,8 @@ def build() -> Parser:
     serve.add_argument("--sandbox", action="store_true", help="keep messages, send nothing")
     serve.add_argument("--insecure", action="store_true", help="start without any webhook secret")
     serve.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
-    check = add("check", "find faults in rules and templates", as_json)
+    whole = _places(nargs="?", const="", help="RELAY_JOURNAL; given, every page of it is read")
+    check = add("check", "find faults in rules and templates", as_json, places=whole)
     check.add_argument("--strict", action="store_true", help="warnings count as errors")
     explain = add("explain", "say who would be told of an event, and why", as_json)
     explain.add_argument(
@@ -145,6 +137,23 @@ def build() -> Parser:
         "--event", metavar="KIND[/DETAIL]", default="channel_live", help="the sample to send"
     )
     return parser
+
+
+def _places(**journal: Any) -> Parser:
+    """Where things are; `journal` says more of its option, which may stand without a URL then."""
+    places = Parser(add_help=False, argument_default=COMMON)
+    group = places.add_argument_group("where things are (each has a twin in the environment)")
+    group.add_argument("--rules", metavar="FILE", help="RELAY_RULES (rules.yaml)")
+    group.add_argument("--templates", metavar="FOLDER", help="RELAY_TEMPLATES (message_templates)")
+    default: dict[str, Any] = {"metavar": "URL", "help": "RELAY_JOURNAL (sqlite:///relay.db)"}
+    group.add_argument("--journal", **{**default, **journal})
+    group.add_argument("--listen", metavar="HOST:PORT", help="RELAY_LISTEN (127.0.0.1:8080)")
+    group.add_argument(
+        "--admin-listen",
+        metavar="HOST:PORT",
+        help="RELAY_ADMIN_LISTEN: API and metrics (the same as --listen)",
+    )
+    return places
 
 
 def _conditions() -> Parser:

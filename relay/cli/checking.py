@@ -6,8 +6,10 @@ from argparse import Namespace
 
 from relay import reload
 from relay.checks import check
-from relay.cli.output import console, print_json
-from relay.errors import ConfigError, Fault
+from relay.cli.output import clean, console, print_json
+from relay.errors import ConfigError, Fault, JournalError
+from relay.journal.sqlite.damage import WAY_BACK
+from relay.journal.sqlite.engine import examine_journal, journal_path
 from relay.rule_checks import check_rules
 from relay.settings import Settings
 
@@ -23,6 +25,9 @@ async def run(options: Namespace, settings: Settings) -> int:
         )
     except ConfigError as error:
         findings = error.faults
+    journal = getattr(options, "journal", None)
+    if journal is not None and (not journal or journal_path(journal).exists()):
+        findings = (*findings, *await _of_journal(settings))
     errors = sum(finding.level == "error" for finding in findings)
     warnings = len(findings) - errors
     failed = bool(errors or (options.strict and warnings))
@@ -42,6 +47,16 @@ async def run(options: Namespace, settings: Settings) -> int:
         out.print(str(finding), style=style, markup=False, soft_wrap=True)
     out.print(_summary(settings, errors, warnings), style="bold", soft_wrap=True, markup=False)
     return int(failed)
+
+
+async def _of_journal(settings: Settings) -> list[Fault]:
+    """What is wrong with the journal's file; each page of it is read."""
+    path = journal_path(settings.journal)
+    try:
+        faults = await examine_journal(settings.journal)
+    except JournalError as error:
+        faults = [str(error)]
+    return [Fault(str(path), 0, 0, "error", f"{clean(fault)}: {WAY_BACK}") for fault in faults]
 
 
 def _json(finding: Fault) -> dict[str, object]:

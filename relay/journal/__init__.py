@@ -417,3 +417,5 @@ class Store:
     records: Records
     recovered: int = field(default=0)
     """Deliveries whose driver was lost before this opening."""
+    unclean: bool = False
+    """The last relay did not close it: worth a look at every page."""

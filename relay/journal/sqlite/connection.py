@@ -11,15 +11,13 @@ from typing import Literal
 import apsw
 
 from relay.errors import JournalUnusableError
-from relay.journal.sqlite import schema
+from relay.journal.sqlite import damage, schema
 
 OLDEST_SQLITE = 3_051_003
 """Before 3.51.3 a WAL reset could lose commits (sqlite.org/wal.html#walresetbug)."""
 BUSY_MS = 5_000
 WAL_BYTES = 64 * 1024 * 1024
 """To this size the WAL file is cut back after a checkpoint."""
-CHECKED_BYTES = 128 * 1024 * 1024
-"""Up to this size the whole file is checked at opening; a larger one would hold up the start."""
 SETTING = "RELAY_JOURNAL or --journal"
 
 Synchronous = Literal["FULL", "NORMAL"]
@@ -27,8 +25,9 @@ _LEVELS: dict[Synchronous, int] = {"NORMAL": 1, "FULL": 2}
 
 
 def journal_path(url: str) -> Path:
-    """The file that `sqlite:///relay.db` or `sqlite:////var/lib/relay.db` names.
+    """The file that `sqlite:///relay.db` or `sqlite:////var/lib/relay.db` names, links followed.
 
+    So what stands beside it (lock, socket, reserve) is the same for whoever names it otherwise.
     The address itself is never repeated: one of another engine may hold a password.
     """
     scheme, _, rest = url.partition("://")
@@ -36,7 +35,10 @@ def journal_path(url: str) -> Path:
         raise JournalUnusableError(
             f"the journal must be given as sqlite:///FILE or sqlite:////FOLDER/FILE ({SETTING})"
         )
-    return Path(rest[1:])
+    try:
+        return Path(rest[1:]).resolve()
+    except (OSError, RuntimeError):  # A name that is too long, or links in a circle.
+        raise JournalUnusableError(f"the journal's name leads nowhere ({SETTING})") from None
 
 
 def writer(
@@ -51,14 +53,18 @@ def writer(
             f"SQLite {apsw.sqlite_lib_version()} can lose commits; 3.51.3 or later is needed"
         )
     with _named(path):
-        _create(path)
+        if not path.exists():
+            _create(path, vfs)
+        _require_one_name(path)
+        damage.require_content(path)
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:
             connection.set_busy_timeout(BUSY_MS)
             _require_writable(connection)
             schema.version(connection)
-            _check_whole(connection, path)
-            # Before the first table: an older file gets it when it is written anew.
+            damage.require_size(connection, path)
+            damage.require_sound(connection, path)
+            # An older file gets it when it is written anew.
             connection.pragma("auto_vacuum", "incremental")
             _set(connection, "journal_mode", "wal", "wal")
             _set(connection, "synchronous", synchronous, _LEVELS[synchronous])
@@ -85,11 +91,14 @@ def reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     with _named(path):
         if not path.exists():
             raise JournalUnusableError("there is no such file; `relay serve` creates it")
+        _require_one_name(path)
+        damage.require_content(path)
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
         try:
             connection.set_busy_timeout(BUSY_MS)
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             schema.require(connection)
+            damage.require_size(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -138,7 +147,7 @@ def _words(error: apsw.Error) -> str:
         case apsw.ReadOnlyError():
             return "it is read-only"
         case apsw.CorruptError():
-            return "it is damaged"
+            return f"it is damaged: {damage.WAY_BACK}"
         case apsw.BusyError():
             return "another program holds it"
         case apsw.FullError():
@@ -147,21 +156,32 @@ def _words(error: apsw.Error) -> str:
             return str(error)
 
 
-def _create(path: Path) -> None:
-    """Create the file for its owner alone; the files beside it take over its mode."""
+def _create(path: Path, vfs: str | None) -> None:
+    """A new journal for its owner alone, which has its name only when it is whole.
+
+    So an empty file is never one whose making was cut off. The files beside it take over its mode.
+    """
+    part = path.with_name(path.name + ".new")
+    for leftover in (part, part.with_name(part.name + "-journal")):
+        leftover.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    connection = apsw.Connection(str(part), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    os.close(fd)
+        connection.pragma("auto_vacuum", "incremental")
+        schema.migrate(connection)
+    finally:
+        connection.close()
+    part.rename(path)
+    sync_folder(path)
 
 
-def _check_whole(connection: apsw.Connection, path: Path) -> None:
-    if path.stat().st_size > CHECKED_BYTES:
-        return
-    found = connection.pragma("quick_check", 1)
-    if found != "ok":
-        raise JournalUnusableError(f"it is damaged: {' '.join(str(found).split())}")
+def _require_one_name(path: Path) -> None:
+    """A second name would have a lock and a WAL of its own, and two relays would write one file."""
+    if path.stat().st_nlink > 1:
+        raise JournalUnusableError(
+            "the file has several names (hard links), under which a second relay could write to "
+            "it: copy it with `relay backup` instead, or remove the other names"
+        )
 
 
 def _require_writable(connection: apsw.Connection) -> None:

@@ -21,6 +21,7 @@ from relay.journal import Aim, Appended, Filter, Records, Routing, Store, Troubl
 from relay.journal.care import START, Forgotten, Mark, Pruned, Quarantined
 from relay.journal.sqlite import (
     connection,
+    damage,
     directory,
     intake,
     notes,
@@ -39,7 +40,7 @@ from relay.journal.sqlite.room import RESERVE_BYTES, Room
 from relay.journal.sqlite.writer import Verb, Writer
 from relay.sources import Reading
 
-__all__ = ["journal_path", "open_engine", "open_journal", "open_records"]
+__all__ = ["examine_journal", "journal_path", "open_engine", "open_journal", "open_records"]
 
 T = TypeVar("T")
 
@@ -77,6 +78,17 @@ def open_records(url: str) -> Records:
         return SqliteRecords([connection.reader(path)])
 
 
+async def examine_journal(url: str) -> list[str]:
+    """What is wrong with the whole file, also while a relay serves it; nothing if all is well.
+
+    Raises `JournalUnusableError` where it cannot even be opened.
+    """
+    path = journal_path(url)
+    with connection.named_faults(path):
+        opened = connection.reader(path)
+    return await damage.examine(opened)
+
+
 async def open_engine(
     path: Path,
     *,
@@ -88,9 +100,10 @@ async def open_engine(
 ) -> Store:
     """As `open_journal`; `synchronous` is there to show what a weaker setting loses."""
 
-    def open_all() -> tuple[Lock, apsw.Connection, list[apsw.Connection]]:
+    def open_all() -> tuple[bool, Lock, apsw.Connection, list[apsw.Connection]]:
         with connection.named_faults(path):
             lock = Lock(path)
+            unclean = damage.is_unclean(path)
             opened: list[apsw.Connection] = []
             try:
                 opened.append(connection.writer(path, vfs=vfs, synchronous=synchronous))
@@ -100,9 +113,9 @@ async def open_engine(
                     one.close()
                 lock.release()
                 raise
-        return lock, opened[0], opened[1:]
+        return unclean, lock, opened[0], opened[1:]
 
-    lock, writing, reading = await asyncio.to_thread(open_all)
+    unclean, lock, writing, reading = await asyncio.to_thread(open_all)
     records = SqliteRecords(reading)
     room = Room(path, floor_bytes, reserve_bytes)
     journal = SqliteJournal(Writer(writing, make_room=room.make), records, lock, room)
@@ -111,7 +124,7 @@ async def open_engine(
     except BaseException:
         await journal.close()
         raise
-    return Store(journal=journal, records=records, recovered=recovered)
+    return Store(journal=journal, records=records, recovered=recovered, unclean=unclean)
 
 
 class SqliteJournal:
