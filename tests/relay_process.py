@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import aiohttp
 
+from relay import cli
 from tests.needs import PATIENCE
 
 TOKEN = "webhook-token-of-the-tests"
@@ -217,7 +219,42 @@ class RelayProcess:
 async def run_relay(
     *arguments: str, env: Mapping[str, str], cwd: Path, stdin: bytes = b""
 ) -> tuple[int, str, str]:
-    """Run a command to its end: exit code, standard output, standard error."""
+    """Run a command in this process to its end: exit code, standard output, standard error.
+
+    That is many times quicker than a process of its own, which `serve` and `demo` get all the same:
+    they hear signals. It has a thread and a loop of its own, and can talk to a fake of the test.
+    """
+    if arguments[0] in ("serve", "demo"):
+        return await run_process(*arguments, env=env, cwd=cwd, stdin=stdin)
+    said = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
+    place, variables, asked = Path.cwd(), dict(os.environ), sys.stdin
+    try:
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update({"PATH": variables["PATH"], **env})
+        sys.stdin = io.TextIOWrapper(io.BytesIO(stdin), "utf-8")
+        with redirect_stdout(said[0]), redirect_stderr(said[1]):
+            code = await asyncio.to_thread(_code, arguments)
+    finally:
+        sys.stdin = asked
+        os.environ.clear()
+        os.environ.update(variables)
+        os.chdir(place)
+    out, err = (one.buffer.getvalue().decode() for one in said)  # type: ignore[attr-defined]
+    return code, out, err
+
+
+def _code(arguments: Sequence[str]) -> int:
+    try:
+        return cli.run(arguments)
+    except SystemExit as end:  # of the parser
+        return int(end.code or 0)
+
+
+async def run_process(
+    *arguments: str, env: Mapping[str, str], cwd: Path, stdin: bytes = b""
+) -> tuple[int, str, str]:
+    """The same in a process of its own, as a shell does it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

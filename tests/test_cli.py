@@ -14,7 +14,7 @@ from tests.client import partner, waba
 from tests.conftest import RULES
 from tests.fakes.slack import FakeSlack, error
 from tests.journal_suite import NOW, owe, owed
-from tests.relay_process import RelayProcess, run_relay
+from tests.relay_process import RelayProcess, run_process, run_relay
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
 
@@ -79,7 +79,7 @@ async def test_explain_shows_exactly_what_would_be_sent(run: Run) -> None:
 
 async def test_explain_reads_a_body_from_standard_input(folder: Path) -> None:
     body = json.dumps(partner(1)).encode()
-    code, out, _ = await run_relay("explain", "-", "--json", env={}, cwd=folder, stdin=body)
+    code, out, _ = await run_process("explain", "-", "--json", env={}, cwd=folder, stdin=body)
     assert code == 0
     assert json.loads(out)["events"][0]["kind"] == "channel_live"
 

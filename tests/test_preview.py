@@ -30,7 +30,7 @@ from relay.preview.page import page
 from tests.conftest import RULES
 from tests.fakes.messages import everything, parcel
 from tests.message_cases import BERLIN, FOLDER
-from tests.relay_process import run_relay
+from tests.relay_process import run_process, run_relay
 
 BUNDLED = Templates.load(FOLDER)
 HOSTILE = (
@@ -507,6 +507,7 @@ async def test_wrong_use_is_one_clear_line(
 
 
 async def test_open_hands_the_page_to_the_browser(run: Run, tmp_path: Path) -> None:
-    code, out, _ = await run("preview", "channel_live", "--open", BROWSER="echo %s")
+    page, env = ("preview", "channel_live", "--open"), {"BROWSER": "echo %s"}
+    code, out, _ = await run_process(*page, env=env, cwd=tmp_path)
     assert code == 0
     assert f"file://{tmp_path / 'relay-preview.html'}" in out
