@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: help run test test-all lint lock docs bench torture clean
+.PHONY: profile help run test test-all lint lock docs bench torture clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -32,6 +32,9 @@ docs: $(BIN)/.runtime ## Draw the catalogue of events and write the schema of ru
 
 bench: $(BIN)/.dev ## Measure it against its yardsticks, in one run; about 30 minutes
 	$(BIN)/python -m benchmarks
+
+profile: $(BIN)/.dev ## Draw where an event's processor time goes: docs/event-cost.svg
+	$(BIN)/python -m benchmarks.event_cost --top 8
 
 torture: $(BIN)/.dev ## Half an hour of kills, losses of power, histories and faults
 	$(BIN)/pytest -s --durations=0 tests/torture/rounds.py tests/torture/soak.py tests/torture/reloads.py

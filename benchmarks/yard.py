@@ -289,6 +289,15 @@ class Server(Process):
         raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:])
 
 
+def listens(server: Server) -> None:
+    """Wait until it takes connections."""
+    while server.alive():
+        with socket.socket() as made:
+            if made.connect_ex(("127.0.0.1", server.port)) == 0:
+                return
+        time.sleep(0.01)
+
+
 def free_port() -> int:
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))
@@ -308,6 +317,7 @@ def slack(delay: float = 0.0) -> Iterator[Server]:
         port = free_port()
         program = [sys.executable, str(HERE / "target.py"), "slack", str(port), str(delay)]
         with _running(Server(program, made, port)) as server:
+            listens(server)
             yield server
 
 
@@ -319,6 +329,7 @@ def bare() -> Iterator[Server]:
         program = [sys.executable, str(HERE / "target.py"), "bare", str(port)]
         with _running(Server(program, made, port)) as server:
             server.path = "/webhooks/360dialog"
+            listens(server)
             yield server
 
 
