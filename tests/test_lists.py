@@ -92,7 +92,7 @@ def test_a_list_file_is_read_as_people_write_it(text: str) -> None:
         ("+491713920011\n0171 3920011\n", 'north.csv:2:1: error: "0171 3920011" is a national'),
         ("+491713920011\nfoo\n", 'north.csv:2:1: error: "foo" is no phone number'),
         ("name,phone\nx,+491713920011\ny,\n", "north.csv:3:3: error: nothing stands"),
-        ("name,fone\nx,+491713920011\n", "north.csv:1:1: error: several columns need a header"),
+        ("name,fone\nx,+491713920011\n", "north.csv:1:1: error: several columns need a heading"),
         ("", "north.csv:1:1: error: the list is empty"),
         ("# nobody\n\n", "north.csv:1:1: error: the list is empty"),
         ('phone\n"+49171', "north.csv:2:1: error:"),
@@ -110,12 +110,71 @@ def test_a_wrong_column_is_not_told_a_thousand_times() -> None:
     assert "not looked at any more" in found[-1]
 
 
-def test_a_list_file_that_is_no_text_names_its_line(tmp_path: Path) -> None:
+def from_bytes(tmp_path: Path, north: bytes) -> Config:
     (tmp_path / "rules.yaml").write_text(RULES)
-    (tmp_path / "north.csv").write_bytes(b"+491713920011\n\xff\xfe\n")
+    (tmp_path / "north.csv").write_bytes(north)
     (tmp_path / "big.csv").write_text("big01CL\n")
-    with pytest.raises(ConfigError, match=r"rules\.yaml:6:16: .* not UTF-8 text in line 2"):
-        load(tmp_path / "rules.yaml", env={}, strict_env=True, outbound=Outbound())
+    return load(tmp_path / "rules.yaml", env={}, strict_env=True, outbound=Outbound())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("said", ["", "sep={separator}\r\n"])
+@pytest.mark.parametrize("written", ["+49 171 3920011", '="+491713920011"', "'+491713920011"])
+@pytest.mark.parametrize("heading", ["Phone", "Rufnummer", "phone_number", "WhatsApp-Nummer"])
+def test_a_list_is_read_as_a_spreadsheet_writes_it(
+    tmp_path: Path, encoding: str, separator: str, said: str, written: str, heading: str
+) -> None:
+    rows = [["Müller", heading], ["Bäcker Größe", written]]
+    text = said.format(separator=separator) + "".join(f"{separator.join(row)}\r\n" for row in rows)
+    config = from_bytes(tmp_path, text.encode(encoding))
+    assert matched(config, event("+491713920011")) == ("North",)
+    assert matched(config, event("+491723920011")) == ()
+
+
+@pytest.mark.parametrize("data", [b"+491713920011\n\x00\x01\x02\n", b"+491713920011\n\x81\n"])
+def test_a_list_file_that_is_no_text_is_told_at_its_own_line(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_bytes(tmp_path, data)
+    assert str(caught.value.faults[0]).startswith(f"{tmp_path / 'north.csv'}:")
+    assert "save the table as CSV, in UTF-8" in str(caught.value.faults[0])
+
+
+@pytest.mark.parametrize("rounded", ["4.9E+11", "4,91714E+11", "4.91713920011e+11", "+5E12"])
+def test_a_number_that_the_spreadsheet_rounded_says_so(rounded: str) -> None:
+    assert (
+        "the spreadsheet rounded this number" in faults(north=f"phone;since\n{rounded};2026\n")[0]
+    )
+
+
+@pytest.mark.parametrize("heading", ["Client-ID", "client_id", "Kundennummer", "ID", "Kunde"])
+def test_a_column_of_clients_is_known_by_its_heading(heading: str) -> None:
+    config = loaded(big=f"sep=;\nBemerkung;{heading}\nBäckerei;big01CL\n")
+    assert matched(config, event(client=Client(id="big01CL"))) == ("Big",)
+    assert matched(config, event(client=Client(name="Bäckerei"))) == ()
+
+
+def test_headings_that_nobody_knows_are_named_with_those_that_are_known() -> None:
+    assert faults(big="Betreuer;Konto\nMia;big01CL\n") == [
+        "big.csv:1:1: error: several columns need a heading that is known, and here stand "
+        '"Betreuer", "Konto": name the column one of client id, client, id, customer id, customer, '
+        "kundennummer, kunde, name"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [
+        ("".join(f"acme{n:02}CL\n" for n in range(9)) + "Musterladen GmbH\n", [10]),
+        ("Kunden\n" + "".join(f"acme{n:02}CL\n" for n in range(9)), [1]),
+        ("".join(f"Laden {'x' * n}\n" for n in range(9)) + "acme01CL\n", [10]),
+        ("acme01CL\nMusterladen\n", []),
+        ("".join(f"acme{n:02}CL\n" for n in range(9)), []),
+    ],
+)
+def test_a_client_unlike_its_siblings_is_a_warning_at_its_line(text: str, odd: list[int]) -> None:
+    warnings = [fault for fault in loaded(big=text).warnings if "does not look like" in str(fault)]
+    assert [fault.line for fault in warnings] == odd
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,21 @@
 """Lists that stand in files of their own: numbers or clients, one to a line or as a column of CSV.
 
-A file has one value to a line, or columns with a header that names one of them. What follows `#`
+A file has one value to a line, or columns with a heading that names one of them. What follows `#`
 at the beginning of a line is a comment. Hundreds of thousands of lines are meant to be no burden.
 """
 
 from __future__ import annotations
 
-import csv
 import errno
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from pathlib import Path
 
-from relay.config.findings import Findings, nearest, quoted
+from relay.config.findings import Findings, quoted
 from relay.config.nodes import Place
+from relay.config.spreadsheets import Cell, UnreadableError, decode, rows
 from relay.files import read_regular
 from relay.phones import PhonePattern, index_key
 from relay.rules import Members
@@ -25,23 +26,31 @@ LARGEST_LIST = 64 * 1024 * 1024
 OUTSIDE = "it is outside the folder of the rules file: put it beside the rules, or below them"
 MOST_FAULTS = 20
 """Faults that are told of one file; a wrong column would yield one for each line."""
-PHONE_COLUMNS = ("phone", "number", "phone_number", "phone number")
-CLIENT_COLUMNS = ("client", "client_id", "id", "name")
+PHONE_HEADINGS = (
+    "phone", "number", "phone number", "rufnummer", "telefonnummer", "telefon", "mobile",
+    "whatsapp", "phone no", "mobile number", "telephone", "telephone number", "whatsapp number",
+    "msisdn", "mobil", "mobilnummer", "handy", "handynummer", "whatsapp nummer", "nummer",
+)  # fmt: skip
+"""Headings in the order in which they are looked for; blanks, dashes and case do not matter."""
+CLIENT_HEADINGS = (
+    "client id", "client", "id", "customer id", "customer", "kundennummer", "kunde", "name",
+    "customer number", "kunden id", "kunden nr", "client name", "customer name", "kundenname",
+    "company", "firma",
+)  # fmt: skip
+MOST_HEADINGS = 8
+"""So many are named where none was found."""
 _PLAIN_NUMBER = re.compile(r"\+?[1-9][0-9]{7,14}")
-_SEPARATORS = ";\t,"
+_ROUNDED = re.compile(r"\+?[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
+_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9_-]+")
+_LIKELY = 0.6
+_ODD_ONES_OUT = 5
+"""Values unlike the rest are warned of where the others are so many times as many."""
 
 ReadFile = Callable[[str], bytes]
 
 
 class ListFileError(ValueError):
     """A list file that cannot be read at all; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    line: int
-    column: int
-    text: str
 
 
 @dataclass(slots=True)
@@ -58,7 +67,7 @@ class ListFiles:
         return str(Path(self.folder) / name)
 
     def text(self, name: str) -> str:
-        """What a file holds. Raises `ListFileError`."""
+        """What a file holds. Raises `ListFileError`, or `UnreadableError` for what is no text."""
         if name not in self.texts:
             try:
                 data = self.read(name)
@@ -66,11 +75,7 @@ class ListFiles:
                 raise ListFileError(f"cannot be read: {error.strerror or 'unknown'}") from None
             if len(data) > LARGEST_LIST:
                 raise ListFileError(f"is larger than {LARGEST_LIST // 2**20} MB")
-            try:
-                self.texts[name] = data.decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                line = data[: error.start].count(b"\n") + 1
-                raise ListFileError(f"is not UTF-8 text in line {line}: save it as UTF-8") from None
+            self.texts[name] = decode(data)
         return self.texts[name]
 
 
@@ -95,10 +100,18 @@ def read_phones(file: str, text: str) -> tuple[Members, Findings]:
     findings = Findings(file)
     keys: set[str] = set()
     patterns: list[Matcher] = []
-    for cell in _cells(text, findings, PHONE_COLUMNS):
+    for cell in _cells(text, findings, PHONE_HEADINGS):
         if _PLAIN_NUMBER.fullmatch(cell.text):
             digits = cell.text.removeprefix("+")
             keys.add(index_key(f"+{digits}"))
+            continue
+        if _ROUNDED.fullmatch(cell.text):
+            _fault(
+                findings,
+                cell,
+                f"{quoted(cell.text)}: the spreadsheet rounded this number, its digits are lost: "
+                "format the column as text and enter the number again",
+            )
             continue
         try:
             pattern = PhonePattern.parse(cell.text)
@@ -117,12 +130,30 @@ def read_clients(file: str, text: str) -> tuple[Members, Findings]:
     findings = Findings(file)
     keys: set[str] = set()
     patterns: list[Matcher] = []
-    for cell in _cells(text, findings, CLIENT_COLUMNS):
+    exact: list[Cell] = []
+    for cell in _cells(text, findings, CLIENT_HEADINGS):
         if "*" in cell.text or "?" in cell.text:
             patterns.append(text_matcher(cell.text))
         else:
             keys.add(fold(cell.text))
+            exact.append(cell)
+    _warn_of_odd_ones(exact, findings)
     return _members(keys, patterns, findings), findings
+
+
+def _warn_of_odd_ones(cells: Sequence[Cell], findings: Findings) -> None:
+    """Say which few values are names among ids, or ids among names: perhaps another column."""
+    ids = [cell for cell in cells if _ID.fullmatch(cell.text)]
+    names = [cell for cell in cells if not _ID.fullmatch(cell.text)]
+    few, many, word = (names, ids, "an id") if len(names) < len(ids) else (ids, names, "a name")
+    if not few or len(few) * _ODD_ONES_OUT > len(many):
+        return
+    for cell in few[:MOST_FAULTS]:
+        findings.warning(
+            Place(cell.line, cell.column),
+            f"{quoted(cell.text)} does not look like {word}, as the others of this list do: "
+            "is it what the events say?",
+        )
 
 
 def _members(keys: set[str], patterns: list[Matcher], findings: Findings) -> Members:
@@ -131,56 +162,58 @@ def _members(keys: set[str], patterns: list[Matcher], findings: Findings) -> Mem
     return Members(frozenset(keys), tuple(patterns))
 
 
-def _cells(text: str, findings: Findings, columns: tuple[str, ...]) -> Iterator[_Cell]:
-    """The values of a list with their places, header, comments and blank lines left out."""
-    lines = text.splitlines()
-    separator = _separator(lines)
+def _cells(text: str, findings: Findings, headings: tuple[str, ...]) -> Iterator[Cell]:
+    """The values of a list with their places, the heading left out."""
     wanted: int | None = None
-    rows = csv.reader((f"{line}\n" for line in lines), delimiter=separator, strict=True)
     try:
-        for row in rows:
-            first = row[0].strip() if row else ""
-            if not any(cell.strip() for cell in row) or first.startswith("#"):
-                continue
+        for row in rows(text):
             if wanted is None:
-                wanted = _column(row, columns)
+                wanted = _column(row, headings)
                 if wanted is not None:
                     continue
                 wanted = 0
-                if len([cell for cell in row if cell.strip()]) > 1:
-                    line = _Cell(rows.line_num, 1, first)
-                    hint = _hint(row, columns)
-                    _fault(findings, line, f"several columns need a header with {hint}")
+                if sum(1 for cell in row if cell.text) > 1:
+                    _fault(findings, row[0], _no_heading(row, headings))
                     return
-            value = row[wanted].strip() if wanted < len(row) else ""
-            column = 1 + sum(len(cell) + 1 for cell in row[:wanted])
-            if value:
-                yield _Cell(rows.line_num, column, value)
+            cell = row[wanted] if wanted < len(row) else _beyond(row)
+            if cell.text:
+                yield cell
             else:
-                _fault(findings, _Cell(rows.line_num, column, ""), "nothing stands in this column")
-    except csv.Error as error:
-        _fault(findings, _Cell(rows.line_num, 1, ""), f"cannot be read as CSV: {error}")
+                _fault(findings, cell, "nothing stands in this column")
+    except UnreadableError as error:
+        _fault(findings, Cell(error.line, 1, ""), str(error))
 
 
-def _separator(lines: list[str]) -> str:
-    """What separates columns: the likeliest in the first line that is no comment."""
-    for line in lines:
-        if line.strip() and not line.lstrip().startswith("#"):
-            return max(_SEPARATORS, key=line.count)
-    return ","
+def _beyond(row: list[Cell]) -> Cell:
+    """The place behind the last cell of a row that is too short."""
+    last = row[-1]
+    return Cell(last.line, last.column + len(last.text) + 1, "")
 
 
-def _column(row: list[str], columns: tuple[str, ...]) -> int | None:
-    names = [cell.strip().casefold() for cell in row]
-    return next((names.index(name) for name in columns if name in names), None)
+def _column(row: list[Cell], headings: tuple[str, ...]) -> int | None:
+    names = [_heading(cell.text) for cell in row]
+    return next((names.index(name) for name in map(_heading, headings) if name in names), None)
 
 
-def _hint(row: list[str], columns: tuple[str, ...]) -> str:
-    close = next((near for cell in row if (near := nearest(cell.strip(), columns))), None)
-    return f'the column "{close or columns[0]}"'
+def _no_heading(row: list[Cell], headings: tuple[str, ...]) -> str:
+    there = [cell.text for cell in row if cell.text]
+    found = ", ".join(quoted(text) for text in there[:MOST_HEADINGS])
+    likeness, close = max(
+        (SequenceMatcher(None, text.casefold()[:60], heading).ratio(), heading)
+        for text in there
+        for heading in headings
+    )
+    known = ", ".join(headings[:MOST_HEADINGS])
+    likely = likeness >= _LIKELY
+    remedy = f'name the column "{close}"' if likely else f"name the column one of {known}"
+    return f"several columns need a heading that is known, and here stand {found}: {remedy}"
 
 
-def _fault(findings: Findings, cell: _Cell, message: str) -> None:
+def _heading(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalnum())
+
+
+def _fault(findings: Findings, cell: Cell, message: str) -> None:
     told = len(findings.errors)
     if told < MOST_FAULTS:
         findings.error(Place(cell.line, cell.column), message)

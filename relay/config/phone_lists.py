@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from relay.config.findings import Findings, quoted, unknown
 from relay.config.form import Form
 from relay.config.list_files import ListFileError, ListFiles, read_clients, read_phones
-from relay.config.nodes import Broken, Fields, Items, Node, Scalar
+from relay.config.nodes import Broken, Fields, Items, Node, Place, Scalar
+from relay.config.spreadsheets import UnreadableError
 from relay.phones import PhonePattern
 from relay.rules import Exact, Members
 from relay.rules.conditions import Matcher, text_matcher
@@ -172,6 +173,11 @@ def _from_file(
         text = files.text(file)
     except ListFileError as error:
         form.error(entry.value, f"the list file {quoted(file)} {error}")
+        return None
+    except UnreadableError as error:
+        found = Findings(files.place(file))
+        found.error(Place(error.line, 1), str(error))
+        form.findings.adopt(found)
         return None
     members, found = read(files.place(file), text)
     form.findings.adopt(found)
