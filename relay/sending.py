@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Any
+
+import structlog
 
 from relay import failpoints
 from relay.channels import Channel, Destination
@@ -31,6 +32,7 @@ from relay.deliveries import (
 )
 from relay.errors import (
     JournalBrokenError,
+    JournalBusyError,
     JournalClosedError,
     JournalError,
     JournalFullError,
@@ -38,13 +40,16 @@ from relay.errors import (
 from relay.events import Event
 from relay.failpoints import Failpoint
 from relay.journal import Journal, Trouble
+from relay.logs import Seldom
 from relay.messages import Message
 from relay.pipeline import Plan, compose, written
 
 RECORD_AGAIN = 1.0
 """Seconds until an outcome that could not be recorded is tried again."""
-MOST_RECORDINGS = 60
-"""So often, where it is not for want of room."""
+
+
+log = structlog.get_logger("relay.sending")
+_seldom = Seldom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,9 @@ async def deliver(
         stopped_early = Interrupted(written=False)
         await asyncio.shield(settle_unsent(delivery, stopped_early, journal, now=clock()))
         raise
-    except JournalFullError as error:
+    except (JournalBrokenError, JournalClosedError):
+        raise
+    except JournalError as error:
         # What cannot be recorded is not sent.
         await settle_unsent(
             delivery, Interrupted(written=False, reason=str(error)), journal, now=clock()
@@ -176,7 +183,7 @@ async def _settle(
         rendered = {"title": message.title, "text": message.text}
         if after.proof is Proof.SANDBOX or after.state is State.DEAD:
             rendered["payload"] = dict(payload or {})
-    for tries in count(1):
+    while True:
         try:
             recorded = await journal.settle(
                 delivery,
@@ -193,10 +200,16 @@ async def _settle(
             break
         except (JournalBrokenError, JournalClosedError):
             raise
-        except JournalError as error:
+        except Exception as error:
             # It may have been sent, so nobody may take it before this is recorded: the lane waits.
-            if tries >= MOST_RECORDINGS and not isinstance(error, JournalFullError):
-                raise
+            _seldom(
+                log.error,
+                "a settlement cannot be recorded; it is tried again",
+                delivery_id=delivery.id,
+                error=str(error) if isinstance(error, JournalError) else type(error).__name__,
+            )
+            if not isinstance(error, JournalBusyError | JournalFullError):
+                rendered = None  # the message may be what no journal can hold
             await asyncio.sleep(RECORD_AGAIN)
     return Settled(
         delivery,

@@ -52,6 +52,10 @@ class Disk(apsw.VFS):
         self.files: dict[str, Unsynced] = {}
         self.lock = threading.RLock()
         self.syncs = 0
+        self.held = threading.Event()
+        """A sync has begun while `gate` is shut, and waits for it."""
+        self.gate = threading.Event()
+        self.gate.set()
         self.fault = None
         self.room: int | None = None
         """The size that no file may outgrow."""
@@ -121,6 +125,9 @@ class File(apsw.VFSFile):
             super().xTruncate(newsize)
 
     def xSync(self, flags: int) -> None:  # noqa: N802
+        if not self.disk.gate.is_set():
+            self.disk.held.set()
+            self.disk.gate.wait()
         with self.disk.lock:
             fault = self.disk.fault
             if fault == "sync" or (fault == "checkpoint" and not self.is_wal):

@@ -23,7 +23,9 @@ from tests.needs import PATIENCE
 from tests.odd_relay import PROGRAM
 from tests.order_proof import Proof, prove, require_strace, under_strace
 from tests.power_cuts import cut_power
+from tests.power_loss import Disk
 from tests.relay_process import TOKEN, RelayProcess, run_relay
+from tests.world import a_world
 
 ROOT = str(Path(__file__).parent.parent)
 SEEDS = 40
@@ -73,6 +75,29 @@ async def test_the_order_proof_fails_for_a_relay_that_does_not_wait_for_the_sync
     """A5: with `synchronous=NORMAL`, and where the answer goes out before the commit."""
     proof = await order_of(tmp_path, slack, (str(PROGRAM), part))
     assert len(proof.unproved) > 5
+
+
+async def test_no_webhook_is_answered_before_a_sync_of_its_own(folder: Path) -> None:
+    """A3 without strace: each 200 waits for a sync that begins after the webhook came."""
+    disk = Disk("order", makedefault=True)
+    try:
+        async with a_world(folder) as world:
+            for _ in range(5):
+                before = disk.syncs
+                disk.held.clear()
+                disk.gate.clear()
+                try:
+                    posted = asyncio.create_task(world.happen())
+                    await world.become(lambda one=posted: disk.held.is_set() or one.done())
+                    for _ in range(3):
+                        assert (await world.client.get("/healthz"))[0] == 200
+                    assert not posted.done()
+                finally:
+                    disk.gate.set()
+                await posted
+                assert disk.syncs > before
+    finally:
+        disk.unregister()
 
 
 @pytest.mark.parametrize(

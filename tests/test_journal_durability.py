@@ -15,11 +15,12 @@ import pytest
 from relay.deliveries import Proof, Sent
 from relay.errors import JournalBrokenError, JournalError, JournalFullError
 from relay.events import event_id
-from relay.journal import Store
+from relay.journal import EventState, Routing, Store
+from relay.journal.care import START, Mark
 from relay.journal.sqlite.connection import Synchronous
 from relay.journal.sqlite.engine import open_engine, open_journal, open_records
 from relay.journal.sqlite.writer import LARGEST_GROUP
-from tests.journal_suite import NOW, claimed, owe, owed, reading, routed, settled
+from tests.journal_suite import DAY, NOW, claimed, owe, owed, reading, routed, settled
 from tests.needs import PATIENCE
 from tests.power_loss import Disk
 
@@ -202,7 +203,7 @@ async def test_a_killed_relay_loses_no_acknowledged_event(tmp_path: Path):
     script = """
 import asyncio, sys
 from relay.journal.sqlite.engine import open_journal
-from tests.journal_suite import NOW, reading
+from tests.journal_suite import DAY, NOW, reading
 
 async def main():
     store = await open_journal(sys.argv[1], now=NOW)
@@ -241,3 +242,35 @@ async def test_the_wal_does_not_grow_without_bound(tmp_path: Path):
     assert (tmp_path / "relay.db").stat().st_size > 20 * 2**20
     await store.journal.close()
     assert not (tmp_path / "relay.db-wal").exists()
+
+
+async def test_what_is_removed_stays_nowhere_in_the_files(tmp_path: Path):
+    """`secure_delete`: its place is overwritten."""
+    mark = "Nobody must ever read this again"
+    store = await open_journal(url(tmp_path), now=NOW)
+    await store.journal.append(reading("a", title=mark), now=NOW)
+    assert await store.journal.route(event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
+    after: Mark | None = START
+    while after is not None:
+        done = await store.journal.prune(now=NOW + 9 * DAY, keep=DAY, after=after)
+        after = done.next
+    assert await store.records.event(event_id("a")) is None
+    await store.journal.close()
+    assert mark.encode() not in (tmp_path / "relay.db").read_bytes()
+
+
+async def test_the_name_of_a_new_journal_is_durable_before_anything_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The folder is synced when the journal is opened."""
+    folder, synced = tmp_path.resolve(), []  # noqa: ASYNC240
+    fsync = os.fsync
+
+    def spy(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    store = await open_journal(url(tmp_path), now=NOW)
+    assert folder in synced
+    await store.journal.close()
