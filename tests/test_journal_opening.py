@@ -50,6 +50,17 @@ async def test_a_second_opening_is_refused_and_the_first_goes_on(tmp_path: Path)
     await again.journal.close()
 
 
+async def test_a_journal_keeps_one_random_key(tmp_path: Path):
+    keys = []
+    for folder in ("one", "one", "other"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        store = await open_journal(url(tmp_path / folder), now=NOW)
+        keys.append(store.key)
+        await store.journal.close()
+    assert keys[0] == keys[1] != keys[2]
+    assert all(len(key) == 32 for key in keys)
+
+
 async def test_another_process_is_refused_and_its_claims_are_not_settled(tmp_path: Path):
     store = await open_journal(url(tmp_path), now=NOW)
     await owe(store, owed())

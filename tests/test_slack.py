@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from relay.channels import NO_PACE, Channel, Outbound, Pace
 from relay.channels.registry import CHANNELS
-from relay.channels.slack import SlackChannel
+from relay.channels.settings import fingerprint
+from relay.channels.slack import SlackAccount, SlackChannel, SlackSettings
 from relay.deliveries import Ambiguous, OutOfOrder, Proof, RateLimited, Scope, Sent, Transient
 from tests.fakes.messages import HASTY, LOOPBACK, destination, message, post
 from tests.fakes.slack import DROP_AFTER, DROP_BEFORE, STALL, FakeSlack, Reply, error
@@ -74,6 +76,15 @@ def test_other_token_is_another_account_and_fingerprint() -> None:
     )
     assert one.account != two.account
     assert one.fingerprint != two.fingerprint
+
+
+def test_a_fingerprint_tells_an_edit_and_needs_the_key_of_its_journal() -> None:
+    def made(key: bytes, name: str) -> str:
+        settings, account = SlackSettings(channel="#a"), SlackAccount(token=SecretStr(name))
+        return fingerprint(key, settings, account)
+
+    assert made(b"1", "xoxb-1") == made(b"1", "xoxb-1")
+    assert len({made(key, name) for key in (b"1", b"2") for name in ("xoxb-1", "xoxb-2")}) == 4
 
 
 def test_pace_is_slacks_unless_given() -> None:

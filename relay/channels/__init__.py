@@ -8,7 +8,7 @@ does. `registry.CHANNELS` lists them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -102,3 +102,6 @@ class Outbound:
     """Slack and Teams URLs may stand on private or loopback addresses and on plain http."""
     timeout: float = 20.0
     """Seconds for one send, from the first byte to the last."""
+    key: bytes = field(default=b"no journal", repr=False)
+    """What fingerprints of settings are keyed with; the journal keeps a random one, since it alone
+    keeps fingerprints."""

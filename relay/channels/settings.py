@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,8 +13,6 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from relay.channels import Outbound
 from relay.channels.addresses import is_public, literal_address
-
-_SLOW = {"n": 2**13, "r": 8, "p": 1}
 
 
 class Settings(BaseModel):
@@ -31,26 +29,21 @@ def short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def fingerprint(*models: BaseModel | None) -> str:
+def fingerprint(key: bytes, *models: BaseModel | None) -> str:
     """A hash over all settings, secrets included; another one means that they were edited.
 
-    Secrets are hashed slowly first: the fingerprint is stored, and a short password must not be
-    guessable from it.
+    It is stored, so it is keyed: without the key no password can be guessed from it.
     """
     shape = [_opened(model.model_dump()) if model is not None else None for model in models]
-    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:16]
+    text = json.dumps(shape, sort_keys=True)
+    return hmac.new(key, text.encode(), "sha256").hexdigest()[:16]
 
 
 def _opened(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _slow_hash(value.get_secret_value()) if isinstance(value, SecretStr) else value
+        key: value.get_secret_value() if isinstance(value, SecretStr) else value
         for key, value in values.items()
     }
-
-
-@lru_cache(maxsize=512)
-def _slow_hash(secret: str) -> str:
-    return hashlib.scrypt(secret.encode(), salt=b"relay fingerprint", dklen=16, **_SLOW).hex()
 
 
 def split_url(url: str) -> SplitResult:

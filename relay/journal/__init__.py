@@ -419,3 +419,5 @@ class Store:
     """Deliveries whose driver was lost before this opening."""
     unclean: bool = False
     """The last relay did not close it: worth a look at every page."""
+    key: bytes = field(default=b"", repr=False)
+    """A random key of this journal's own, for the fingerprints that it keeps."""

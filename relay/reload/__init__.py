@@ -24,12 +24,12 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
     Raises `ConfigError` where the files are bad and there is no version.
     """
     try:
-        loaded = from_files(settings, strict_env=strict_env, now=now)
+        loaded = from_files(settings, strict_env=strict_env, now=now, store=store)
     except ConfigError as error:
         last = await store.records.rules()
         if last is None:
             raise
-        kept = from_version(last, settings, strict_env=strict_env)
+        kept = from_version(last, settings, store, strict_env=strict_env)
         return replace(kept, error=first_fault(error), faults=error.faults)
     return await record(loaded, store, now)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from relay.channels import Outbound
 from relay.config import Config, load, load_text
 from relay.errors import ConfigError, Fault
-from relay.journal import RulesVersion
+from relay.journal import RulesVersion, Store
 from relay.messages.templates import Templates
 from relay.pipeline import Plan
 from relay.rule_testing import run_tests
@@ -37,10 +37,13 @@ class Loaded:
     """What the rules file says, where it was read just now."""
 
 
-def from_files(settings: Settings, *, strict_env: bool, now: datetime) -> Loaded:
+def from_files(
+    settings: Settings, *, strict_env: bool, now: datetime, store: Store | None = None
+) -> Loaded:
     """The plan that the files say, with their own tests passed.
 
-    Raises `ConfigError` with every fault of all of them.
+    With a `store` its destinations can be held against those that it remembers. Raises
+    `ConfigError` with every fault of all of them.
     """
     faults: list[Fault] = []
     templates = Templates.from_texts({})
@@ -54,7 +57,7 @@ def from_files(settings: Settings, *, strict_env: bool, now: datetime) -> Loaded
             settings.rules,
             env=settings.env,
             strict_env=strict_env,
-            outbound=outbound(settings),
+            outbound=outbound(settings, store),
             templates=None if faults else templates.names,
         )
     except ConfigError as error:
@@ -71,7 +74,9 @@ def from_files(settings: Settings, *, strict_env: bool, now: datetime) -> Loaded
     return Loaded(plan, warnings, files=files, config=config)
 
 
-def from_version(kept: RulesVersion, settings: Settings, *, strict_env: bool) -> Loaded:
+def from_version(
+    kept: RulesVersion, settings: Settings, store: Store, *, strict_env: bool
+) -> Loaded:
     """The plan of a version that was live. Raises `ConfigError`, say for a secret that is gone."""
     texts = dict(kept.files)
     rules = texts.pop(RULES)
@@ -92,7 +97,7 @@ def from_version(kept: RulesVersion, settings: Settings, *, strict_env: bool) ->
         f"{settings.rules} (version {kept.version})",
         env=settings.env,
         strict_env=strict_env,
-        outbound=outbound(settings),
+        outbound=outbound(settings, store),
         templates=templates.names,
         read_file=read_file,
     )
@@ -113,6 +118,7 @@ def _plan(config: Config, templates: Templates) -> Plan:
     )
 
 
-def outbound(settings: Settings) -> Outbound:
-    """What destinations may be reached."""
-    return Outbound(allow_private=settings.allow_private)
+def outbound(settings: Settings, store: Store | None = None) -> Outbound:
+    """What destinations may be reached; their fingerprints are keyed by a journal's own key."""
+    reach = Outbound(allow_private=settings.allow_private)
+    return replace(reach, key=store.key) if store is not None else reach

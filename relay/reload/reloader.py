@@ -64,7 +64,11 @@ class Reloader:
             now = self._clock()
             try:
                 fresh = await asyncio.to_thread(
-                    from_files, self._settings, strict_env=self._strict_env, now=now
+                    from_files,
+                    self._settings,
+                    strict_env=self._strict_env,
+                    now=now,
+                    store=self._store,
                 )
             except ConfigError as error:
                 self.loaded = replace(self.loaded, error=first_fault(error), faults=error.faults)

@@ -232,7 +232,7 @@ def build(
     settings: EmailSettings,
     account: EmailAccount | None,
     pace: Pace | None,
-    outbound: Outbound,  # noqa: ARG001
+    outbound: Outbound,
 ) -> EmailDestination:
     """The destination of these settings; raises ValueError where they cannot be used."""
     if account is None:
@@ -252,7 +252,7 @@ def build(
         pace=NO_PACE if pace is None else pace,
         account_pace=ACCOUNT_PACE if pace is None else pace,
         recipients=recipients,
-        fingerprint=fingerprint(settings, account),
+        fingerprint=fingerprint(outbound.key, settings, account),
         host=account.host,
         port=port,
         tls=account.tls,

@@ -134,7 +134,7 @@ def build(
             target=key,
             account=key,
             pace=pace or PACE,
-            fingerprint=fingerprint(settings),
+            fingerprint=fingerprint(outbound.key, settings),
             webhook=settings.webhook,
         )
     if account is None or settings.channel is None:
@@ -147,7 +147,7 @@ def build(
         target=f"{key}:{settings.channel.lstrip('#').casefold()}",
         account=key,
         pace=pace or PACE,
-        fingerprint=fingerprint(settings, account),
+        fingerprint=fingerprint(outbound.key, settings, account),
         token=account.token,
         api_url=api_url,
         to=settings.channel,

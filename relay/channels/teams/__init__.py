@@ -63,7 +63,7 @@ def build(
         target=key,
         account=key,
         pace=pace or PACE,
-        fingerprint=fingerprint(settings),
+        fingerprint=fingerprint(outbound.key, settings),
         url=settings.url,
     )
 

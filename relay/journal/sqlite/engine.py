@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -100,22 +101,23 @@ async def open_engine(
 ) -> Store:
     """As `open_journal`; `synchronous` is there to show what a weaker setting loses."""
 
-    def open_all() -> tuple[bool, Lock, apsw.Connection, list[apsw.Connection]]:
+    def open_all() -> tuple[bool, Lock, apsw.Connection, list[apsw.Connection], bytes]:
         with connection.named_faults(path):
             lock = Lock(path)
             unclean = damage.is_unclean(path)
             opened: list[apsw.Connection] = []
             try:
                 opened.append(connection.writer(path, vfs=vfs, synchronous=synchronous))
+                key = _own_key(opened[0])
                 opened.extend(connection.reader(path, vfs=vfs) for _ in range(READERS))
             except BaseException:
                 for one in reversed(opened):
                     one.close()
                 lock.release()
                 raise
-        return unclean, lock, opened[0], opened[1:]
+        return unclean, lock, opened[0], opened[1:], key
 
-    unclean, lock, writing, reading = await asyncio.to_thread(open_all)
+    unclean, lock, writing, reading, key = await asyncio.to_thread(open_all)
     records = SqliteRecords(reading)
     room = Room(path, floor_bytes, reserve_bytes)
     journal = SqliteJournal(Writer(writing, make_room=room.make), records, lock, room)
@@ -124,7 +126,16 @@ async def open_engine(
     except BaseException:
         await journal.close()
         raise
-    return Store(journal=journal, records=records, recovered=recovered, unclean=unclean)
+    return Store(journal=journal, records=records, recovered=recovered, unclean=unclean, key=key)
+
+
+def _own_key(writing: apsw.Connection) -> bytes:
+    """The random key that the journal keeps for its fingerprints; made once."""
+    found = writing.execute("SELECT value FROM meta WHERE key = 'fingerprint_key'").get
+    if found is None:
+        found = secrets.token_hex(32)
+        writing.execute("INSERT INTO meta VALUES ('fingerprint_key', ?)", (found,))
+    return bytes.fromhex(found)
 
 
 class SqliteJournal:
