@@ -395,6 +395,31 @@ def test_a_line_of_tags_leaves_no_line_and_tags_in_a_line_leave_it_whole() -> No
     assert body(text) == "a b\nc\nd\ne"
 
 
+def test_a_fact_is_a_line_of_its_own_and_nothing_where_its_value_is_missing_or_empty() -> None:
+    text = (
+        "# T\n\n{{ fact('Kind', event.kind) }}\n{{ fact('No', event.data.nope) }}\n"
+        "{{ fact('Empty', '') }}\n{{ fact(event.phone_name, '**b**') }}\n"
+    )
+    message = written(text, an_event(phone_name="*N* <b>"))
+    values = (("Kind", "phone_number_quality_update"), ("*N* <b>", "**b**"))
+    assert message.blocks == (Facts(tuple(Fact(label, (Text(said),)) for label, said in values)),)
+    assert message.missing == ()
+
+
+def test_a_macro_of_that_name_is_the_templates_own() -> None:
+    text = "{% macro fact(a, b) %}{{ a }}+{{ b }}{% endmacro %}{{ fact('x', 'y') }}"
+    assert body(text) == "x+y"
+
+
+def test_advice_is_shown_to_those_who_read_there_and_to_all_where_nobody_says_who() -> None:
+    text = "".join(
+        f"{{% if for_{one} %}}\n{one}\n{{% endif %}}\n" for one in ("support", "sales", "billing")
+    )
+    assert body(text) == "support\nsales\nbilling"
+    assert body(text, audience=("sales",)) == "sales"
+    assert body(text, audience=("billing", "support")) == "support\nbilling"
+
+
 def test_markdown_that_a_template_captures_stays_markdown_when_printed_directly() -> None:
     text = "{% macro fact(l, v) %}\n- **{{ l }}:** {{ v }}\n{% endmacro %}\n{{ fact('A', event.kind) }}"
     message = written(f"# T\n\n{text}")

@@ -5,21 +5,23 @@ Footer and title marks belong to no template, so none can leave them out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from relay.events import Event
 from relay.messages import Block, Fact, Facts, Message, Paragraph, Text
-from relay.messages.facts import emoji, who
 from relay.messages.filling import LONGEST_TITLE
 from relay.messages.filters import show_moment
 from relay.messages.languages import DEFAULT, Voice
 from relay.messages.phrases import phrase, title
+from relay.messages.told import emoji, who
 from relay.phones import display
 from relay.text import one_line
 
+READERS = ("support", "sales", "billing")
+"""For whom a template can have advice."""
 LATE = timedelta(minutes=15)
 """Messages later than this say so."""
 MOST_FIELDS = 40
@@ -44,6 +46,8 @@ class Context:
     """The language of its destination."""
     channel: str | None = None
     """Whose override is wanted beside the Markdown; None: every channel's, for checks."""
+    audience: Collection[str] = READERS
+    """Who reads there, and so which advice is shown."""
 
     def voice(self, event: Event) -> Voice:
         """How a message about that event speaks."""

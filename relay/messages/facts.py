@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from relay.events import Direction, Event, Severity
-from relay.events.catalogue import KINDS
-from relay.messages.languages import DEFAULT
+from relay.events import Event
+from relay.messages import told
+from relay.messages.languages import Voice
 from relay.messages.marks import MOST_CHARACTERS
 from relay.messages.missing import Missing
-from relay.messages.phrases import phrase, title
-from relay.phones import display
+from relay.messages.phrases import title
 from relay.text import clean, cut, one_line
 
 
@@ -101,34 +100,7 @@ def shown(value: Any, path: str, language: str) -> Any:
     return value if isinstance(value, bool | int | float | datetime) else "…"
 
 
-def who(event: Event, language: str = DEFAULT) -> str | None:
-    """By what people know whom an event is about: a name and the number, else what there is."""
-    names = (event.client.name, event.phone_name, None if event.phone else event.client.id)
-    phone = display(one_line(event.phone, 40)) if event.phone else ""
-    shown = next((line for name in names if name and (line := one_line(name, 120))), "")
-    account = one_line(event.waba or event.waba_360 or "", 60)
-    if shown or phone:
-        return ", ".join(part for part in (shown, phone) if part)
-    return phrase("account", language, id=account) if account else None
-
-
-def emoji(event: Event) -> str:
-    """One sign for how much it matters and which way it went."""
-    if event.direction is Direction.BETTER:
-        return "✅"
-    if event.severity is Severity.CRITICAL:
-        return "🚨"
-    if event.direction is Direction.WORSE or event.severity is Severity.WARNING:
-        return "⚠️"
-    return "ℹ️"
-
-
-def known(event: Event) -> bool:
-    """Whether the catalogue knows the kind; of the others only the names of fields are told."""
-    return event.kind.lower() in KINDS
-
-
-FACTS: Mapping[str, Callable[[Event, str], Any]] = {
+FACTS: Mapping[str, Callable[[Event, Voice], Any]] = {
     "id": lambda event, _: event.id,
     "short_id": lambda event, _: event.short_id,
     "source": lambda event, _: event.source.value,
@@ -137,7 +109,7 @@ FACTS: Mapping[str, Callable[[Event, str], Any]] = {
     "topic": lambda event, _: event.topic.value,
     "severity": lambda event, _: event.severity.value,
     "direction": lambda event, _: event.direction.value,
-    "title": lambda event, language: title(event.title, language),
+    "title": lambda event, voice: title(event.title, voice.language),
     "phone": lambda event, _: event.phone,
     "phones": lambda event, _: event.phones,
     "phone_name": lambda event, _: event.phone_name,
@@ -148,9 +120,19 @@ FACTS: Mapping[str, Callable[[Event, str], Any]] = {
     "test": lambda event, _: event.test,
     "occurred_at": lambda event, _: event.occurred_at,
     "received_at": lambda event, _: event.received_at,
-    "who": who,
-    "emoji": lambda event, _: emoji(event),
-    "known": lambda event, _: known(event),
+    "who": lambda event, voice: told.who(event, voice.language),
+    "number": lambda event, _: told.of_number(event),
+    "account": lambda event, _: told.of_account(event),
+    "numbers": lambda event, _: told.numbers(event),
+    "other_client": lambda event, _: told.other_client(event),
+    "other_waba": lambda event, _: told.other_waba(event),
+    "template": lambda event, _: told.template(event),
+    "subject": lambda event, _: told.subject(event),
+    "amount": told.amount,
+    "restrictions": told.restrictions,
+    "restricted": told.restricted,
+    "emoji": lambda event, _: told.emoji(event),
+    "known": lambda event, _: told.known(event),
     "data": lambda event, _: event.data,
 }
 """What `event` has."""
@@ -160,14 +142,15 @@ NAMES = tuple(FACTS)
 class Facts(Bag):
     """Everything that `event` means in a template of that language; made when it is asked for."""
 
-    __slots__ = ("_event",)
+    __slots__ = ("_event", "_voice")
 
-    def __init__(self, event: Event, language: str = DEFAULT) -> None:
-        super().__init__(FACTS, "event", language)
+    def __init__(self, event: Event, voice: Voice) -> None:
+        super().__init__(FACTS, "event", voice.language)
         self._event = event
+        self._voice = voice
 
     def _value(self, name: Any) -> Any:
-        return FACTS[name](self._event, self._language)
+        return FACTS[name](self._event, self._voice)
 
     def __iter__(self) -> Iterator[str]:
         return iter(FACTS)

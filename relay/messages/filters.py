@@ -12,7 +12,7 @@ from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, get_decimal_symbol
 from babel.units import format_unit
 
 from relay import phones
@@ -201,6 +201,14 @@ def show_number(value: Any, voice: Voice) -> Any:
     if not abs(number) < _BIGGEST:
         return value
     return format_decimal(number, locale=locale(voice.language))
+
+
+def show_sum(value: int, offset: int, voice: Voice) -> str:
+    """A sum of money of which `offset` make one: `1,234.50` of 123450 hundredths."""
+    if offset != 100:
+        return str(show_number(round(value / offset, 3), voice))
+    point = get_decimal_symbol(locale(voice.language))
+    return f"{show_number(value // 100, voice)}{point}{value % 100:02d}"
 
 
 def show_country(value: Any, voice: Voice) -> Any:

@@ -108,6 +108,9 @@ class _Walk:
                 self._data(node.data, node.lineno)
             case nodes.Call(node=nodes.Name(name=name)) if name in self._bodies:
                 self._nested(self._bodies[name], node.lineno)
+            case nodes.Call(node=nodes.Name(name="fact")):
+                for piece in ("- **", None, ":** ", None, "\n"):
+                    self._data(piece, node.lineno) if piece else self._mark(node.lineno)
             case nodes.Name(name=name) if name in self._captured:
                 self._nested(self._captured[name], node.lineno)
             case _:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from jinja2 import nodes
 
+from relay.messages.builtin import READERS
 from relay.messages.facts import NAMES
 from relay.messages.filters import fault_of_form
 from relay.messages.rendering import MOST_ITEMS
@@ -55,6 +56,9 @@ _METHODS_OF_MAPPINGS = {
 }
 
 
+_READERS = tuple(f"for_{reader}" for reader in READERS)
+
+
 def findings(tree: nodes.Template) -> Iterator[Finding]:
     """What this template may not use."""
     everything = list(_walk(tree))
@@ -82,7 +86,7 @@ def doubts(tree: nodes.Template) -> Iterator[Finding]:
     names = [node for node in everything if isinstance(node, nodes.Name)]
     own = {name.name for name in names if name.ctx != "load"}
     own |= {node.name for node in everything if isinstance(node, nodes.Macro)}
-    has = {"event", "rule", "loop", "varargs", "kwargs", *SANDBOX.globals, *own}
+    has = {"event", "rule", *_READERS, "loop", "varargs", "kwargs", *SANDBOX.globals, *own}
     for name in names:
         if name.name not in has:
             yield name.lineno, f"there is no {name.name!r} here{_nearest(name.name, has)}"

@@ -18,7 +18,14 @@ from jinja2.environment import Template
 from relay.errors import ConfigError, Fault, RenderError
 from relay.events import Event
 from relay.messages import Message
-from relay.messages.builtin import Context, fallback, footer, marked, without_override
+from relay.messages.builtin import (
+    READERS,
+    Context,
+    fallback,
+    footer,
+    marked,
+    without_override,
+)
 from relay.messages.compiling import Compiled, compiled
 from relay.messages.facts import Facts
 from relay.messages.form_error import FormError
@@ -230,9 +237,11 @@ def _rendered(compiled: Compiled, event: Event, context: Context) -> tuple[Any, 
     """What a template makes of an event, in its form, and what the run came across."""
     form, template = compiled.form, compiled.template
     rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
-    scope = template.new_context({"event": Facts(event, context.language), "rule": rule})
+    voice = context.voice(event)
+    readers = {f"for_{reader}": reader in context.audience for reader in READERS}
+    scope = template.new_context({"event": Facts(event, voice), "rule": rule} | readers)
     # Its time begins here: what it was compiled from and what it is given are not its own work.
-    rendering = form.rendering(context.voice(event), strict=context.strict)
+    rendering = form.rendering(voice, strict=context.strict)
     token = RENDERING.set(rendering)
     try:
         text = joined(list(template.root_render_func(scope)))
