@@ -5,6 +5,7 @@ Secrets come from a variable or, with the suffix `_FILE`, from a file.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from relay.errors import UsageError
 from relay.files import read_regular
+from relay.sources.signatures import SCHEMES
 
 RETENTION = timedelta(days=90)
 SHORTEST_RETENTION = timedelta(days=14)
@@ -38,7 +40,8 @@ class Environment(Mapping[str, str]):
             content = read_regular(path, LARGEST_SECRET)
             if len(content) > LARGEST_SECRET:
                 raise UsageError(f"{name}_FILE: {path} is too large for a secret")
-            return content.decode().strip()
+            wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            return content.decode("utf-16" if wide else "utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise UsageError(f"{name}_FILE: cannot read {path}: {why}") from None
@@ -140,6 +143,41 @@ def from_environment(variables: Mapping[str, str], options: Mapping[str, str | N
         admin_token=env.get("RELAY_ADMIN_TOKEN", "").strip(),
         env=env,
     )
+
+
+SHORT_SECRET = 8
+"""Characters; several words of which one is shorter are probably one secret with blanks in it."""
+
+
+def doubts(settings: Settings) -> list[str]:
+    """What about the secrets is probably not meant, each in a sentence that shows none of them."""
+    found = []
+    given = {
+        "RELAY_360DIALOG_SECRET": settings.secret_360dialog,
+        "RELAY_WEBHOOK_TOKEN": settings.webhook_token,
+        "RELAY_META_APP_SECRET": settings.meta_app_secret,
+        "RELAY_META_VERIFY_TOKEN": settings.meta_verify_token,
+        "RELAY_ADMIN_TOKEN": settings.admin_token,
+    }
+    for name, value in given.items():
+        words = value.split()
+        if name in settings.env and not words:
+            found.append(f"{name} is set and empty: it proves nothing and is left out")
+        if name == "RELAY_META_VERIFY_TOKEN" and len(words) > 1:
+            found.append(f"{name} has blanks in it: Meta must be given the very same text")
+        elif name == "RELAY_WEBHOOK_TOKEN" and words and words[-1].lower() in SCHEMES:
+            found.append(
+                f"{name} ends with the name of a scheme, such as Bearer, and no secret behind it: "
+                "whoever guesses that word is admitted"
+            )
+        elif len(words) > 1 and any(
+            len(word) < SHORT_SECRET and word.lower() not in SCHEMES for word in words
+        ):
+            found.append(
+                f"{name} is read as {len(words)} secrets, as blanks part them, and one of them is "
+                "very short: if it is one, choose one without blanks"
+            )
+    return found
 
 
 def parse_address(text: str, name: str) -> Address:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relay.errors import UsageError
-from relay.settings import Address, Settings, from_environment, parse_address
+from relay.settings import Address, Settings, doubts, from_environment, parse_address
 
 
 def test_an_option_goes_before_its_twin_in_the_environment() -> None:
@@ -27,6 +27,38 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
     settings = from_environment({"RELAY_360DIALOG_SECRET_FILE": str(tmp_path / "secret")}, {})
     assert settings.secret_360dialog == "s3cret"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "secret").write_bytes("s3cret-ü\r\n".encode(encoding))
+    settings = from_environment({"RELAY_WEBHOOK_TOKEN_FILE": str(tmp_path / "secret")}, {})
+    assert settings.webhook_token == "s3cret-ü"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RELAY_360DIALOG_SECRET", " ", "is set and empty"),
+        ("RELAY_ADMIN_TOKEN", "", "is set and empty"),
+        ("RELAY_WEBHOOK_TOKEN", "Bearer", "no secret behind it"),
+        ("RELAY_WEBHOOK_TOKEN", "Bearer long-enough-1 Token", "no secret behind it"),
+        ("RELAY_META_APP_SECRET", "correct horse battery", "is read as 3 secrets"),
+        ("RELAY_META_VERIFY_TOKEN", "correct horse", "has blanks in it"),
+    ],
+)
+def test_a_secret_that_is_probably_not_meant_is_told_and_not_shown(
+    name: str, value: str, said: str
+) -> None:
+    (doubt,) = doubts(from_environment({name: value}, {}))
+    assert doubt.startswith(name)
+    assert said in doubt
+    assert not any(word in doubt for word in value.split() if word.islower())
+
+
+@pytest.mark.parametrize("value", ["s3cret-abc", "Bearer s3cret-abc", "old-secret-1 new-secret-2"])
+def test_a_usual_secret_is_no_doubt(value: str) -> None:
+    assert doubts(from_environment({"RELAY_WEBHOOK_TOKEN": value}, {})) == []
 
 
 def test_a_placeholder_of_the_rules_may_stand_in_a_file(tmp_path: Path) -> None:

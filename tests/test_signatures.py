@@ -113,9 +113,11 @@ def test_a_repeated_header_is_refused() -> None:
 
 
 def test_schemes_in_a_setting_are_no_tokens() -> None:
-    tokens = parse_tokens("Basic abc  Bearer def ghi")
+    tokens = parse_tokens("Basic abc  Bearer def Token ghi")
     assert tokens == (b"abc", b"def", b"ghi")
-    for bare in ("Basic", "basic", "Bearer", "Basic Basic"):
+    for whole in ("Token ghi", "ghi", "Bearer abc"):
+        assert admit_360dialog([], [whole], BODY, Proofs(tokens=tokens)).admitted
+    for bare in ("Basic", "basic", "Bearer", "Basic Basic", "Token", "token"):
         assert not admit_360dialog([], [bare], BODY, Proofs(tokens=tokens)).admitted
 
 

@@ -65,6 +65,21 @@ def test_every_fault_of_every_file_is_told_with_file_line_and_column(tmp_path: P
     ]
 
 
+def test_names_that_begin_with_a_dot_are_not_read(tmp_path: Path) -> None:
+    """Locks of editors, files of macOS, and what a mounted ConfigMap keeps beside its links."""
+    (tmp_path / "..2026_11_28").mkdir()
+    (tmp_path / "..2026_11_28" / "default.md.j2").write_text("# {{ event.title }}\n\nText.\n")
+    (tmp_path / "..data").symlink_to("..2026_11_28")
+    (tmp_path / "default.md.j2").symlink_to("..data/default.md.j2")
+    (tmp_path / ".#default.md.j2").symlink_to("nobody@nowhere.1")
+    (tmp_path / "._default.md.j2").write_bytes(b"\x00\x05\x16\x07\xff")
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de" / ".#default.md.j2").symlink_to("nobody@nowhere.2")
+    templates = Templates.load(tmp_path)
+    assert list(templates.texts) == ["default.md.j2"]
+    assert templates.warnings == ()
+
+
 def test_a_folder_that_is_not_there_is_one_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="template folder cannot be read"):
         Templates.load(tmp_path / "nowhere")

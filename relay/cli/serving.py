@@ -13,7 +13,7 @@ import structlog
 
 from relay import failpoints, logs
 from relay.app import App
-from relay.settings import Settings
+from relay.settings import Settings, doubts
 
 log = structlog.get_logger("relay.serve")
 
@@ -23,6 +23,8 @@ async def run(options: Namespace, settings: Settings) -> int:
     logs.configure(secrets(settings), level=options.log_level)
     failpoints.arm(settings.env.get(failpoints.VARIABLE, ""))
     settings = replace(settings, sandbox=options.sandbox, insecure=options.insecure)
+    for doubt in doubts(settings):
+        log.warning("setting", doubt=doubt)
     stop = asyncio.Event()
     listen_for_signals(stop)
     app = await App.start(settings)

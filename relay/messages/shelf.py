@@ -51,11 +51,13 @@ def label(file: str) -> Label | None:
 def read_folder(folder: Path) -> tuple[dict[str, str], list[Fault]]:
     """The texts of all templates by `NAME` and `LANGUAGE/NAME`, and what could not be read.
 
-    Raises OSError where the folder cannot be read.
+    Names that begin with a dot are not read: editors lock and systems mark files by them, and
+    the folder of a mounted ConfigMap has its contents there once more. Raises OSError where the
+    folder cannot be read.
     """
     texts: dict[str, str] = {}
     faults: list[Fault] = []
-    for path in sorted(folder.iterdir()):
+    for path in _visible(folder):
         if path.is_dir():
             _read_language(path, texts, faults)
         elif path.name.endswith(".j2"):
@@ -63,9 +65,13 @@ def read_folder(folder: Path) -> tuple[dict[str, str], list[Fault]]:
     return texts, faults
 
 
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def _read_language(folder: Path, texts: dict[str, str], faults: list[Fault]) -> None:
     try:
-        paths = sorted(path for path in folder.iterdir() if path.name.endswith(".j2"))
+        paths = [path for path in _visible(folder) if path.name.endswith(".j2")]
     except OSError as error:
         reason = error.strerror or type(error).__name__
         faults.append(Fault(str(folder), 0, 0, "error", f"it cannot be read: {reason}"))

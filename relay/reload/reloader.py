@@ -128,11 +128,20 @@ class Reloader:
             for name in self.loaded.files or ()
             if name.startswith(BESIDE)
         ]
-        paths = [rules, *named, templates, *templates.rglob("*")]
+        paths = [rules, *named, templates, *_visible(templates)]
         if self.loaded.error:
             # Refused rules may name files that nobody has seen yet: whatever appears may cure them.
             paths += [path for path in rules.parent.glob("*") if _may_be_named(path)]
         return {str(path): _look(path) for path in paths}
+
+
+def _visible(folder: Path) -> list[Path]:
+    """All below a folder that may be read: nothing whose name begins with a dot."""
+    return [
+        path
+        for path in folder.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
 
 
 def _may_be_named(path: Path) -> bool:

@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _SIGNATURE = re.compile(rb"\s*(?:sha256=)?([0-9a-f]{64})\s*", re.IGNORECASE)
-_SCHEMES = frozenset({"basic", "bearer"})
+SCHEMES = frozenset(
+    {"apikey", "api-key", "basic", "bearer", "digest", "hmac", "key", "negotiate", "oauth", "token"}
+)
+"""Words that stand before the secret in an `Authorization` header; none of them is one there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ def parse_secrets(text: str) -> tuple[bytes, ...]:
 
 
 def parse_tokens(text: str) -> tuple[bytes, ...]:
-    """The same of header values: in `Basic abc` the first word is a scheme, no token of its own."""
+    """The same of header values: in `Basic abc` the first word is a scheme and no token."""
     words = text.split()
-    schemes = {place for place, word in enumerate(words[:-1]) if word.lower() in _SCHEMES}
+    schemes = {place for place, word in enumerate(words[:-1]) if word.lower() in SCHEMES}
     return parse_secrets(" ".join(w for place, w in enumerate(words) if place not in schemes))
 
 
