@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from relay.events import Source
 from relay.events.catalogue import KINDS, describe, detail_of
+from tests.each import each
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -27,7 +28,7 @@ def meaning(kind: str, detail: str | None = None, **data: Any) -> tuple[str, str
     return said.topic.value, said.severity.value, said.direction.value
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "detail", "expected"),
     [
         ("client_created", None, ("onboarding", "info", "neutral")),
@@ -202,7 +203,7 @@ def test_alerts_have_metas_severity_nested_or_flat(
     assert meaning("account_alerts", alert[0], **data) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "data", "detail"),
     [
         ("account_violation", {"violation_type": "SCAM"}, "SCAM"),

@@ -20,6 +20,7 @@ from relay.config.nodes import Scalar
 from relay.config.placeholders import Placeholders
 from relay.errors import ConfigError, Fault
 from relay.events import Direction, Event, Severity, Source, Topic
+from tests.each import each
 
 EVENT = Event(
     id="e1",
@@ -184,7 +185,7 @@ class TestWhole:
 
 
 class TestWords:
-    @pytest.mark.parametrize(
+    @each(
         ("condition", "message"),
         [
             ("{topic: qualty}", 'unknown topic "qualty": did you mean "quality"?'),
@@ -349,7 +350,7 @@ class TestEnvironment:
         (found,) = messages(when(f'{{client: "{bad}"}}'), {"A": "x"})
         assert "is no placeholder" in found
 
-    @pytest.mark.parametrize(
+    @each(
         "text",
         [
             HEAD.replace(old, f"{before}${{SECRET}}{after}") + rules
@@ -395,7 +396,7 @@ class TestEnvironment:
             ]
         ],
     )
-    @pytest.mark.parametrize("secret", [SECRET, "  " + SECRET * 9, "Zq9"])
+    @each("secret", [SECRET, "  " + SECRET * 9, "Zq9"])
     def test_no_fault_shows_what_the_environment_holds(self, text: str, secret: str) -> None:
         found = faults(text, {"SECRET": secret}, templates=("welcome",))
         assert "Geheim" not in str(found)

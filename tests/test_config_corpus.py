@@ -17,6 +17,7 @@ from relay.config import Config, load, load_text
 from relay.errors import ConfigError, Fault
 from relay.messages.templates import Templates
 from relay.rule_checks import check_rules
+from tests.each import each
 
 HERE = Path(__file__).parent
 CORPUS = sorted((HERE / "rules").glob("*.yaml"))
@@ -65,7 +66,7 @@ def loaded(path: Path) -> Config:
     return load(path, env={}, strict_env=True, outbound=Outbound(), templates=templates)
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+@each("path", CORPUS, ids=lambda path: path.stem)
 def test_the_one_fault_is_found_at_its_place(path: Path) -> None:
     faults = refused(path)
     line, column, message = expected(path)

@@ -15,6 +15,7 @@ from relay import cli
 from relay.cli.connecting import checked
 from relay.errors import UsageError
 from relay.partner_api import PartnerApiError, connect
+from tests.each import each
 from tests.fakes.partner_api import KEY, FakePartnerApi
 
 OURS = "https://relay.example.com/webhooks/360dialog"
@@ -279,7 +280,7 @@ def test_a_url_that_360dialog_can_reach_is_taken(url: str) -> None:
     assert checked(url) == url.strip()
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "said"),
     [
         ("http://relay.example.com/webhooks/360dialog", "https only"),

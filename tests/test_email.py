@@ -28,6 +28,7 @@ from relay.deliveries import (
     Sent,
     Transient,
 )
+from tests.each import each
 from tests.fakes.messages import HASTY, LOOPBACK, destination, everything, parcel, post
 from tests.fakes.smtp import DROP, STALL, FakeSmtp
 from tests.fakes.tls import Authority
@@ -52,7 +53,7 @@ def to(smtp: FakeSmtp, *people: str, tls: str = "none", **account: Any) -> Desti
     return destination("email", {"to": list(people or ("a@example.com",))}, server)
 
 
-@pytest.mark.parametrize(
+@each(
     "address",
     [
         "", "a", "a@", "@b.de", "a@b@c.de", "a b@c.de", "a@b..de", "a@-b.de", "a@b-.de", ".a@b.de",

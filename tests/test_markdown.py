@@ -21,6 +21,7 @@ from relay.messages import (
 from relay.messages.filling import filled
 from relay.messages.markdown import MarkdownError, parse
 from relay.messages.marks import mark
+from tests.each import each
 
 
 def blocks(text: str, *values: str) -> tuple[object, ...]:
@@ -111,7 +112,7 @@ def test_indented_lines_are_not_code() -> None:
     assert blocks("- a\n\n    - b") == (Bullets((Item((Text("a"),), (Item((Text("b"),)),)),)),)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "line", "word"),
     [
         ("no title", 1, "title"),

@@ -14,6 +14,7 @@ from relay.channels.addresses import is_public, literal_address
 from relay.channels.slack import SlackChannel, SlackDestination
 from relay.channels.teams import TeamsChannel, TeamsDestination
 from relay.deliveries import OutOfOrder
+from tests.each import each
 from tests.fakes.messages import LOOPBACK, destination, post
 from tests.fakes.slack import FakeSlack
 from tests.fakes.teams import FakeTeams
@@ -30,7 +31,7 @@ CLOSED = [
 OPEN = ["8.8.8.8", "52.96.0.1", "2606:4700::1111", "64:ff9b::808:808"]
 
 
-@pytest.mark.parametrize("address", CLOSED)
+@each("address", CLOSED)
 def test_address_is_closed(address: str) -> None:
     assert not is_public(address)
 
@@ -86,8 +87,8 @@ CLOSED_URLS = [
 ]
 
 
-@pytest.mark.parametrize("url", CLOSED_URLS)
-@pytest.mark.parametrize(("channel", "key"), [("slack", "webhook"), ("teams", "url")])
+@each("url", CLOSED_URLS)
+@each(("channel", "key"), [("slack", "webhook"), ("teams", "url")])
 def test_url_is_refused_in_words_that_do_not_show_it(url: str, channel: str, key: str) -> None:
     with pytest.raises(ValueError) as caught:
         destination(channel, {key: url}, outbound=Outbound())

@@ -8,7 +8,6 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from relay.messages import Message
 from relay.messages.templates import Templates
 from relay.sources import reading
 from relay.text import clean
+from tests.each import each
 from tests.fakes.messages import HOSTILE
 from tests.message_cases import FOLDER, NOON, a_context
 from tests.needs import examples
@@ -133,8 +133,8 @@ def is_safe(event: Event, text: str, language: str = "en") -> None:
             assert any(start in piece for piece in seen), f"{to.channel} has not {start!r}"
 
 
-@pytest.mark.parametrize("name", EVENTS)
-@pytest.mark.parametrize("text", TEXTS)
+@each("name", EVENTS)
+@each("text", TEXTS)
 def test_hostile_values_are_text_and_nothing_else(name: str, text: str) -> None:
     is_safe(EVENTS[name], TEXTS[text])
 
@@ -145,8 +145,8 @@ def test_any_value_is_text_and_nothing_else(name: str, text: str, language: str)
     is_safe(EVENTS[name], text, language)
 
 
-@pytest.mark.parametrize("name", EVENTS)
-@pytest.mark.parametrize("language", ["en", "de"])
+@each("name", EVENTS)
+@each("language", ["en", "de"])
 def test_every_sample_is_told_whole_in_every_channel(name: str, language: str) -> None:
     message = told(EVENTS[name], language)
     for to in EVERY:

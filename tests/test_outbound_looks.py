@@ -28,6 +28,7 @@ from relay.messages import (
     Text,
 )
 from tests.counting import calls
+from tests.each import each
 from tests.fakes.messages import everything, message
 from tests.test_outbound_payloads import (
     BOT,
@@ -294,9 +295,9 @@ def test_what_is_dropped_uncleaned_is_counted() -> None:
     assert lost == f"… (cut, {100_000 - kept:,} more)"
 
 
-@pytest.mark.parametrize("to", EVERY, ids=lambda to: to.target)
-@pytest.mark.parametrize("plain", [False, True])
-@pytest.mark.parametrize(
+@each("to", EVERY, ids=lambda to: to.target)
+@each("plain", [False, True])
+@each(
     "content",
     [
         everything("line\n" * 2_000),

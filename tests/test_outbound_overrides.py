@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.errors import UnsendableError
+from tests.each import each
 from tests.fakes.messages import message
 from tests.needs import examples
 from tests.test_outbound_payloads import BOT, FLOW, HOOK, MAIL, objects, payload, sound
@@ -120,7 +121,7 @@ def test_plain_parcel_has_no_override(to: Any, bad: int) -> None:
     assert payload(to, content, plain=True) == payload(to, message(), plain=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("native", "fault"),
     [
         (None, "not an object"),
@@ -208,7 +209,7 @@ def test_card_override_is_closed_with_the_footer_and_wraps() -> None:
     assert "wrap" not in CARD["body"][0], "the template's own value is left alone"
 
 
-@pytest.mark.parametrize(
+@each(
     ("native", "fault"),
     [
         (None, "not an object"),
@@ -297,7 +298,7 @@ def test_mail_override_that_is_a_document_stays_one() -> None:
     assert shown.index("Hi") < shown.index(FOOT) < shown.index("</body>")
 
 
-@pytest.mark.parametrize(
+@each(
     ("html", "fault"),
     [
         ("", "no HTML text"),

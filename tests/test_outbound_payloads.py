@@ -26,6 +26,7 @@ from relay.channels.teams.card import encoded
 from relay.deliveries import Proof, Sent
 from relay.messages import Bullets, Buttons, Fact, Facts, Item, Link, Message, Paragraph, Text
 from relay.text import one_line, units
+from tests.each import each
 from tests.fakes.messages import (
     HOSTILE,
     LOOPBACK,
@@ -134,9 +135,9 @@ def shape_of(to: Any, body: dict[str, Any]) -> object:
     return skeleton(body)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("to", EVERY, ids=lambda to: to.target)
-@pytest.mark.parametrize("plain", [False, True])
+@each("name", HOSTILE)
+@each("to", EVERY, ids=lambda to: to.target)
+@each("plain", [False, True])
 def test_hostile_text_makes_a_sound_payload(name: str, to: Any, plain: bool) -> None:
     sound(to, payload(to, everything(HOSTILE[name]), plain=plain))
 

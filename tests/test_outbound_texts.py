@@ -14,6 +14,7 @@ from relay.channels.fitting import fit
 from relay.channels.texts import remark, url_secrets
 from relay.messages import Text
 from relay.text import clean
+from tests.each import each
 from tests.fakes.messages import HOSTILE, everything, strings
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -53,8 +54,8 @@ def test_webhook_url_has_secret_parts() -> None:
     )
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("room", [100, 5_000])
+@each("name", HOSTILE)
+@each("room", [100, 5_000])
 def test_fitted_message_is_clean_and_short(name: str, room: int) -> None:
     fitted = fit(everything(HOSTILE[name]), room=room, each=3_000, most=20)
     assert len(fitted.blocks) <= 20

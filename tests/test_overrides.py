@@ -29,6 +29,7 @@ from relay.messages.marks import mark
 from relay.messages.templates import Templates
 from relay.pipeline import Plan, compose, explain, owe, written
 from relay.text import clean
+from tests.each import each
 from tests.message_cases import BERLIN, NOON, a_context, an_event
 from tests.needs import examples
 
@@ -101,7 +102,7 @@ def faults(channel: str, text: str) -> list[str]:
 # What an expression writes
 
 
-@pytest.mark.parametrize(
+@each(
     ("expression", "value"),
     [
         ("event.phone_name", "Musterladen Support"),
@@ -186,7 +187,7 @@ def test_commas_and_brackets_inside_texts_stay() -> None:
 # What is refused at load
 
 
-@pytest.mark.parametrize(
+@each(
     ("channel", "text", "line", "said"),
     [
         ("slack", '{"text":\n"Hi {{ event.who }}"}', 2, "stands inside quotes: write it without them"),

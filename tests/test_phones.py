@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.phones import PhonePattern, aliases, country, display, index_key, normalise
+from tests.each import each
 
 NUMBER = "+491713920011"
 INTERNATIONAL = st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True) | st.from_regex(
@@ -40,7 +41,7 @@ def test_spellings_of_one_number_are_equal(spelling: object) -> None:
     assert normalise(spelling) == NUMBER
 
 
-@pytest.mark.parametrize(
+@each(
     "nonsense",
     [
         None,
@@ -165,7 +166,7 @@ def test_display_is_the_international_form() -> None:
     assert display(NUMBER) == "+49 171 3920011"
 
 
-@pytest.mark.parametrize(
+@each(
     ("pattern", "number", "met"),
     [
         ("+49*", NUMBER, True),

@@ -28,6 +28,7 @@ from relay.messages.templates import Templates
 from relay.preview import CHANNEL_NAMES, Preview, Written, destination, events, preview
 from relay.preview.page import page
 from tests.conftest import RULES
+from tests.each import each
 from tests.fakes.messages import everything, parcel
 from tests.message_cases import BERLIN, FOLDER
 from tests.relay_process import run_process, run_relay
@@ -106,7 +107,7 @@ def previewed(event: Event, templates: Templates = BUNDLED, **given: Any) -> Pre
     return preview("a sample", event, templates, BERLIN, **given)
 
 
-@pytest.mark.parametrize("name", samples.names())
+@each("name", samples.names())
 def test_slack_is_drawn_with_each_text_once(name: str) -> None:
     written, document = shown_for(name, "slack")
     (body,) = has_class(document, "s-body")
@@ -116,7 +117,7 @@ def test_slack_is_drawn_with_each_text_once(name: str) -> None:
     assert words(notice) == bare(plain(written.payload["text"]))
 
 
-@pytest.mark.parametrize("name", samples.names())
+@each("name", samples.names())
 def test_the_card_is_drawn_with_each_text_once(name: str) -> None:
     written, document = shown_for(name, "teams")
     (card,) = has_class(document, "t-card")
@@ -124,7 +125,7 @@ def test_the_card_is_drawn_with_each_text_once(name: str) -> None:
     assert not has_class(document, "unknown")
 
 
-@pytest.mark.parametrize("name", samples.names())
+@each("name", samples.names())
 def test_the_mail_is_drawn_with_its_header_and_both_parts(name: str) -> None:
     written, document = shown_for(name, "email")
     headers = written.payload["headers"]

@@ -21,6 +21,7 @@ from relay.rule_checks import check_rules
 from relay.rules import Ruleset
 from relay.sources.reading import read
 from tests.counting import calls
+from tests.each import each
 from tests.needs import examples
 
 HEAD = """\
@@ -130,7 +131,7 @@ def test_a_contradiction_is_named_with_what_would_fit() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("earlier", "later"),
     [
         ("topic: template", "topic: template, direction: worse"),
@@ -152,7 +153,7 @@ def test_a_contradiction_is_named_with_what_would_fit() -> None:
         ("not: {country: FR}", "country: DE"),
     ],
 )
-@pytest.mark.parametrize("end", [{"stop": "true"}, {"to": "none"}])
+@each("end", [{"stop": "true"}, {"to": "none"}])
 def test_an_earlier_end_takes_all(earlier: str, later: str, end: dict[str, str]) -> None:
     assert never(rule(earlier, **end), rule(later, "b")) == ["B"]
 

@@ -29,6 +29,7 @@ from relay.rules import (
     text_matcher,
 )
 from relay.rules.conditions import Facts
+from tests.each import each
 from tests.needs import examples
 
 EVENT = Event(
@@ -74,7 +75,7 @@ ALL = text("event", "*")
 
 
 class TestConditions:
-    @pytest.mark.parametrize(
+    @each(
         ("key", "value"),
         [
             ("event", "Phone_Number_Quality_Update"),

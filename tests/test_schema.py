@@ -31,6 +31,7 @@ from relay.errors import ConfigError
 from relay.events import Topic
 from relay.events.catalogue import KINDS
 from relay.rules import KEYS as CONDITIONS
+from tests.each import each
 from tests.needs import examples
 
 ROOT = Path(__file__).parent.parent
@@ -172,7 +173,7 @@ def test_every_whole_rules_file_in_the_documentation_is_good(page: Path) -> None
             assert faults(text) == []
 
 
-@pytest.mark.parametrize("name", SEEN)
+@each("name", SEEN)
 def test_an_editor_sees(name: str) -> None:
     assert faults((CORPUS / f"{name}.yaml").read_text("utf-8")) != []
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from relay.sources import Reading
 from relay.sources.reading import read
+from tests.each import each
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 SECRET = "hush-4711"
@@ -70,8 +71,8 @@ def test_private_kinds_are_ignored_in_both_envelopes(kind: str) -> None:
         assert SECRET not in kept(found)
 
 
-@pytest.mark.parametrize("holder", [*HOLDERS, "MESSAGES", "stateSync"])
-@pytest.mark.parametrize("held", HELD)
+@each("holder", [*HOLDERS, "MESSAGES", "stateSync"])
+@each("held", HELD)
 def test_what_holds_private_content_is_ignored_under_any_kind(holder: str, held: Any) -> None:
     for body in bodies({holder: held, "event": "X"}, "account_update"):
         found = reading(body)
@@ -127,8 +128,8 @@ def test_nobody_need_know_of_ignored_chats_and_news(kind: str) -> None:
         assert item.event is None
 
 
-@pytest.mark.parametrize("holder", HOLDERS)
-@pytest.mark.parametrize("held", HELD)
+@each("holder", HOLDERS)
+@each("held", HELD)
 def test_deeper_private_content_is_removed_and_the_event_kept(holder: str, held: Any) -> None:
     for body in bodies({"event": "X", "a": [{"b": {holder: held, "c": 1}}]}, "account_update"):
         (arrival,) = reading(body).arrivals

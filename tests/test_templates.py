@@ -18,6 +18,7 @@ from relay.events import Client, Topic
 from relay.messages import Fact, Facts, Message, Paragraph, Text
 from relay.messages.markdown import parse
 from relay.messages.templates import Templates
+from tests.each import each
 from tests.message_cases import a_context, an_event, body, written
 
 
@@ -95,7 +96,7 @@ def test_faults_of_stored_texts_name_the_folder() -> None:
         Templates.from_texts({"x.md.j2": "x"}, "message_templates")
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "line", "said"),
     [
         ("# T\n{% include 'a' %}", 2, "include is refused"),
@@ -298,7 +299,7 @@ def test_all_facts_of_an_event_stand_under_their_names() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "shown", "missing"),
     [
         ("{{ event.data.nope }}", "[missing: event.data.nope]", ("event.data.nope",)),
@@ -443,7 +444,7 @@ def test_markdown_that_a_template_captures_stays_markdown_when_printed_directly(
     assert message.blocks == (Paragraph((Text("phone_number_quality_update", bold=True),)),)
 
 
-@pytest.mark.parametrize(
+@each(
     "expression",
     [
         "x|upper", "x|lower|string", "x|e", "x ~ ''", "'' ~ x", "x + ''", "'' + x", "x[:]", "x[0:9]",
@@ -541,7 +542,7 @@ def test_the_parse_is_the_same_for_all_events_that_take_the_same_way() -> None:
 # Faults while rendering
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "said"),
     [
         ("# T\n\n{{ 1 // 0 }}", "line 3: ZeroDivisionError"),

@@ -23,12 +23,13 @@ from relay.messages.templates import Templates
 from relay.phones import display
 from relay.sources import reading
 from relay.text import clean
+from tests.each import each
 from tests.message_cases import FOLDER, NOON, a_context, all_inlines, an_event, shape
 from tests.needs import examples
 
 BUNDLED = Templates.load(FOLDER)
 LANGUAGES = ("en", "de")
-BOTH = pytest.mark.parametrize("language", LANGUAGES)
+BOTH = each("language", LANGUAGES)
 TWINS = (
     ("phone_number_quality_update", "phone_number_quality_changed"),
     ("message_template_status_update", "waba_template_status_changed"),
@@ -55,10 +56,7 @@ def the(name: str, **data: Any) -> Event:
     return replace(event, data=changed)
 
 
-SAMPLES = tuple(
-    pytest.param(event, id=name) for name in samples.names() for event in events_of(name)
-)
-EVENTS = [param.values[0] for param in SAMPLES]
+EVENTS = tuple(event for name in samples.names() for event in events_of(name))
 
 
 def rendered(event: Event, template: str | None = None, **given: Any) -> Message:
@@ -92,7 +90,7 @@ def tags(text: str) -> Counter[str]:
     return Counter(re.sub(r'"[^"]*"', '""', tag) for tag in re.findall(r"{[{%].*?[%}]}", text))
 
 
-@pytest.mark.parametrize("file", sorted(path.name for path in FOLDER.glob("*.md.j2")))
+@each("file", sorted(path.name for path in FOLDER.glob("*.md.j2")))
 def test_german_and_english_differ_in_words_alone(file: str) -> None:
     if file == "relay_alarm.md.j2":  # the relay writes its alarms in English: German frames them
         return
@@ -102,7 +100,7 @@ def test_german_and_english_differ_in_words_alone(file: str) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("kind", KINDS)
+@each("kind", KINDS)
 def test_every_kind_and_detail_finds_a_template_of_its_own_kind(kind: str, language: str) -> None:
     known = KINDS[kind]
     for detail in (None, "SOMETHING_NEW", *known.details):
@@ -130,7 +128,7 @@ def test_both_families_tell_the_same_happening_in_the_same_words(
         assert one.read_text(encoding="utf-8") == other.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("event", SAMPLES)
+@each("event", EVENTS)
 def test_every_sample_is_told_whole(event: Event) -> None:
     for language in LANGUAGES:
         message = rendered(event, strict=True, language=language)
@@ -141,7 +139,7 @@ def test_every_sample_is_told_whole(event: Event) -> None:
         assert not re.search("[A-Z]_[A-Z]", f"{message.title} {message.text}")
 
 
-@pytest.mark.parametrize("event", SAMPLES)
+@each("event", EVENTS)
 def test_every_sample_is_short_enough_for_a_phone(event: Event) -> None:
     for language in LANGUAGES:
         message = rendered(event, language=language)
@@ -160,7 +158,7 @@ def with_names(event: Event) -> Event:
     )
 
 
-@pytest.mark.parametrize("event", SAMPLES)
+@each("event", EVENTS)
 def test_the_title_names_the_subject(event: Event) -> None:
     said = display(event.phone) if event.phone else event.client.name or event.waba or "200000"
     named = with_names(event)
@@ -171,16 +169,14 @@ def test_the_title_names_the_subject(event: Event) -> None:
         assert str(named.client.name) in full or str(named.phone_name) in full
 
 
-@pytest.mark.parametrize("event", SAMPLES)
+@each("event", EVENTS)
 def test_the_client_is_named_also_where_the_title_shows_the_display_name(event: Event) -> None:
     named = with_names(event)
     for language in LANGUAGES:
         assert str(named.client.name) in told(named, language=language)
 
 
-@pytest.mark.parametrize(
-    "event", [param for param in SAMPLES if not getattr(param.values[0], "phone", None)]
-)
+@each("event", [event for event in EVENTS if not event.phone])
 def test_an_account_with_several_numbers_is_not_told_as_one_of_them(event: Event) -> None:
     several = replace(with_names(event), phones=("+491713920011", "+447700900123"))
     for language in LANGUAGES:
@@ -205,7 +201,7 @@ def without_each_key(value: Any) -> Iterator[Any]:
                     yield [*value[:at], inner, *value[at + 1 :]]
 
 
-@pytest.mark.parametrize("name", samples.names())
+@each("name", samples.names())
 def test_a_sample_without_any_one_value_is_still_told_whole(name: str) -> None:
     body = json.loads(samples.find(name))
     count = 0
@@ -218,7 +214,7 @@ def test_a_sample_without_any_one_value_is_still_told_whole(name: str) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("name", BUNDLED.names)
+@each("name", BUNDLED.names)
 def test_every_template_tells_an_event_that_has_next_to_nothing(name: str, language: str) -> None:
     event = Event(
         id="0" * 20,
@@ -238,7 +234,7 @@ def test_every_template_tells_an_event_that_has_next_to_nothing(name: str, langu
 
 
 @BOTH
-@pytest.mark.parametrize("kind", KINDS)
+@each("kind", KINDS)
 def test_every_kind_of_the_catalogue_is_told_without_any_data(kind: str, language: str) -> None:
     known = KINDS[kind]
     for detail in (None, "SOMETHING_NEW", *known.details):
@@ -688,7 +684,7 @@ def test_no_shape_of_data_breaks_a_bundled_template(
     assert message.missing == ()
 
 
-@pytest.mark.parametrize("name", BUNDLED.names)
+@each("name", BUNDLED.names)
 def test_a_wrong_type_at_any_known_place_breaks_no_template(name: str) -> None:
     odd = (1, 1.5, True, "x", [], [1], {}, {"a": 1}, [[1]], None, [None])
     large = (10**18 + 1, 2**63 - 1, -(2**63), 1e18, 1e300, -1e300, 5e-324, -0.0)

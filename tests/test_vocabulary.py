@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from relay.events.catalogue import KINDS
 from relay.messages.vocabulary import GROUPS, LANGUAGES, TIER, de, en, say
+from tests.each import each
 
 BOTH = pytest.mark.parametrize("language", ["en", "de"])
 
@@ -53,9 +54,7 @@ CONSTANTS = {
 
 
 @BOTH
-@pytest.mark.parametrize(
-    ("group", "term"), [(group, term) for group, terms in CONSTANTS.items() for term in terms]
-)
+@each(("group", "term"), [(group, term) for group, terms in CONSTANTS.items() for term in terms])
 def test_every_documented_constant_has_words(language: str, group: str, term: str) -> None:
     assert say(term, language, group)
     assert say(term, language)
@@ -75,7 +74,7 @@ def test_both_languages_have_words_for_the_same_constants() -> None:
     }
 
 
-@pytest.mark.parametrize("group", en.GROUPS)
+@each("group", en.GROUPS)
 def test_no_words_are_forgotten_or_left_as_constants(group: str) -> None:
     for groups in (en.GROUPS, de.GROUPS):
         for term, said in groups[group].items():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from relay.config.findings import Findings
 from relay.config.nodes import Fields, Items, Node, Scalar
 from relay.config.yaml_reader import DEEPEST, LARGEST, MOST_FAULTS, decode, read
+from tests.each import each
 from tests.needs import examples
 
 
@@ -63,7 +64,7 @@ def test_positions_count_from_one_and_in_characters() -> None:
     assert (entry.value.line, entry.value.column) == (2, 10)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "fault"),
     [
         ("a: *\n", '1:4 a text that begins with "*" needs quotes: "*"'),
