@@ -332,13 +332,13 @@ def silence(last: datetime | None) -> Notice:
     )
 
 
-def rules_refused(error: str) -> Notice:
-    """The alarm for a rules file that cannot go live."""
+def rules_refused(where: str) -> Notice:
+    """The alarm for files that cannot go live: where they are at fault, and not a word of them."""
     return Notice(
         key="rules-refused",
         detail="RULES_REFUSED",
         title="rules.yaml was refused; the last good rules stay live",
-        text=f"{error}. Run `relay check` for all findings.",
+        text=f"The fault is at {where}. Run `relay check` for what it is.",
         recovered="Recovered: rules.yaml is live",
         over="The rules were read again and are live.",
     )

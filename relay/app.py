@@ -194,7 +194,7 @@ class App:
         """Say in metrics and by an alarm whether the files are live."""
         self.metrics.rules_version.set(loaded.plan.version)
         self.metrics.rules_ok.set(0 if loaded.error else 1)
-        notice = alarms.rules_refused(loaded.error or "")
+        notice = alarms.rules_refused(loaded.refused_at or "")
         if loaded.error:
             await self.alarms.begin(notice, self.worker.plan)
         else:
@@ -294,7 +294,7 @@ class App:
         except JournalError as error:
             return False, {"error": str(error)}
         can_store = self.intake.accepting and self.store.journal.can_store()
-        refused = self.reloader.loaded.error
+        refused = self.reloader.loaded.refused_at
         return can_store, ready_json(self.worker.plan, troubles, refused, late=late, stuck=stuck)
 
     async def _examine(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
 
 from tests.client import Client, partner
@@ -56,6 +57,11 @@ async def test_a_bad_file_changes_nothing_and_is_told_loudly(start: Start, folde
     assert "relay_rules_last_load_successful 0.0" in (await client.get("/metrics"))[1]
     ready = (await client.get("/readyz"))[1]
     assert ready["rules"]["ok"] is False
+    # Whoever asks without a token learns where, and not a word of the file.
+    line, column = re.search(r"rules\.yaml:(\d+):(\d+)", ready["rules"]["error"]).groups()
+    assert "nobody-knows" in (folder / "rules.yaml").read_text().split("\n")[int(line) - 1]
+    assert int(column) > 1
+    assert "nobody" not in json.dumps(ready)
     write(folder, OTHER)
     await live(client, 2)
     assert "relay_rules_last_load_successful 1.0" in (await client.get("/metrics"))[1]

@@ -28,6 +28,8 @@ from relay.rules import (
 
 EVERYTHING = 'everything is `event: "*"`'
 MOST_WANTED = 8
+LONGEST_REGEX = 1_000
+"""Characters. Hundreds of thousands would take the best part of a minute to compile."""
 _MEANT = {
     "kind": "event",
     "type": "event",
@@ -251,6 +253,13 @@ class Conditions:
             return None
         filled = self._form.filled(regex.value, "regex")
         if filled is None or not isinstance(regex.value, Scalar):
+            return None
+        if len(filled.text) > LONGEST_REGEX:
+            self._form.error(
+                regex.value,
+                f"a regular expression of {len(filled.text):,} characters: at most "
+                f"{LONGEST_REGEX:,} are read quickly; name many values in a list instead",
+            )
             return None
         try:
             matcher = Regex(filled.text)

@@ -31,6 +31,16 @@ class Loaded:
     """Why the files were refused, when the plan is an older version."""
     faults: tuple[Fault, ...] = ()
     """All that is wrong with the refused files."""
+
+    @property
+    def refused_at(self) -> str | None:
+        """Where the refused files are at fault, not a word of them: whoever asks may know it."""
+        errors = [fault for fault in self.faults if fault.level == "error"]
+        if not self.error or not errors:
+            return self.error and "rules.yaml"
+        first, more = errors[0], len(errors) - 1
+        return f"{first.file}:{first.line}:{first.column}" + (f" (and {more} more)" if more else "")
+
     files: Mapping[str, str] | None = None
     """What the plan was made of."""
     config: Config | None = None
