@@ -17,7 +17,7 @@ import structlog
 
 from relay import cli, logs, reload
 from relay.app import USUAL, App, utc_now
-from relay.cli.serving import listen_for_signals
+from relay.cli.serve import listen_for_signals
 from relay.journal import Appended
 from relay.journal.sqlite.connection import journal_path
 from relay.journal.sqlite.engine import SqliteJournal, open_engine

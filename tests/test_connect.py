@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from relay import cli
-from relay.cli.connecting import checked
+from relay.cli.connect import checked
 from relay.errors import UsageError
 from relay.partner_api import PartnerApiError, connect
 from tests.each import each

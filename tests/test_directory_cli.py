@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from relay.cli import COMMANDS, arguments
+from relay.cli import arguments, module_of
 from relay.errors import RelayError, UsageError
 from relay.journal.sqlite.engine import open_journal
 from relay.settings import Settings
@@ -75,7 +75,7 @@ def run(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Run:
     async def go(*words: str, **env: str) -> tuple[int, str, str]:
         options = arguments.parse(words)
         capsys.readouterr()
-        code = await COMMANDS[options.command](options, replace(settings, env=env))
+        code = await module_of(options.command).run(options, replace(settings, env=env))
         said = capsys.readouterr()
         return code, said.out, said.err
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relay import samples
-from relay.cli.previewing import ABOUT, CATALOGUE
+from relay.cli.preview import ABOUT, CATALOGUE
 from relay.errors import ConfigError
 from relay.messages.facts import NAMES
 from relay.messages.sandbox import FILTERS

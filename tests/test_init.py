@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from relay import cli, starter
+from relay.cli.init import SCHEMA, contents
 from relay.cli.schema import schema_text
-from relay.cli.starting import SCHEMA, contents
 from tests.relay_process import run_relay
 
 ROOT = Path(__file__).parent.parent

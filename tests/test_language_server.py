@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.cli.starting import contents
+from relay.cli.init import contents
 from relay.events import Topic
 from tests.editor import Editor, require_language_server
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.cli.caring import visible
+from relay.cli.quarantine import visible
 from relay.journal import Store
 from relay.journal.sqlite.engine import open_journal
 from relay.sources import Reading, Unreadable

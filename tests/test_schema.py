@@ -17,8 +17,8 @@ from jsonschema import Draft7Validator
 from relay import starter
 from relay.channels import Outbound
 from relay.channels.registry import CHANNELS
+from relay.cli.init import contents
 from relay.cli.schema import schema_text
-from relay.cli.starting import contents
 from relay.config import load_text
 from relay.config.destinations import BESIDE
 from relay.config.loading import KEYS

@@ -22,7 +22,7 @@ import structlog
 from relay import logs
 from relay.channels import Outbound
 from relay.channels.exchange import MOST_BYTES
-from relay.cli.serving import secrets
+from relay.cli.serve import secrets
 from relay.config import load_text
 from relay.settings import from_environment
 from tests.client import partner

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from relay.cli import arguments
-from relay.cli.connecting import checked
+from relay.cli.connect import checked
 from tests.relay_process import run_relay
 
 PAGE = (Path(__file__).parent.parent / "docs" / "start.md").read_text(encoding="utf-8")

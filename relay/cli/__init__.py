@@ -1,64 +1,18 @@
-"""Arguments, exit codes, printing: the commands of `relay`."""
+"""The commands of `relay`, one file each, imported when it is the one that was asked for.
+
+What is imported here is paid by every command, also by `relay --version`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
-
-from relay import logs
-from relay.cli import (
-    arguments,
-    caring,
-    checking,
-    connecting,
-    demo,
-    directory,
-    discard,
-    explaining,
-    listing,
-    previewing,
-    reconciling,
-    retry,
-    schema,
-    serving,
-    starting,
-    testing,
-    versions,
-)
-from relay.errors import JournalError, RelayError, UsageError
-from relay.settings import Settings, from_environment
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
 
 DONE, NO, WRONG = 0, 1, 2
-
-Command = Callable[[Namespace, Settings], Coroutine[Any, Any, int]]
-
-COMMANDS: dict[str, Command] = {
-    "demo": demo.run,
-    "serve": serving.run,
-    "check": checking.run,
-    "explain": explaining.run,
-    "preview": previewing.run,
-    "routes": listing.routes,
-    "kinds": listing.kinds,
-    "events": listing.events,
-    "deliveries": listing.deliveries,
-    "retry": retry.run,
-    "discard": discard.run,
-    "reconcile": reconciling.reconcile,
-    "backup": caring.backup,
-    "forget": caring.forget,
-    "quarantine": caring.quarantine,
-    "directory": directory.run,
-    "send-test": testing.run,
-    "rules": versions.run,
-    "schema": schema.run,
-    "init": starting.run,
-    "connect": connecting.run,
-}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -67,13 +21,35 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command; its exit code. Every error is one clear line on standard error."""
+    """Run one command; its exit code."""
+    from relay.cli import arguments
+
     try:
         options = arguments.parse(argv)
+    except arguments.WrongUse as error:
+        print(f"relay: {error}", file=sys.stderr)
+        return WRONG
+    return _run(options)
+
+
+def module_of(command: str) -> ModuleType:
+    """The module of a command, which has its name."""
+    return import_module(f"relay.cli.{command.replace('-', '_')}")
+
+
+def _run(options: Namespace) -> int:
+    """Every error is one clear line on standard error."""
+    import asyncio
+
+    from relay import logs
+    from relay.errors import JournalError, RelayError, UsageError
+    from relay.settings import from_environment
+
+    try:
         settings = from_environment(os.environ, vars(options))
         if options.command not in ("serve", "demo"):
             logs.configure(level="error")
-        return asyncio.run(COMMANDS[options.command](options, settings))
+        return int(asyncio.run(module_of(options.command).run(options, settings)))
     except (UsageError, JournalError) as error:
         for line in str(error).splitlines():
             print(f"relay: {line}", file=sys.stderr)

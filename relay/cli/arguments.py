@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from relay import __version__
-from relay.errors import UsageError
-from relay.preview import CHANNEL_NAMES
 
 COMMON = argparse.SUPPRESS
+CHANNELS = ("slack", "teams", "email")
+"""Those of `relay.preview`, which is not imported to say so; a test holds them together."""
 LONGEST_COUNT = 19
 """Digits; SQLite counts to 2^63."""
+
+
+class WrongUse(Exception):  # noqa: N818
+    """An option or argument that there is not; its text is one clear line."""
 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one clear line."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise UsageError(f"{message}; see `{self.prog} --help`")
+        raise WrongUse(f"{message}; see `{self.prog} --help`")
 
 
 def build() -> Parser:
@@ -72,7 +76,7 @@ def build() -> Parser:
         help="the samples of a kind, or one of them; without it, the whole catalogue",
     )
     preview.add_argument(
-        "--channel", metavar="C", action="append", choices=CHANNEL_NAMES, help="this channel alone"
+        "--channel", metavar="C", action="append", choices=CHANNELS, help="this channel alone"
     )
     preview.add_argument("--language", metavar="L", default="en", help="of the texts (en)")
     preview.add_argument("--template", metavar="NAME", help="as if a rule named this template")
@@ -176,5 +180,5 @@ def _count(text: str) -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The parsed command line. Raises `UsageError`."""
+    """The parsed command line. Raises `WrongUse`."""
     return build().parse_args(arguments)

@@ -15,7 +15,7 @@ from rich.console import Console
 from relay import logs, samples
 from relay.app import App
 from relay.cli.output import clean, colour, console, text_panel
-from relay.cli.serving import listen_for_signals
+from relay.cli.serve import listen_for_signals
 from relay.deliveries import State
 from relay.errors import RelayError, UsageError
 from relay.journal import EventState, Filter, StoredDelivery, StoredEvent

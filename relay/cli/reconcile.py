@@ -15,7 +15,7 @@ from relay.settings import Settings
 from relay.shapes import balance_json
 
 
-async def reconcile(options: Namespace, settings: Settings) -> int:
+async def run(options: Namespace, settings: Settings) -> int:
     """Show the balance of each day; 1 if something does not add up, and what."""
     since = parse_since(options.since, datetime.now(UTC)) if options.since else None
     records = open_records(settings.journal)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from relay import reload, samples
 from relay.channels.registry import open_channels
-from relay.cli import looking_up
+from relay.cli import known
 from relay.cli.output import cell, clean, console, panel, print_json, table
 from relay.directory import Completed, complete
 from relay.errors import RelayError, UsageError
@@ -41,7 +41,7 @@ async def run(options: Namespace, settings: Settings) -> int:
     else:
         reading = read(_body(options.what), received_at=now, keep=plan.keep)
         events = [arrival.event for arrival in reading.arrivals]
-        completed, source = await looking_up.completed(events, settings)
+        completed, source = await known.completed(events, settings)
     channels = open_channels(reload.outbound(settings))
     explained = [
         replace(explain(one.event, plan, channels, now), origins=one.origins) for one in completed
@@ -123,7 +123,7 @@ def _show(out: Console, explanation: Explanation) -> None:
     for label, value, fields in facts:
         if value:
             said = [explanation.origins[name] for name in fields if name in explanation.origins]
-            told = "; ".join(dict.fromkeys(map(looking_up.told_by, said)))
+            told = "; ".join(dict.fromkeys(map(known.told_by, said)))
             line = f"{value}  <- {told}" if told else value
             out.print(f"  {label:8} {clean(line)}", style="dim", markup=False, soft_wrap=True)
     out.print()

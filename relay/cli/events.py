@@ -1,0 +1,58 @@
+"""`relay events`: what came, and what became of it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import UTC, datetime
+
+from relay.cli.conditions import asked_of
+from relay.cli.output import cell, console, print_json_lines, table, when
+from relay.journal import Records
+from relay.journal.sqlite.engine import open_records
+from relay.phones import display
+from relay.settings import Settings
+from relay.shapes import event_json
+from relay.web.asked import Events
+
+
+async def run(options: Namespace, settings: Settings) -> int:
+    """List recorded events, or say why there are none."""
+    wanted = asked_of(Events, options).filter()
+    records = open_records(settings.journal)
+    found = await records.events(wanted)
+    if options.json:
+        print_json_lines(event_json(stored) for stored in found)
+        return 0
+    out = console()
+    rows = table("received (UTC)", "id", "kind", "what", "number", "client", "state")
+    for stored in found:
+        event = stored.event
+        kind = event.kind + (f"/{event.detail}" if event.detail else "")
+        phone = display(event.phone) if event.phone else ""
+        rows.add_row(
+            when(event.received_at),
+            event.short_id,
+            cell(kind),
+            cell(event.title),
+            phone,
+            cell(event.client.name or event.client.id),
+            stored.state.value + (f": {cell(stored.reason)}" if stored.reason else ""),
+        )
+    if found:
+        out.print(rows)
+    out.print(await context(records, len(found), "event"), style="dim", markup=False)
+    return 0
+
+
+async def context(records: Records, count: int, noun: str) -> str:
+    """Never just empty: what came, and what was kept out."""
+    status = await records.status(now=datetime.now(UTC))
+    plural = {"event": "events", "delivery": "deliveries"}[noun]
+    shown = f"{count} {noun if count == 1 else plural}" if count else f"no {noun} matches"
+    last = status.last_event_at
+    kept_out = "".join(f", {count} ignored ({cause})" for cause, count in status.ignored.items())
+    came = f"the last event came {when(last)} UTC" if last else "no event ever came"
+    return (
+        f"{shown}; {came}; {status.refused_webhooks} webhooks refused in 24 hours, "
+        f"{status.events.get('quarantined', 0)} in quarantine{kept_out}"
+    )

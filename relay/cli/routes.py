@@ -1,0 +1,57 @@
+"""`relay routes`: who gets what, as a matrix of kinds and destinations."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from relay import reload, samples
+from relay.checks import sample
+from relay.cli.output import console, table
+from relay.errors import UsageError
+from relay.events import Client, Event
+from relay.phones import country, display, normalise
+from relay.pipeline import Plan
+from relay.settings import Settings
+
+
+async def run(options: Namespace, settings: Settings) -> int:
+    """Show as a matrix which destination hears of which kind."""
+    plan = reload.read(settings, strict_env=False).plan
+    now = datetime.now(UTC)
+    phone = None
+    if options.phone and (phone := normalise(options.phone)) is None:
+        raise UsageError(f'--phone: "{options.phone}" is no number with its country, like +49 171…')
+    names = list(plan.destinations)
+    rows = table("kind/detail", *names)
+    for name in samples.names():
+        event = _as_asked(sample(name, now), phone, options.client)
+        told = _told(event, plan)
+        cells = [told.get(destination, "·") for destination in names]
+        rows.add_row(name, *cells, style=None if any(told.values()) else "dim")
+    out = console()
+    out.print(rows)
+    who = [f"number {display(phone)}"] if phone else []
+    who += [f"client {options.client}"] if options.client else []
+    asked = " and ".join(who) or "the bundled sample of each kind"
+    out.print(
+        f"● by a rule, ○ by the default, for {asked}. `relay explain KIND/DETAIL` says why.",
+        style="dim",
+        markup=False,
+    )
+    return 0
+
+
+def _as_asked(event: Event, phone: str | None, client: str | None) -> Event:
+    if phone:
+        event = replace(event, phones=(phone,), country=country(phone))
+    if client:
+        event = replace(event, client=Client(id=client, name=client))
+    return event
+
+
+def _told(event: Event, plan: Plan) -> dict[str, str]:
+    match = plan.ruleset.match(event)
+    mark = "○" if match.by_default else "●"
+    return {choice.destination: mark for choice in match.choices}
