@@ -49,8 +49,16 @@ def clean(text: str) -> str:
         return text
     if not _SUSPECT.search(text) and (text.isascii() or not _STACK.search(text)):
         return text
+    return _cleaned_short(text) if len(text) <= 200 else _cleaned(text)
+
+
+def _cleaned(text: str) -> str:
     text = _DROPPED.sub("", _LINE_ENDS.sub("\n", text))
     return _STACK.sub(r"\1", _JOINERS.sub(_kept_joiner, text))
+
+
+_cleaned_short = lru_cache(maxsize=1024)(_cleaned)
+"""Titles begin with the same few emoji, which are not clean at first sight."""
 
 
 def _kept_joiner(found: re.Match[str]) -> str:

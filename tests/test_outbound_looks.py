@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.channels.email.writing import compose
-from relay.channels.fitting import Tone, tone
-from relay.channels.gist import gist, marks
+from relay.channels.fit import Tone, gist, marks, tone
 from relay.events import Direction, Severity
 from relay.messages import (
     Break,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.channels.exchange import retry_after
-from relay.channels.fitting import fit
+from relay.channels.fit import fit
 from relay.channels.texts import remark, url_secrets
 from relay.messages import Text
 from relay.text import clean
@@ -57,7 +57,7 @@ def test_webhook_url_has_secret_parts() -> None:
 @each("name", HOSTILE)
 @each("room", [100, 5_000])
 def test_fitted_message_is_clean_and_short(name: str, room: int) -> None:
-    fitted = fit(everything(HOSTILE[name]), room=room, each=3_000, most=20)
+    fitted = fit(everything(HOSTILE[name]), room=room, each=3_000, most=20).message
     assert len(fitted.blocks) <= 20
     assert len(fitted.text) < room + 2_500 + 2 * len(fitted.footer)
     for text in strings([fitted.title, fitted.footer, fitted.text]):
@@ -67,6 +67,6 @@ def test_fitted_message_is_clean_and_short(name: str, room: int) -> None:
 
 def test_fitting_leaves_a_short_message_alone() -> None:
     usual = everything("value")
-    fitted = fit(usual, room=5_000, each=3_000, most=50)
+    fitted = fit(usual, room=5_000, each=3_000, most=50).message
     assert fitted.blocks[0] == usual.blocks[0]
     assert Text("value", italic=True) in fitted.blocks[1].inlines  # type: ignore[union-attr]

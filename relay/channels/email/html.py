@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from relay.channels.fitting import Tone, tone
-from relay.channels.gist import gist
+from relay.channels.fit import Tone, gist, tone
 from relay.messages import (
     Block,
     Break,
@@ -76,17 +75,18 @@ def html(message: Message) -> str:
 {body}
 </td></tr></table>
 <!--[if mso]></td></tr></table><![endif]-->""",  # noqa: E501
-        message,
+        message.language,
+        message.title,
     )
 
 
-def document(body: str, message: Message) -> str:
+def document(body: str, language: str, title: str) -> str:
     """A whole document around a body: language, dark mode, and room at the edges."""
     return f"""<!DOCTYPE html>
-<html lang="{_text(message.language)}" xmlns="http://www.w3.org/1999/xhtml"><head><meta charset="utf-8">
+<html lang="{_text(language)}" xmlns="http://www.w3.org/1999/xhtml"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">
-<title>{_text(message.title)}</title>
+<title>{_text(title)}</title>
 <style>:root{{color-scheme:light dark;supported-color-schemes:light dark}}
 @media (prefers-color-scheme:dark){{.fact{{border-color:#3d444d !important}}.quiet{{color:#9198a1 !important}}}}</style>
 </head>

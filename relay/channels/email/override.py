@@ -11,8 +11,8 @@ from html import escape
 from html.parser import HTMLParser
 
 from relay.channels.email.html import FONT, document, footer
-from relay.channels.gist import marks
-from relay.channels.tidying import heading
+from relay.channels.fit import footer as closing
+from relay.channels.fit import marks, title
 from relay.errors import UnsendableError
 from relay.messages import Message
 from relay.text import safe_url
@@ -55,9 +55,10 @@ def overridden(message: Message, native: object) -> str:
         raise UnsendableError(f"{_WHAT}: {reading.fault}")
     if not reading.seen.strip():
         raise UnsendableError(f"{_WHAT} shows no text")
-    tidy = heading(message)
-    html = _closed(tidy, native) if reading.whole else document(_closed(tidy, native), tidy)
-    if not _Reading(html).seen.rstrip().endswith(tidy.footer):
+    html = _closed(message, native)
+    if not reading.whole:
+        html = document(html, message.language, title(message))
+    if not _Reading(html).seen.rstrip().endswith(closing(message)):
         raise UnsendableError(
             f"{_WHAT}: the footer would not be seen below it; close every comment and element"
         )
@@ -66,10 +67,10 @@ def overridden(message: Message, native: object) -> str:
 
 def _closed(message: Message, html: str) -> str:
     """The HTML with the title marks before the body's first element, the footer after its last."""
-    last = footer(message.footer) if message.footer else ""
+    last = footer(closed) if (closed := closing(message)) else ""
     end = next(_ENDS.finditer(html), None)
     html = html[: end.start()] + last + html[end.start() :] if end else html + last
-    mark = marks(message.title)
+    mark = marks(title(message))
     if not mark:
         return html
     shown = f'<p style="{FONT};font-weight:bold">{escape(mark)}</p>'

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from relay.channels.tidying import shown
+from relay.channels.fit import shown
 from relay.messages import (
     Block,
     Bullets,
@@ -36,12 +36,12 @@ def plain(message: Message) -> str:
 def _block(block: Block) -> Iterator[str]:
     match block:
         case Paragraph(inlines=inlines):
-            yield _text(inlines)
+            yield shown(inlines)
             yield from _addresses([inlines])
         case Bullets(items=items, ordered=ordered):
             yield from _items(items, ordered, "")
         case Quote(paragraphs=paragraphs):
-            quoted = "\n\n".join(_text(inlines) for inlines in paragraphs)
+            quoted = "\n\n".join(shown(inlines) for inlines in paragraphs)
             yield from (f"> {line}".rstrip() for line in quoted.split("\n"))
             yield from _addresses(paragraphs)
         case Facts(facts=facts):
@@ -54,7 +54,7 @@ def _items(items: Sequence[Item], ordered: bool, indent: str) -> Iterator[str]:
     for number, item in enumerate(items, 1):
         mark = f"{number}. " if ordered else "- "
         under = indent + " " * len(mark)
-        yield indent + mark + _text(item.inlines).replace("\n", f"\n{under}")
+        yield indent + mark + shown(item.inlines).replace("\n", f"\n{under}")
         yield from (under + line for line in _addresses([item.inlines]))
         yield from _items(item.items, False, under)
 
@@ -64,13 +64,9 @@ def _facts(facts: Sequence[Fact]) -> Iterator[str]:
     column = max(widths, default=0) + 2
     for fact in facts:
         label = f"{fact.label}:".ljust(column)
-        value = _text(fact.value).replace("\n", "\n" + " " * column)
+        value = shown(fact.value).replace("\n", "\n" + " " * column)
         yield f"{label if label.endswith(' ') else label + ' '}{value}"
         yield from (" " * column + line for line in _addresses([fact.value]))
-
-
-def _text(inlines: Inlines) -> str:
-    return "".join(shown(inline) for inline in inlines)
 
 
 def _addresses(texts: Sequence[Inlines]) -> Iterator[str]:

@@ -16,8 +16,7 @@ from relay.channels.email.html import html
 from relay.channels.email.override import overridden
 from relay.channels.email.plain import plain
 from relay.channels.email.settings import EmailDestination
-from relay.channels.fitting import Tone, tidy, tone, trim
-from relay.channels.tidying import heading
+from relay.channels.fit import Tone, fit, title, tone
 from relay.errors import UnsendableError
 from relay.messages import Message
 from relay.text import cut, one_line
@@ -49,14 +48,13 @@ def write(parcel: Parcel, destination: EmailDestination) -> dict[str, Any]:
 
 def _drawn(message: Message) -> tuple[Message, str]:
     """The message as far as its HTML has room, and that HTML."""
-    tidied = tidy(message, room=_ROOM, each=_EACH)
-    room = min(tidied.cost, _ROOM)
+    room = _ROOM
     for _ in range(_TRIES):
-        fitted = trim(tidied, room, _MOST_BLOCKS)
-        drawn = html(fitted)
+        fitted = fit(message, room=room, each=_EACH, most=_MOST_BLOCKS)
+        drawn = html(fitted.message)
         if (size := len(drawn.encode())) <= MOST_HTML:
-            return fitted, drawn
-        room = int(room * 0.9 * MOST_HTML / size)
+            return fitted.message, drawn
+        room = int(fitted.cost * 0.9 * MOST_HTML / size)
     raise UnsendableError("the message is too long for a mail, whatever is cut")
 
 
@@ -94,7 +92,7 @@ def _headers(parcel: Parcel, destination: EmailDestination) -> dict[str, str]:
         given["Reply-To"] = destination.reply_to
     message = parcel.message
     given |= {
-        "Subject": cut(heading(message).title, SUBJECT, message.language),
+        "Subject": cut(title(message), SUBJECT, message.language),
         "Date": format_datetime(parcel.at),
         "Message-ID": message_id(parcel.delivery_id, destination.sender),
         "Auto-Submitted": "auto-generated",  # RFC 3834: nobody's holiday notice answers it

@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from relay.channels.fitting import Tone
+from relay.channels.fit import Tone, shown
 from relay.channels.slack.limits import BUTTONS, FIELDS, HEADER
-from relay.channels.tidying import shown
 from relay.messages import (
     Block,
     Break,
@@ -93,17 +92,16 @@ def _columns(facts: Sequence[Fact]) -> Iterator[_Element]:
         fields: list[_Element] = []
         for fact in facts[start : start + rows]:
             fields.append({"type": "mrkdwn", "text": f"*{fact.label}*", "verbatim": True})
-            fields.append(_plain_text("".join(shown(inline) for inline in fact.value)))
+            fields.append(_plain_text(shown(fact.value)))
         yield {"type": "section", "fields": fields}
 
 
 def _is_short(fact: Fact) -> bool:
-    value = "".join(shown(inline) for inline in fact.value)
     return (
         len(fact.label) <= _SHORT_LABEL
         and _PLAIN_WORDS.fullmatch(fact.label) is not None
-        and units(value) <= _SHORT_VALUE
-        and all(inline == Text(shown(inline)) for inline in fact.value)
+        and units(shown(fact.value)) <= _SHORT_VALUE
+        and all(isinstance(inline, Text) and inline == Text(inline.text) for inline in fact.value)
     )
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from relay.channels.gist import marks
+from relay.channels.fit import footer as closing
+from relay.channels.fit import marks, title
 from relay.channels.overrides import checked_json
 from relay.channels.slack.blocks import footer, header
 from relay.channels.slack.limits import problems
-from relay.channels.tidying import heading
 from relay.errors import UnsendableError
 from relay.messages import Message
 from relay.text import one_line
@@ -36,22 +36,19 @@ def overridden(message: Message, native: object, notification: str) -> dict[str,
         raise UnsendableError(f"{_WHAT}: {found}")
     blocks = list(native.get("blocks", []))
     attachments = [dict(attachment) for attachment in native.get("attachments", [])]
-    tidy = heading(message)
-    mark = marks(tidy.title)
-    if mark:
+    if mark := marks(title(message)):
         blocks.insert(0, header(mark, message.language))
-    if tidy.footer:
-        last = attachments[-1] if attachments else None
-        if last is None:
-            blocks.append(footer(tidy.footer))
+    if closed := closing(message):
+        if attachments:
+            attachments[-1]["blocks"] = [*attachments[-1].get("blocks", []), footer(closed)]
         else:
-            last["blocks"] = [*last.get("blocks", []), footer(tidy.footer)]
-    title = notification.partition("\n")[0]
+            blocks.append(footer(closed))
+    heading = notification.partition("\n")[0]
     said = one_line(native.get("text") or "")
-    text = notification if not said else said if title in said else f"{title}\n{said}"
-    body: dict[str, Any] = {"text": text, "blocks": blocks}
-    if attachments:
-        body["attachments"] = attachments
+    text = notification if not said else said if heading in said else f"{heading}\n{said}"
+    body = {"text": text, "blocks": blocks, "attachments": attachments}
+    if faults := problems(body):
+        raise UnsendableError(f"{_WHAT}: {faults[0]}")
     return {key: value for key, value in body.items() if value}
 
 

@@ -11,14 +11,12 @@ import uuid
 from typing import Any
 
 from relay.channels import Parcel
-from relay.channels.fitting import Tone, fit, tone
-from relay.channels.gist import gist
+from relay.channels.fit import Tone, fit, gist, title, tone
 from relay.channels.slack import blocks as slack_blocks
-from relay.channels.slack.limits import ALL_TEXT, BLOCKS, HEADER, RICH_TEXT, TEXT, problems
+from relay.channels.slack.limits import ALL_TEXT, BLOCKS, HEADER, RICH_TEXT, TEXT
 from relay.channels.slack.override import overridden
-from relay.errors import UnsendableError
 from relay.messages import Message
-from relay.text import cut, one_line, units
+from relay.text import cut, units
 
 COLOURS = {
     Tone.GOOD: "#2eb67d",
@@ -27,7 +25,6 @@ COLOURS = {
     Tone.BAD: "#e01e5a",
 }
 _NAMESPACE = uuid.UUID("5e5d8a5c-6f0e-4d6f-9d0b-0c54e3f8a7b1")
-_LONGEST_TITLE = 1_000
 
 
 def client_msg_id(delivery_id: str) -> str:
@@ -50,12 +47,7 @@ def write(parcel: Parcel, channel: str | None) -> dict[str, Any]:
         body |= overridden(message, message.native["slack"], notification(message))
     else:
         body |= _dressed(message)
-    body |= {"link_names": False, "unfurl_links": False, "unfurl_media": False}
-    found = problems(body)
-    if found:
-        what = "this message" if parcel.plain or "slack" not in message.native else "the override"
-        raise UnsendableError(f"Slack would not take {what}: {found[0]}")
-    return body
+    return body | {"link_names": False, "unfurl_links": False, "unfurl_media": False}
 
 
 def escaped(text: str) -> str:
@@ -66,23 +58,25 @@ def escaped(text: str) -> str:
 def _words(message: Message) -> dict[str, Any]:
     # `mrkdwn` and `parse` off: this text is what people read, so nothing in it may be styled
     # or become a link.
-    short = fit(message, room=TEXT, each=TEXT, most=BLOCKS)
+    short = fit(message, room=TEXT, each=TEXT, most=BLOCKS).message
     text = _text(f"{short.title}\n{short.text}", message.language)
     return {"text": text, "mrkdwn": False, "parse": "none"}
 
 
 def notification(message: Message) -> str:
     """What a phone shows: the title and how the body begins; escaped, for it is parsed."""
-    title = one_line(message.title[:_LONGEST_TITLE]) or "(no title)"
-    return _text(f"{title}\n{gist(message)}", message.language)
+    return _text(f"{title(message)}\n{gist(message)}", message.language)
 
 
 def _text(text: str, language: str) -> str:
-    return escaped(cut(text.strip(), TEXT, language, size=lambda text: units(escaped(text))))
+    said = escaped(text := text.strip())
+    if units(said) <= TEXT:
+        return said
+    return escaped(cut(text, TEXT, language, size=lambda text: units(escaped(text))))
 
 
 def _dressed(message: Message) -> dict[str, Any]:
-    fitted = fit(message, room=ALL_TEXT, each=RICH_TEXT - 100, most=BLOCKS - 5)
+    fitted = fit(message, room=ALL_TEXT, each=RICH_TEXT - 100, most=BLOCKS - 5).message
     colour = tone(message)
     blocks = slack_blocks.written(fitted.blocks, colour, columns=True)
     if len(blocks) > BLOCKS - 2:
@@ -90,7 +84,7 @@ def _dressed(message: Message) -> dict[str, Any]:
     if fitted.footer:
         blocks.append(slack_blocks.footer(fitted.footer))
     body: dict[str, Any] = {
-        "text": notification(message),
+        "text": notification(fitted),
         "blocks": [slack_blocks.header(fitted.title, message.language)],
     }
     if blocks:

@@ -12,11 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from relay.channels import Parcel
-from relay.channels.fitting import Tidy, Tone, tidy, tone, trim
-from relay.channels.gist import gist
+from relay.channels.fit import NOTHING, Tone, fit, gist, title, tone
 from relay.channels.teams.elements import SCHEMA, VERSION, footer, line, run
 from relay.channels.teams.override import overridden
-from relay.channels.tidying import NOTHING, heading
 from relay.errors import UnsendableError
 from relay.messages import (
     Block,
@@ -80,30 +78,30 @@ def write(parcel: Parcel) -> dict[str, Any]:
                 f"the Teams override makes a body of {size} bytes, {MOST_BYTES} are allowed"
             )
         return body
-    found = None if parcel.plain else _largest(tidy(message, room=_ROOM, each=_EACH), plain=False)
-    found = found or _largest(tidy(_words(message), room=_ROOM, each=_EACH), plain=True)
+    found = None if parcel.plain else _largest(message, plain=False)
+    found = found or _largest(_words(message), plain=True)
     if found is None:
         raise UnsendableError("the message is too long for Teams, whatever is cut")
     return found
 
 
-def _largest(tidied: Tidy, *, plain: bool) -> dict[str, Any] | None:
+def _largest(message: Message, *, plain: bool) -> dict[str, Any] | None:
     """The body with as much of the message as there is room for; None where nothing fits.
 
     What a card costs beside its text depends on its parts, so the room is found by trying.
     """
     best: dict[str, Any] | None = None
-    most = min(tidied.cost, _ROOM)
-    low, high, room = 0, most, most
+    low, high, room = 0, _ROOM, _ROOM
     for _ in range(_TRIES):
-        body = _body(tidied, room, plain=plain)
+        fitted = fit(message, room=room, each=_EACH, most=_MOST_BLOCKS)
+        body = _body(fitted.message, plain=plain)
         size = len(encoded(body))
         if size <= MOST_BYTES:
             best, low = body, room
-            if room == most or size >= _NEAR * MOST_BYTES:
+            if room == _ROOM or size >= _NEAR * MOST_BYTES:
                 return best
         else:
-            high = room
+            high = room = min(room, fitted.cost)
         # As if bytes grew with the room; a little less, so that it soon fits.
         guess = int(room * 0.96 * MOST_BYTES / size)
         room = guess if low < guess < high else (low + high) // 2
@@ -115,8 +113,7 @@ def encoded(body: object) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _body(tidied: Tidy, room: int, *, plain: bool) -> dict[str, Any]:
-    fitted = trim(tidied, room, _MOST_BLOCKS)
+def _body(fitted: Message, *, plain: bool) -> dict[str, Any]:
     summary = _summary(fitted)
     card = {
         "$schema": SCHEMA,
@@ -146,7 +143,7 @@ def _posted(card: Mapping[str, Any], summary: str) -> dict[str, Any]:
 
 
 def _summary(message: Message) -> str:
-    parts = (cut(heading(message).title, _TITLE, message.language), gist(message))
+    parts = (cut(title(message), _TITLE, message.language), gist(message))
     return "\n".join(part for part in parts if part)
 
 

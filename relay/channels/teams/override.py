@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from relay.channels.gist import marks
+from relay.channels.fit import footer as closing
+from relay.channels.fit import marks, title
 from relay.channels.overrides import checked_json
 from relay.channels.teams.elements import SCHEMA, VERSION, footer, line, run
-from relay.channels.tidying import heading
 from relay.errors import UnsendableError
 from relay.messages import Message
 from relay.text import safe_url
@@ -123,12 +123,11 @@ def overridden(message: Message, native: object, summary: str) -> dict[str, Any]
         found = _version(native.get("version", VERSION))
     if found is not None or not isinstance(native, Mapping):
         raise UnsendableError(f"{_WHAT}: {found}")
-    tidy = heading(message)
     body = [_wrapped(element) for element in native["body"]]
-    if mark := marks(tidy.title):
+    if mark := marks(title(message)):
         body.insert(0, line([run(mark, weight="Bolder", color="Attention")]))
-    if tidy.footer:
-        body.append(footer(tidy.footer))
+    if said := closing(message):
+        body.append(footer(said))
     card = {**_wrapped(native), "body": body, "fallbackText": summary}
     defaults = {"version": VERSION, "lang": message.language, "msteams": {"width": "Full"}}
     return {"$schema": SCHEMA, **defaults, **card}
