@@ -169,11 +169,13 @@ def _twin(digits: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def index_key(e164: str) -> str:
     """One key for all aliases of a number: the shortest of them."""
     return min(aliases(e164), key=len)
 
 
+@lru_cache(maxsize=4096)
 def country(e164: str) -> str | None:
     """The ISO 3166 alpha-2 code of the number's country; None where no country owns the prefix.
 

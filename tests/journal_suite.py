@@ -64,8 +64,8 @@ def event(name: str = "a", **changes: Any) -> Event:
 
 
 def arrival(name: str = "a", *, lasting: bool = True, content: str = "", **changes: Any) -> Arrival:
-    raw = f'{{"id":"{name}","content":"{content}"}}'.encode()
-    fingerprint = hashlib.sha256(raw).hexdigest()
+    raw = {"id": name, "content": content}
+    fingerprint = hashlib.sha256(str(raw).encode()).hexdigest()
     return Arrival(event(name, **changes), name, lasting, fingerprint, raw)
 
 
@@ -100,7 +100,7 @@ async def owe(store: Store, *owing: Delivery, now: datetime = NOW) -> None:
     for one in events.values():
         made = event("", id=one.event_id)
         key = f"key of {one.event_id}"
-        arrived = Arrival(made, key, True, "same", b"{}")
+        arrived = Arrival(made, key, True, "same", {})
         if (await store.journal.append(Reading((arrived,)), now=now)).events:
             mine = tuple(d for d in owing if d.event_id == one.event_id)
             assert await store.journal.route(one.event_id, routed(*mine), now=now)

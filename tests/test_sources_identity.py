@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.sources import Arrival
+from relay.sources import Arrival, privacy
 from relay.sources.reading import read
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -141,3 +142,18 @@ def test_a_payment_is_known_by_its_status_and_account() -> None:
     assert here.key != paid(STATUS | {"id": "wamid.TWO"}).key
     assert here.key != paid(STATUS | {"timestamp": str(TIME + 1)}).key
     assert not paid(STATUS | {"timestamp": None}).lasting
+
+
+def test_bodies_have_the_keys_that_they_always_had() -> None:
+    """Journals in use know events by these keys: `known_keys.json` is never written anew."""
+    for known in json.loads((Path(__file__).parent / "known_keys.json").read_text()):
+        found = read(known["body"].encode(), received_at=NOW).arrivals
+        assert [f"{one.key} {one.event.id} {one.fingerprint}" for one in found] == known["keys"]
+
+
+def test_keys_that_a_sender_makes_up_take_no_memory_for_long() -> None:
+    for number in range(20_000):
+        read(json.dumps({"event": "x", "data": {f"k{number}": 1}}).encode(), received_at=NOW)
+    read(json.dumps({"event": "x", "data": {"k" * 100_000: 1}}).encode(), received_at=NOW)
+    assert len(privacy.REMEMBERED) <= privacy.MOST_KEYS
+    assert max(map(len, privacy.REMEMBERED)) <= privacy.LONGEST_KEY

@@ -74,7 +74,7 @@ def _kind(
         description=description,
         meaning=Meaning(topic, *said),
         meanings=MappingProxyType(dict(known or {})),
-        places=places,
+        places=(*places, *(f"{place}.{name}" for place in places for name in ("event", "status"))),
         sharpen=sharpen,
     )
 
@@ -383,5 +383,4 @@ def detail_of(kind: str, data: Mapping[str, Any]) -> str | None:
     if known is None:
         value = data.get("event")
         return text_at(data, "event") if isinstance(value, str) else None
-    inner = tuple(f"{place}.{name}" for place in known.places for name in ("event", "status"))
-    return first_text(data, *known.places, *inner)
+    return first_text(data, *known.places)

@@ -27,9 +27,9 @@ class Meaning:
 def text_at(data: Any, path: str) -> str | None:
     """The text at a dotted path; of a list its first element counts. Numbers become text."""
     value = data
-    for name in path.split("."):
+    for name in path.split(".") if "." in path else (path,):
         value = first(value)
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return None
         value = value.get(name)
     return as_text(first(value))
@@ -44,16 +44,19 @@ def first(value: Any) -> Any:
 
 def as_text(value: Any) -> str | None:
     """A text without blanks around it, a number or a truth value as text; else None."""
+    if isinstance(value, str):
+        return value.strip() or None
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    return value.strip() or None if isinstance(value, str) else None
+    return str(value) if isinstance(value, int | float) else None
 
 
 def first_text(data: Any, *paths: str) -> str | None:
     """The first of several places that holds a text."""
-    return next((text for path in paths if (text := text_at(data, path)) is not None), None)
+    for path in paths:
+        if (text := text_at(data, path)) is not None:
+            return text
+    return None
 
 
 _UNLIMITED = 10**12

@@ -13,14 +13,8 @@ from typing import Any
 
 from relay import phones
 from relay.events import Client
-from relay.events.meanings import as_text, first, text_at
+from relay.events.meanings import first, text_at
 
-_PHONE_PLACES = (
-    ("setup_info", "phone_number"),
-    ("phone_number",),
-    ("metadata", "display_phone_number"),
-    ("display_phone_number",),
-)
 _OF_THE_PORTFOLIO = ("PARTNER_", "AD_ACCOUNT_LINKED", "MM_LITE_TERMS_SIGNED")
 """Details of `account_update` whose `entry.id` is the partner's business portfolio."""
 _EARLIEST, _LATEST = 1_230_768_000, 4_102_444_800
@@ -41,106 +35,102 @@ class Facts:
 
 def of_partner(kind: str, data: Mapping[str, Any]) -> Facts:
     """The facts of a Partner event; those passed on from Meta name the WABA in `data.id`."""
-    waba_360 = _id(data, "waba_account.id")
-    waba = _id(data, "waba_account.external_id", "waba_info.waba_id")
-    data_id = _id(data, "id")
-    if waba is None and data_id is not None and data_id.isascii() and data_id.isdecimal():
-        waba = data_id
-    return _facts(kind, data, _client(kind, data), waba or waba_360, waba_360)
+    account = _object(data, "waba_account")
+    waba_360 = id_of(account.get("id"))
+    waba = id_of(account.get("external_id")) or id_of(_object(data, "waba_info").get("waba_id"))
+    own_id = id_of(data.get("id"))
+    if waba is None and own_id is not None and own_id.isascii() and own_id.isdecimal():
+        waba = own_id
+    return _facts(kind.lower(), data, account, waba or waba_360, waba_360)
 
 
 def of_waba(kind: str, detail: str | None, data: Mapping[str, Any], entry_id: str | None) -> Facts:
     """The facts of a change; `entry.id` is the WABA except where it is a portfolio or a test."""
-    waba = _id(data, "waba_info.waba_id")
-    of_portfolio = kind.lower() == "account_update" and (detail or "").upper().startswith(
-        _OF_THE_PORTFOLIO
-    )
+    kind = kind.lower()
+    account = _object(data, "waba_account")
+    waba = id_of(_object(data, "waba_info").get("waba_id"))
+    of_portfolio = kind == "account_update" and (detail or "").upper().startswith(_OF_THE_PORTFOLIO)
     if waba is None and not of_portfolio and entry_id != "0":
         waba = entry_id
-    return _facts(kind, data, _client(kind, data), waba, _id(data, "waba_account.id"))
+    return _facts(kind, data, account, waba, id_of(account.get("id")))
 
 
 def _facts(
-    kind: str, data: Mapping[str, Any], client: Client, waba: str | None, waba_360: str | None
+    kind: str,
+    data: Mapping[str, Any],
+    account: Mapping[str, Any],
+    waba: str | None,
+    waba_360: str | None,
 ) -> Facts:
+    client, setup = _object(data, "client"), _object(data, "setup_info")
     numbers = _numbers(data)
-    return Facts(
-        phones=numbers,
-        phone_name=_phone_name(kind, data),
-        client=client,
-        country=_country(data) or (phones.country(numbers[0]) if numbers else None),
-        waba=waba,
-        waba_360=waba_360,
+    said = _text(_object(client, "contact_info").get("country")) or _text(
+        _object(data, "contact_info").get("country")
     )
+    if said is None or not (len(said) == 2 and said.isascii() and said.isalpha()):
+        country = phones.country(numbers[0]) if numbers else None
+    else:
+        country = said.upper()
+    name = _text(setup.get("phone_name")) or _text(data.get("phone_name"))
+    name = name or _text(data.get("verified_name"))
+    if name is None and kind == "phone_number_name_update" and _approved(data):
+        # A name that was not approved is only a wish: it stays in the data.
+        name = _text(data.get("requested_verified_name"))
+    return Facts(numbers, name, _client(kind, data, client, account), country, waba, waba_360)
+
+
+def _approved(data: Mapping[str, Any]) -> bool:
+    return (text_at(data, "decision") or "").upper() == "APPROVED"
 
 
 def _numbers(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """What stands at the four places, each number once whatever its spelling."""
     found: dict[str, str] = {}
-    for place in _PHONE_PLACES:
-        value: Any = data
-        for name in place:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        number = phones.normalise(value)
-        if number is not None:
+    setup, metadata = data.get("setup_info"), data.get("metadata")
+    for value in (
+        setup.get("phone_number") if isinstance(setup, dict) else None,
+        data.get("phone_number"),
+        metadata.get("display_phone_number") if isinstance(metadata, dict) else None,
+        data.get("display_phone_number"),
+    ):
+        if value is not None and (number := phones.normalise(value)) is not None:
             found.setdefault(phones.index_key(number), number)
     return tuple(found.values())
 
 
-def _value(data: Mapping[str, Any], path: str) -> Any:
-    *parents, name = path.split(".")
-    value: Any = data
-    for parent in parents:
-        value = first(value.get(parent)) if isinstance(value, Mapping) else None
-    return value.get(name) if isinstance(value, Mapping) else None
+def _client(
+    kind: str, data: Mapping[str, Any], client: Mapping[str, Any], account: Mapping[str, Any]
+) -> Client:
+    client_id = id_of(client.get("id")) or id_of(data.get("client_id"))
+    name = _text(client.get("name")) or _text(data.get("client_name"))
+    own_id = id_of(data.get("id"))
+    flat = kind == "client_created" or (own_id is not None and own_id.endswith("CL"))
+    if flat and not isinstance(data.get("client"), dict):
+        client_id = client_id or own_id
+        name = name or _text(data.get("name"))
+    if name is None:
+        name = _text(_object(account, "on_behalf_of_business_info").get("name"))
+    if name is None:
+        name = _text(_object(data, "on_behalf_of_business_info").get("name"))
+    return Client(client_id, name)
 
 
-def _text(data: Mapping[str, Any], *paths: str) -> str | None:
-    """The first place that holds a real text: a number or truth value is no name."""
-    for path in paths:
-        value = _value(data, path)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    return None
+def _object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object that stands there, the first of a list; empty where none stands."""
+    value = first(holder.get(name))
+    return value if isinstance(value, dict) else {}
 
 
-def _id(data: Mapping[str, Any], *paths: str) -> str | None:
-    """The first place that holds an id: a text or a whole number."""
-    return next((found for path in paths if (found := id_of(_value(data, path)))), None)
+def _text(value: Any) -> str | None:
+    """A real text: a number or truth value is no name."""
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def id_of(value: Any) -> str | None:
     """An id as text; None where the value is neither a text nor a whole number."""
-    return None if isinstance(value, bool | float) else as_text(value)
-
-
-def _client(kind: str, data: Mapping[str, Any]) -> Client:
-    client_id = _id(data, "client.id", "client_id")
-    name = _text(data, "client.name", "client_name")
-    own_id = _id(data, "id")
-    flat = kind.lower() == "client_created" or (own_id or "").endswith("CL")
-    if flat and not isinstance(data.get("client"), Mapping):
-        client_id = client_id or own_id
-        name = name or _text(data, "name")
-    name = name or _text(
-        data,
-        "waba_account.on_behalf_of_business_info.name",
-        "on_behalf_of_business_info.name",
-    )
-    return Client(client_id, name)
-
-
-def _phone_name(kind: str, data: Mapping[str, Any]) -> str | None:
-    name = _text(data, "setup_info.phone_name", "phone_name", "verified_name")
-    approved = (text_at(data, "decision") or "").upper() == "APPROVED"
-    if name is None and kind.lower() == "phone_number_name_update" and approved:
-        # A name that was not approved is only a wish: it stays in the data.
-        name = _text(data, "requested_verified_name")
-    return name
-
-
-def _country(data: Mapping[str, Any]) -> str | None:
-    said = _text(data, "client.contact_info.country", "contact_info.country")
-    return said.upper() if said and len(said) == 2 and said.isascii() and said.isalpha() else None
+    if isinstance(value, str):
+        return value.strip() or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def moment(value: Any) -> datetime | None:

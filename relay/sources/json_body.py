@@ -10,13 +10,18 @@ from typing import Any
 
 from pydantic_core import from_json
 
-_BOM = b"\xef\xbb\xbf"
 _INT64 = range(-(2**63), 2**63)
 _ESCAPE = re.compile(
     r"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     r"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    r"|(?P<nul>\\u0000)"
     r"|\\[\s\S]"
 )
+_FLAT = bytes.maketrans(b"123456789E", b"000000000e")
+_LARGE = (b"0" * 19, b"0e000", b"0e+000")
+"""What a number beyond 64 bits cannot be written without, its digits taken for zeros."""
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
+_PLAIN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 class UnreadableBodyError(ValueError):
@@ -31,20 +36,23 @@ def parse(body: bytes) -> Any:
     parser's own limit of 200 levels keeps everything that walks the value within the stack.
     """
     try:
-        text = body.removeprefix(_BOM).decode("utf-8")
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableBodyError("the body is not UTF-8") from error
-    if "\\ud" in text or "\\uD" in text:
+    if "\\ud" in text or "\\uD" in text or "\\u0000" in text:
         text = _ESCAPE.sub(_mend, text)
     try:
         value = from_json(text, cache_strings="keys")
     except ValueError as error:
         raise UnreadableBodyError(_reason(str(error))) from error
-    return _tidy(value)
+    flat = body.translate(_FLAT)
+    if b"NaN" in body or b"Infinity" in body or any(large in flat for large in _LARGE):
+        value = _tidy(value)
+    return value
 
 
 def _mend(escape: re.Match[str]) -> str:
-    return "\\ufffd" if escape["lone"] else escape[0]
+    return "\\ufffd" if escape["lone"] else "" if escape["nul"] else escape[0]
 
 
 def _reason(fault: str) -> str:
@@ -61,10 +69,9 @@ def _reason(fault: str) -> str:
 
 
 def _tidy(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "") if "\0" in value else value
+    """The value with numbers that no store can keep as text."""
     if isinstance(value, dict):
-        return {_tidy(key): _tidy(item) for key, item in value.items()}
+        return {key: _tidy(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_tidy(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -74,16 +81,11 @@ def _tidy(value: Any) -> Any:
     return value
 
 
-def canonical(value: Any) -> bytes:
-    """The same bytes for the same value, whatever its key order and whitespace were."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
 def digest(*values: Any) -> str:
-    """A hash over the canonical form of some values."""
-    return hashlib.sha256(canonical(list(values))).hexdigest()
+    """A hash over some values, the same whatever their key order and whitespace were."""
+    return hashlib.sha256(_CANONICAL(values).encode()).hexdigest()
 
 
 def plain(value: Any) -> bytes:
     """A value as JSON bytes for a person, in the order in which it came."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _PLAIN(value).encode()

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from relay.sources import Reading, Unreadable, partner, privacy, waba
-from relay.sources.arrivals import Receipt, joined, unreadable, unreadable_item
+from relay.sources import (
+    Arrival,
+    Ignored,
+    Items,
+    Reading,
+    Receipt,
+    Unreadable,
+    partner,
+    privacy,
+    unreadable,
+    unreadable_item,
+    waba,
+)
 from relay.sources.json_body import UnreadableBodyError, parse
 
 NO_KNOWN_SHAPE = "JSON of no known shape"
@@ -24,28 +34,35 @@ def read(body: bytes, *, received_at: datetime, keep: frozenset[str] = frozenset
     try:
         value = parse(body)
     except UnreadableBodyError as error:
-        fault = unreadable(str(error), body, privacy.bytes_look_private(body))
+        fault = unreadable(str(error), body, private=privacy.bytes_look_private(body))
         return Reading(unreadable=(fault,))
-    if isinstance(value, list) and value:
-        found = joined([_item(item, receipt) for item in value])
-    elif isinstance(value, dict) and (waba.is_waba(value) or partner.is_partner(value)):
-        found = _item(value, receipt)
-    else:
-        found = Reading(unreadable=(_whole(NO_KNOWN_SHAPE, body, value),))
-    if len(found.unreadable) > MOST_UNREADABLE:
+    arrivals: list[Arrival] = []
+    ignored: list[Ignored] = []
+    faults: list[Unreadable] = []
+    for part in value if isinstance(value, list) and value else (value,):
+        items = _items(part, receipt)
+        if items is None and part is value:
+            faults.append(unreadable(NO_KNOWN_SHAPE, body, private=privacy.looks_private(value)))
+        elif items is None:
+            faults.append(unreadable_item(NO_KNOWN_SHAPE, part))
+        for item in items or ():
+            if isinstance(item, Arrival):
+                arrivals.append(item)
+            elif isinstance(item, Ignored):
+                ignored.append(item)
+            else:
+                faults.append(item)
+    if len(faults) > MOST_UNREADABLE:
         reason = f"more than {MOST_UNREADABLE} items that cannot be read"
-        found = replace(found, unreadable=(_whole(reason, body, value),))
-    return found
+        faults = [unreadable(reason, body, private=privacy.looks_private(parse(body)))]
+    return Reading(tuple(arrivals), tuple(ignored), tuple(faults))
 
 
-def _whole(reason: str, body: bytes, value: Any) -> Unreadable:
-    return unreadable(reason, body, privacy.looks_private(value))
-
-
-def _item(item: Any, receipt: Receipt) -> Reading:
-    if isinstance(item, dict):
-        if waba.is_waba(item):
-            return waba.read(item, receipt)
-        if partner.is_partner(item):
-            return partner.read(item, receipt)
-    return unreadable_item(NO_KNOWN_SHAPE, item)
+def _items(part: Any, receipt: Receipt) -> Items | None:
+    """What an envelope holds; None for what is none."""
+    if not isinstance(part, dict):
+        return None
+    if waba.is_waba(part):
+        return waba.read(part, receipt)
+    kind = partner.kind_of_event(part)
+    return None if kind is None else partner.read(part, kind, receipt)

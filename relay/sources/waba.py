@@ -1,6 +1,8 @@
 """Meta's envelope: `{"object", "entry": [{"id", "time", "changes": [{"field", "value"}]}]}`.
 
-Each change is an event of its own: number and account are resolved for each.
+Each change is an event of its own: number and account are resolved for each. Of a change with
+chats only payment statuses are taken out. They are rebuilt from fields that are known to be
+harmless: the recipient's number and the message id, which encodes that number, are not.
 """
 
 from __future__ import annotations
@@ -11,20 +13,26 @@ from typing import Any
 
 from relay.events import Source
 from relay.events.catalogue import detail_of
-from relay.sources import Arrival, Reading, facts, payments, privacy
-from relay.sources.arrivals import (
+from relay.sources import (
+    Arrival,
     Identity,
+    Items,
     Receipt,
     arrival,
     as_data,
+    facts,
     ignored,
-    joined,
     kind_of,
+    privacy,
     unreadable_item,
 )
 from relay.sources.json_body import digest
 
 _OBJECT = "whatsapp_business_account"
+_CHATS = ("messages", "message_echoes", "history", "state_sync", "calls")
+"""Beside payment statuses; contacts there only repeat whom the status is about."""
+_TRANSACTION = ("id", "type", "status", "created_timestamp", "updated_timestamp", "currency")
+_LONGEST_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +42,12 @@ class _Entry:
     id: str | None
     time: datetime | None
 
-    @property
-    def test(self) -> bool:
-        """The Test button of Meta's dashboard sends `"0"`."""
-        return self.id == "0"
+    def identity(self, kind: str, time: datetime | None, content: str) -> Identity:
+        """Of one change; the Test button of Meta's dashboard sends the id `"0"`."""
+        key = digest(self.id, time.timestamp() if time else None, content)
+        return Identity(
+            f"waba:{key}", time is not None, content, Source.WABA, kind, time, self.id == "0"
+        )
 
 
 def is_waba(item: dict[str, Any]) -> bool:
@@ -45,87 +55,112 @@ def is_waba(item: dict[str, Any]) -> bool:
     return isinstance(item.get("entry"), list)
 
 
-def read(item: dict[str, Any], receipt: Receipt) -> Reading:
+def read(item: dict[str, Any], receipt: Receipt) -> Items:
     """The events of one envelope; a part that cannot be read costs the others nothing."""
     said = item.get("object")
     if said is not None and (not isinstance(said, str) or said.strip().lower() != _OBJECT):
-        return unreadable_item(f"the envelope's object is not {_OBJECT}", item)
-    return joined([_entry(entry, receipt) for entry in item["entry"]])
+        yield unreadable_item(f"the envelope's object is not {_OBJECT}", item)
+        return
+    for entry in item["entry"]:
+        if not isinstance(entry, dict):
+            yield unreadable_item("an entry is not an object", entry)
+        elif not isinstance(changes := entry.get("changes"), list):
+            yield unreadable_item("an entry has no list of changes", entry)
+        else:
+            shared = _Entry(facts.id_of(entry.get("id")), facts.moment(entry.get("time")))
+            for change in changes:
+                yield from _change(change, shared, receipt)
 
 
-def _entry(entry: Any, receipt: Receipt) -> Reading:
-    if not isinstance(entry, dict):
-        return unreadable_item("an entry is not an object", entry)
-    changes = entry.get("changes")
-    if not isinstance(changes, list):
-        return unreadable_item("an entry has no list of changes", entry)
-    shared = _Entry(facts.id_of(entry.get("id")), facts.moment(entry.get("time")))
-    return joined([_change(change, shared, receipt) for change in changes])
-
-
-def _change(change: Any, entry: _Entry, receipt: Receipt) -> Reading:
+def _change(change: Any, entry: _Entry, receipt: Receipt) -> Items:
     if not isinstance(change, dict):
-        return unreadable_item("a change is not an object", change)
+        yield unreadable_item("a change is not an object", change)
+        return
     kind = kind_of(change.get("field"))
     if kind is None:
-        return unreadable_item("a change has no field", change)
+        yield unreadable_item("a change has no field", change)
+        return
     value = change.get("value")
-    paid = payments.split(value)
-    if paid.found:
-        events = tuple(_payment(payment, entry, receipt) for payment in paid.found)
-        rest = _ignored(kind, as_data(value), entry, receipt).ignored if paid.others else ()
-        return Reading(arrivals=events, ignored=rest)
-    whole = as_data(value)
-    if privacy.is_private_kind(kind) or privacy.is_private_value(whole):
-        return _ignored(kind, whole, entry, receipt)
-    data = privacy.cleaned(whole, receipt.keep)
-    return Reading(
-        arrivals=(_arrival(kind, data, entry, entry.time, receipt, digest(kind, value)),)
-    )
+    data = as_data(value)
+    statuses = _statuses(data)
+    payments = [status for status in statuses if _is_payment(status)]
+    if payments:
+        for status in payments:
+            yield _payment(status, data, entry, receipt)
+        others = len(payments) < len(statuses)
+        if others or not all(privacy.is_nothing(data.get(key)) for key in _CHATS):
+            identity = entry.identity(kind, entry.time, digest(kind, data))
+            yield ignored(receipt, identity, data, entry.id)
+        return
+    content = digest(kind, value)
+    identity = entry.identity(kind, entry.time, content)
+    if privacy.is_private_kind(kind) or privacy.is_private_value(data):
+        yield ignored(receipt, identity, data, entry.id)
+        return
+    privacy.clean(data, receipt.keep)
+    yield _arrival(identity, data, entry, receipt)
 
 
-def _ignored(kind: str, data: dict[str, Any], entry: _Entry, receipt: Receipt) -> Reading:
-    key = _key(entry, entry.time, digest(kind, data))
-    return ignored(
-        receipt,
-        key,
-        Source.WABA,
-        kind,
-        data,
-        waba=entry.id,
-        occurred_at=entry.time,
-        test=entry.test,
-    )
+def _arrival(identity: Identity, data: dict[str, Any], entry: _Entry, receipt: Receipt) -> Arrival:
+    detail = detail_of(identity.kind, data)
+    found = facts.of_waba(identity.kind, detail, data, entry.id)
+    raw = {"id": entry.id, "field": identity.kind, "value": data}
+    return arrival(receipt, identity, detail, found, data, raw)
 
 
-def _key(entry: _Entry, time: datetime | None, content: str) -> str:
-    return f"waba:{digest(entry.id, time.timestamp() if time else None, content)}"
+def _statuses(data: dict[str, Any]) -> list[Any]:
+    statuses = data.get("statuses")
+    if isinstance(statuses, dict):
+        return [statuses]
+    return statuses if isinstance(statuses, list) else []
 
 
-def _payment(payment: payments.Payment, entry: _Entry, receipt: Receipt) -> Arrival:
-    time = facts.moment(payment.original.get("timestamp")) or entry.time
-    content = digest("payment", payment.original)
-    return _arrival("payment", payment.data, entry, time, receipt, content)
+def _is_payment(status: Any) -> bool:
+    if not isinstance(status, dict):
+        return False
+    said = status.get("type")
+    if said is None:
+        return isinstance(status.get("payment"), dict)
+    return isinstance(said, str) and said.strip().lower() == "payment"
 
 
-def _arrival(
-    kind: str,
-    data: dict[str, Any],
-    entry: _Entry,
-    time: datetime | None,
-    receipt: Receipt,
-    content: str,
+def _payment(
+    status: dict[str, Any], value: dict[str, Any], entry: _Entry, receipt: Receipt
 ) -> Arrival:
-    detail = detail_of(kind, data)
-    return arrival(
-        receipt,
-        Identity(_key(entry, time, content), time is not None, content),
-        Source.WABA,
-        kind,
-        detail,
-        facts.of_waba(kind, detail, data, entry.id),
-        data,
-        {"id": entry.id, "field": kind, "value": data},
-        occurred_at=time,
-        test=entry.test,
-    )
+    time = facts.moment(status.get("timestamp")) or entry.time
+    identity = entry.identity("payment", time, digest("payment", status))
+    payment = _object(status.get("payment"))
+    transaction = _object(payment.get("transaction"))
+    paid = _only(payment, "reference_id", "currency") | _amount(payment)
+    if transaction:
+        paid["transaction"] = _only(transaction, *_TRANSACTION) | _amount(transaction)
+    data = _only(status, "status", "timestamp", "type") | {"payment": paid}
+    errors = status.get("errors")
+    if isinstance(errors, list):
+        data["errors"] = [_only(_object(error), "code", "title") for error in errors]
+    metadata = _only(_object(value.get("metadata")), "display_phone_number", "phone_number_id")
+    if metadata:
+        data["metadata"] = metadata
+    privacy.clean(data)
+    return _arrival(identity, data, entry, receipt)
+
+
+def _amount(holder: dict[str, Any]) -> dict[str, Any]:
+    amount = holder.get("amount")
+    if isinstance(amount, dict):
+        return {"amount": _only(amount, "value", "offset")}
+    return _only(holder, "amount")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _only(holder: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The named fields that hold a text, a number or a truth value."""
+    found = {name: holder[name] for name in names if name in holder}
+    return {
+        name: value[:_LONGEST_TEXT] if isinstance(value, str) else value
+        for name, value in found.items()
+        if value is None or isinstance(value, str | int | float)
+    }

@@ -45,7 +45,7 @@ def append(
                 duplicates += 1
             case _Known.CONFLICT:
                 conflicts += 1
-                _quarantine(connection, _conflict(arrival), now, route)
+                _quarantine(connection, arrival.conflict(), now, route)
     directory.learn(connection, (fact for event in taken for fact in learn(event)))
     for unreadable in reading.unreadable:
         _quarantine(connection, unreadable, now, route)
@@ -157,15 +157,6 @@ def _another(arrival: Arrival) -> Event:
 def _is_old(connection: apsw.Connection, event: str, now: datetime) -> bool:
     row = connection.execute("SELECT received_at FROM events WHERE id = ?", (event,)).fetchone()
     return row is not None and micros(now) - row[0] > WINDOW // timedelta(microseconds=1)
-
-
-def _conflict(arrival: Arrival) -> Unreadable:
-    return Unreadable(
-        reason=f"conflict: event {arrival.event.id} came before with another content",
-        size=len(arrival.raw),
-        sha256=hashlib.sha256(arrival.raw).hexdigest(),
-        body=arrival.raw,
-    )
 
 
 def _quarantine(
