@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -180,8 +179,10 @@ class TestWhole:
         binary = tmp_path / "binary.yaml"
         binary.write_bytes(b"\x7fELF\x00\xff\xfe")
         assert "UTF-8" in fault(binary)
-        if Path("/dev/zero").exists() and os.name == "posix":
-            assert "larger than 1 MB" in fault(Path("/dev/zero"))
+        assert "not a regular file" in fault(Path("/dev/zero"))
+        large = tmp_path / "large.yaml"
+        large.write_bytes(b"#" * (2**20 + 1))
+        assert "larger than 1 MB" in fault(large)
 
 
 class TestWords:
