@@ -27,7 +27,7 @@ _PROOFS = {
 
 async def run(options: Namespace, settings: Settings) -> int:
     """Send a sample to one destination; 1 if the target did not take it."""
-    plan = reload.read(settings, strict_env=True).plan
+    plan = reload.show(settings, strict_env=True).plan
     destination = plan.destinations.get(options.destination)
     if destination is None:
         near = get_close_matches(options.destination, plan.destinations, 1)

@@ -65,6 +65,8 @@ class Config:
     tests: tuple[RuleTest, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     """What the files that it names held, by the names that it gives them."""
+    used: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What it took from the environment, by name."""
     places: Mapping[str, Place] = field(default_factory=dict)
     """Where its keys of the first level stand."""
 
@@ -212,6 +214,7 @@ def _read(
         text=text,
         tests=tests,
         files=MappingProxyType(dict(files.texts)),
+        used=MappingProxyType(dict(form.placeholders.used)),
         places=MappingProxyType(
             {entry.name: Place(entry.key.line, entry.key.column) for entry in fields}
         ),

@@ -36,6 +36,11 @@ class Placeholders:
         self._findings = findings
         self._used: dict[str, str] = {}
 
+    @property
+    def used(self) -> Mapping[str, str]:
+        """What came from the environment, by name."""
+        return self._used
+
     def fill(self, scalar: Scalar, stand_in: str = "missing-{name}") -> Filled:
         """The text of a scalar; `stand_in` takes the place of what is missing."""
         if "${" not in scalar.text:

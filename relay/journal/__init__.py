@@ -95,12 +95,26 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """That a version's checks and tests passed, and what must be the same for that to hold."""
+
+    relay: str
+    """Which relay checked it: a digest of its own sources."""
+    rules: str
+    """A digest of the rules, the files that they name and what they took from the environment."""
+    keep: tuple[str, ...] = ()
+    """The private content that they keep: what intake needs to know of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class RulesVersion:
     """Rules and templates that were live: `files` maps file names to their texts, as written."""
 
     version: int
     loaded_at: datetime
     files: Mapping[str, str]
+    checked: Checked | None = None
+    """Of the newest version, if it was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,8 +331,13 @@ class Journal(Care, Protocol):
         """Give up pending, parked or dead deliveries for good; how many."""
         ...
 
-    async def adopt_rules(self, files: Mapping[str, str], *, now: datetime) -> int:
-        """The version number of these files, a new one if they differ from the newest."""
+    async def adopt_rules(
+        self, files: Mapping[str, str], *, now: datetime, checked: Checked | None = None
+    ) -> int:
+        """The version number of these files, a new one if they differ from the newest.
+
+        `checked` is kept until the next adoption.
+        """
         ...
 
     async def raise_alarm(self, key: str, text: str, *, now: datetime) -> bool:

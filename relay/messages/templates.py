@@ -6,7 +6,7 @@ names template and reason. An override that fails leaves the Markdown message, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -42,6 +42,14 @@ SUFFIX = MARKDOWN.suffix
 __all__ = ["Context", "Templates", "fallback"]
 
 
+Trusts = Callable[[str, str], bool]
+"""Whether a template, by its file and its text, passed the checks before."""
+
+
+def _nothing(_file: str, _text: str) -> bool:
+    return False
+
+
 class Templates:
     """One whole set of checked templates; immutable."""
 
@@ -58,9 +66,10 @@ class Templates:
         self._warnings = warnings
 
     @classmethod
-    def load(cls, folder: Path) -> Templates:
+    def load(cls, folder: Path, trusts: Trusts = _nothing) -> Templates:
         """Every template of a folder and of those folders in it that are called like a language.
 
+        What `trusts` says passed before is not checked again.
         Raises `ConfigError` with all faults of all files.
         """
         try:
@@ -69,19 +78,23 @@ class Templates:
             reason = error.strerror or type(error).__name__
             text = f"the template folder cannot be read: {reason}"
             raise ConfigError([Fault(str(folder), 0, 0, "error", text)]) from None
-        return cls._build(texts, str(folder), faults)
+        return cls._build(texts, str(folder), faults, trusts)
 
     @classmethod
-    def from_texts(cls, texts: Mapping[str, str], folder: str = "") -> Templates:
+    def from_texts(
+        cls, texts: Mapping[str, str], folder: str = "", trusts: Trusts = _nothing
+    ) -> Templates:
         """The same from file names and their texts, such as `.texts` of another set.
 
         A template of a language is called `de/quality.md.j2`. Faults name `folder` before the
         file. Raises `ConfigError` with all faults.
         """
-        return cls._build(texts, folder, [])
+        return cls._build(texts, folder, [], trusts)
 
     @classmethod
-    def _build(cls, texts: Mapping[str, str], folder: str, faults: list[Fault]) -> Templates:
+    def _build(
+        cls, texts: Mapping[str, str], folder: str, faults: list[Fault], trusts: Trusts
+    ) -> Templates:
         templates: dict[str, Compiled] = {}
         labels: dict[str, tuple[str, Label]] = {}
         for file, text in sorted(texts.items()):
@@ -94,6 +107,9 @@ class Templates:
                 faults.append(Fault(path, 0, 0, "error", twin))
                 continue
             labels[said.key] = (file, said)
+            if trusts(file, text):
+                templates[file] = Compiled(file, path, said.form, text)
+                continue
             template, found = compiled(file, path, text, said.form)
             faults += found
             if template is not None:

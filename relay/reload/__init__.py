@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from relay.errors import ConfigError
-from relay.journal import Store
+from relay.journal import Checked, Store
 from relay.reload.files import Loaded, from_files, from_version, outbound
+from relay.reload.passed import Everything, passed_before, this_relay
 from relay.settings import Settings
 
-__all__ = ["Loaded", "first_fault", "outbound", "read", "start"]
+__all__ = ["Loaded", "first_fault", "outbound", "read", "show", "start"]
 
 
 def read(settings: Settings, *, strict_env: bool) -> Loaded:
@@ -18,15 +20,27 @@ def read(settings: Settings, *, strict_env: bool) -> Loaded:
     return from_files(settings, strict_env=strict_env, now=datetime.now(UTC))
 
 
+def show(settings: Settings, *, strict_env: bool) -> Loaded:
+    """The same without checking templates and running tests, for commands that show one thing."""
+    return from_files(settings, strict_env=strict_env, now=datetime.now(UTC), passed=Everything())
+
+
 async def start(settings: Settings, store: Store, *, strict_env: bool, now: datetime) -> Loaded:
     """The files' plan, recorded as a version; the last good version where the files are bad.
 
     Raises `ConfigError` where the files are bad and there is no version.
     """
+    last = await store.records.rules()
     try:
-        loaded = from_files(settings, strict_env=strict_env, now=now, store=store)
+        loaded = await asyncio.to_thread(
+            from_files,
+            settings,
+            strict_env=strict_env,
+            now=now,
+            store=store,
+            passed=passed_before(last) if last else None,
+        )
     except ConfigError as error:
-        last = await store.records.rules()
         if last is None:
             raise
         kept = from_version(last, settings, store, strict_env=strict_env)
@@ -36,7 +50,10 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
 
 async def record(loaded: Loaded, store: Store, now: datetime) -> Loaded:
     """The same plan under the number of its version in the journal."""
-    version = await store.journal.adopt_rules(loaded.files or {}, now=now)
+    keep = tuple(sorted(loaded.plan.keep))
+    version = await store.journal.adopt_rules(
+        loaded.files or {}, now=now, checked=Checked(this_relay(), loaded.passed.rules, keep)
+    )
     return replace(loaded, plan=replace(loaded.plan, version=version))
 
 

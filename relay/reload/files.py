@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from relay.channels import Outbound
@@ -12,6 +12,7 @@ from relay.errors import ConfigError, Fault
 from relay.journal import RulesVersion, Store
 from relay.messages.templates import Templates
 from relay.pipeline import Plan
+from relay.reload.passed import Everything, Passed, digest, passed_before
 from relay.rule_testing import run_tests
 from relay.settings import Settings
 
@@ -45,20 +46,29 @@ class Loaded:
     """What the plan was made of."""
     config: Config | None = None
     """What the rules file says, where it was read just now."""
+    passed: Passed = field(default_factory=Passed)
+    """What a reload need not check again."""
 
 
 def from_files(
-    settings: Settings, *, strict_env: bool, now: datetime, store: Store | None = None
+    settings: Settings,
+    *,
+    strict_env: bool,
+    now: datetime,
+    store: Store | None = None,
+    passed: Passed | None = None,
 ) -> Loaded:
-    """The plan that the files say, with their own tests passed.
+    """The plan that the files say, checked and with their own tests passed.
 
-    With a `store` its destinations can be held against those that it remembers. Raises
-    `ConfigError` with every fault of all of them.
+    With a `store` its destinations can be held against those that it remembers. What `passed`
+    before is not checked again. Raises `ConfigError` with every fault of all files.
     """
+    passed = passed or Passed()
+    reach = outbound(settings, store)
     faults: list[Fault] = []
     templates = Templates.from_texts({})
     try:
-        templates = Templates.load(settings.templates)
+        templates = Templates.load(settings.templates, passed.trusts)
     except ConfigError as error:
         faults += error.faults
     config = None
@@ -67,7 +77,7 @@ def from_files(
             settings.rules,
             env=settings.env,
             strict_env=strict_env,
-            outbound=outbound(settings, store),
+            outbound=reach,
             templates=None if faults else templates.names,
         )
     except ConfigError as error:
@@ -76,18 +86,38 @@ def from_files(
         raise ConfigError(faults)
     plan = _plan(config, templates)
     warnings = (*config.warnings, *templates.warnings)
-    failed = run_tests(config.tests, plan, now)
-    if failed:
-        raise ConfigError((*warnings, *failed))
+    made = digest(config, reach.key)
+    if not isinstance(passed, Everything):
+        _test(config, plan, passed, made, now)
     named = {f"{BESIDE}{name}": held for name, held in config.files.items()}
     files = {RULES: config.text, **named, **templates.texts}
-    return Loaded(plan, warnings, files=files, config=config)
+    return Loaded(plan, warnings, files=files, config=config, passed=Passed(files, made))
+
+
+def _test(config: Config, plan: Plan, passed: Passed, made: str, now: datetime) -> None:
+    """Run the tests whose outcome may be another than it was. Raises `ConfigError`."""
+    texts = plan.templates.texts
+    tests = config.tests
+    if made == passed.rules:
+        same = texts.keys() == passed.files.keys() - _others(config)
+        if same and all(passed.trusts(file, text) for file, text in texts.items()):
+            return
+        # Where an event goes does not depend on templates; what is said of it does.
+        tests = tuple(test for test in tests if test.fragments)
+    failed = run_tests(tests, plan, now)
+    if failed:
+        raise ConfigError((*config.warnings, *plan.templates.warnings, *failed))
+
+
+def _others(config: Config) -> set[str]:
+    return {RULES, *(f"{BESIDE}{name}" for name in config.files)}
 
 
 def from_version(
     kept: RulesVersion, settings: Settings, store: Store, *, strict_env: bool
 ) -> Loaded:
     """The plan of a version that was live. Raises `ConfigError`, say for a secret that is gone."""
+    passed = passed_before(kept)
     texts = dict(kept.files)
     rules = texts.pop(RULES)
     named = {
@@ -101,7 +131,7 @@ def from_version(
             raise FileNotFoundError(2, "it is not part of this version")
         return named[name].encode()
 
-    templates = Templates.from_texts(texts)
+    templates = Templates.from_texts(texts, trusts=passed.trusts)
     config = load_text(
         rules,
         f"{settings.rules} (version {kept.version})",
@@ -112,7 +142,7 @@ def from_version(
         read_file=read_file,
     )
     plan = replace(_plan(config, templates), version=kept.version)
-    return Loaded(plan, config.warnings, files=kept.files)
+    return Loaded(plan, config.warnings, files=kept.files, passed=passed)
 
 
 def _plan(config: Config, templates: Templates) -> Plan:

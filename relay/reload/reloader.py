@@ -69,6 +69,7 @@ class Reloader:
                     strict_env=self._strict_env,
                     now=now,
                     store=self._store,
+                    passed=self.loaded.passed,
                 )
             except ConfigError as error:
                 self.loaded = replace(self.loaded, error=first_fault(error), faults=error.faults)

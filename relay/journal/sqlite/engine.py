@@ -18,7 +18,7 @@ from relay.directory import Completed, Contact
 from relay.errors import JournalFullError
 from relay.events import Event
 from relay.failpoints import Failpoint
-from relay.journal import Aim, Appended, Filter, Records, Routing, Store, Trouble
+from relay.journal import Aim, Appended, Checked, Filter, Records, Routing, Store, Trouble
 from relay.journal.care import START, Forgotten, Mark, Pruned, Quarantined
 from relay.journal.sqlite import (
     connection,
@@ -281,9 +281,11 @@ class SqliteJournal:
         """Give up all matching pending, parked or dead deliveries; how many."""
         return await self._do(partial(operators.discard, wanted=wanted, now=now, who=who))
 
-    async def adopt_rules(self, files: Mapping[str, str], *, now: datetime) -> int:
+    async def adopt_rules(
+        self, files: Mapping[str, str], *, now: datetime, checked: Checked | None = None
+    ) -> int:
         """The version number of these files, a new one if they differ from the newest."""
-        return await self._do(partial(notes.adopt_rules, files=files, now=now))
+        return await self._do(partial(notes.adopt_rules, files=files, now=now, checked=checked))
 
     async def raise_alarm(self, key: str, text: str, *, now: datetime) -> bool:
         """Remember an alarm; False if it is on already."""

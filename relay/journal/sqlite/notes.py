@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 
 import apsw
 
+from relay.journal import Checked
 from relay.journal.sqlite.rows import micros, packed, plain
 
 
-def adopt_rules(connection: apsw.Connection, files: Mapping[str, str], *, now: datetime) -> int:
+def adopt_rules(
+    connection: apsw.Connection,
+    files: Mapping[str, str],
+    *,
+    now: datetime,
+    checked: Checked | None = None,
+) -> int:
     """The version of these files, a new one if they differ from the newest."""
+    told = packed(asdict(checked)) if checked else "null"
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('rules_checked', ?)", (told,))
     text = packed(dict(sorted(files.items())))
     newest = connection.execute(
         "SELECT version, files FROM rules_versions ORDER BY version DESC LIMIT 1"
@@ -22,6 +33,13 @@ def adopt_rules(connection: apsw.Connection, files: Mapping[str, str], *, now: d
         "INSERT INTO rules_versions (loaded_at, files) VALUES (?, ?)", (micros(now), text)
     )
     return connection.last_insert_rowid()
+
+
+def checked(connection: apsw.Connection) -> Checked | None:
+    """What was told of the newest version's checks."""
+    found = connection.execute("SELECT value FROM meta WHERE key = 'rules_checked'").get
+    told = json.loads(found) if found else None
+    return Checked(told["relay"], told["rules"], tuple(told["keep"])) if told else None
 
 
 def raise_alarm(connection: apsw.Connection, key: str, text: str, *, now: datetime) -> bool:

@@ -7,6 +7,7 @@ import json
 import queue
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -32,7 +33,7 @@ from relay.journal import (
 )
 from relay.journal.balance import Balance
 from relay.journal.care import Quarantined
-from relay.journal.sqlite import balancing, directory, filters, quarantine
+from relay.journal.sqlite import balancing, directory, filters, notes, quarantine
 from relay.journal.sqlite.completion import event_of, origins_of, shape_of
 from relay.journal.sqlite.intake import hour
 from relay.journal.sqlite.rows import (
@@ -268,7 +269,10 @@ class SqliteRecords:
                 " WHERE :version IS NULL OR version = :version ORDER BY version DESC LIMIT 1",
                 {"version": version},
             ).fetchone()
-            return None if row is None else RulesVersion(row[0], moment(row[1]), json.loads(row[2]))
+            if row is None:
+                return None
+            made = RulesVersion(row[0], moment(row[1]), json.loads(row[2]))
+            return made if version is not None else replace(made, checked=notes.checked(connection))
 
         return await self._ask(ask)
 
