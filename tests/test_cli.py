@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from relay.journal.sqlite.engine import open_journal
 from tests.client import partner, waba
 from tests.conftest import RULES
 from tests.fakes.slack import FakeSlack, error
 from tests.journal_suite import NOW, owe, owed
-from tests.relay_process import RelayProcess, run_process, run_relay
+from tests.relay_process import PATIENCE, RelayProcess, run_process, run_relay
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
 
@@ -178,6 +182,42 @@ async def test_a_demo_of_the_products_own_rules_shows_messages_and_ends(tmp_path
     assert 'by rule "' in out
     assert "sample events became" in out
     assert not os.listdir(tmp_path)  # noqa: PTH208  nothing is left behind
+
+
+async def test_a_demo_names_its_journal_and_shows_what_is_posted_to_it(tmp_path: Path) -> None:
+    top = Path(__file__).parent.parent
+    env = {
+        "PATH": os.environ["PATH"],
+        "RELAY_RULES": str(top / "rules.yaml"),
+        "RELAY_TEMPLATES": str(top / "message_templates"),
+        "RELAY_LISTEN": "127.0.0.1:0",
+        "PYTHONUNBUFFERED": "1",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "relay", "demo", env=env, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout
+
+    async def until(words: str) -> str:
+        said = ""
+        while words not in said:
+            said += (await process.stdout.readline()).decode()  # type: ignore[union-attr]
+        return said
+
+    try:
+        async with asyncio.timeout(PATIENCE):
+            said = await until("Still serving")
+            assert "sqlite:///" in said
+            found = re.search(r"serves on (http://\S+)", said)
+            assert found
+            posted = partner(client={"id": "c9CL", "name": "Posted by hand"})
+            async with ClientSession() as session:
+                answer = await session.post(f"{found[1]}/webhooks/360dialog", json=posted)
+            assert answer.status == 200
+            await until("Posted by hand")
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def test_lists_are_read_beside_a_running_relay_and_changes_go_through_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -380,6 +381,23 @@ def test_a_sample_is_found_in_any_case_and_by_its_kind_alone() -> None:
         samples.find("acount_update")
     with pytest.raises(RelayError, match="no sample"):
         samples.find("../../etc/passwd")
+
+
+def test_the_times_of_a_sample_move_with_it() -> None:
+    """What lay two weeks ahead of it lies two weeks ahead, and nothing says March 2026 any more."""
+    now = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
+    for name in samples.names():
+        shown = samples.fresh(name, now).decode()
+        assert not re.search(r"\b1[78]\d{8}\b|2026-|March|April", shown), name
+    restricted = json.loads(samples.fresh("account_update/ACCOUNT_RESTRICTION", now))["entry"][0]
+    old = json.loads(samples.find("account_update/ACCOUNT_RESTRICTION"))["entry"][0]
+    assert restricted["time"] == now.timestamp()
+    for then, moved in zip(_ends(old), _ends(restricted), strict=True):
+        assert moved - restricted["time"] == then - old["time"]
+
+
+def _ends(entry: dict[str, Any]) -> list[int]:
+    return [one["expiration"] for one in entry["changes"][0]["value"]["restriction_info"]]
 
 
 def test_the_id_of_an_event_follows_from_its_key() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,9 @@ from relay.settings import Address, Settings
 
 LONGEST_WAIT = 30.0
 """Seconds for all messages of one sample."""
+LOOK_EVERY = 0.2
+MOST_AT_ONCE = 20
+"""Events of one look that are shown; of more, the rest are counted."""
 
 
 async def run(options: Namespace, settings: Settings) -> int:
@@ -40,15 +44,16 @@ async def run(options: Namespace, settings: Settings) -> int:
             listen_for_signals(stop)
             address = app.addresses[0]
             out.print(f"[bold]relay[/] serves on http://{address} in sandbox mode: nothing is sent")
+            out.print(f"Its journal, until it ends: {journal}", style="dim", markup=False)
             out.print()
             told = await _feed(app, address, out)
             _summary(out, told)
             if not options.once:
                 out.print(
-                    f"\nStill serving. Post a webhook to http://{address}/webhooks/360dialog, or "
-                    "stop with Ctrl-C.",
+                    f"\nStill serving. Post a webhook to http://{address}/webhooks/360dialog and "
+                    "see what comes of it, or stop with Ctrl-C.\n",
                 )
-                await stop.wait()
+                await _follow(app, out, stop)
         finally:
             await app.stop(grace=1.0)
     return 0
@@ -79,6 +84,21 @@ async def _feed(app: App, address: Address, out: Console) -> dict[str, int]:
             told["messages"] += len(owed)
             _show(out, event, owed)
     return told
+
+
+async def _follow(app: App, out: Console, stop: asyncio.Event) -> None:
+    """Show whatever is posted, until somebody stops the demo."""
+    shown = {stored.event.id for stored in await app.store.records.events(Filter(limit=1_000))}
+    while not stop.is_set():
+        newest = await app.store.records.events(Filter(limit=1_000))
+        fresh = [stored.event.id for stored in newest if stored.event.id not in shown]
+        for event_id in fresh[:MOST_AT_ONCE]:
+            _show(out, *await _finished(app, event_id))
+        if len(fresh) > MOST_AT_ONCE:
+            out.print(f"… and {len(fresh) - MOST_AT_ONCE} more events\n", style="dim")
+        shown = {stored.event.id for stored in newest}
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK_EVERY)
 
 
 async def _finished(app: App, event_id: str) -> tuple[StoredEvent, list[StoredDelivery]]:

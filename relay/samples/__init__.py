@@ -8,16 +8,26 @@ Clients, numbers and ids are fictitious; times stand in March 2026.
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from relay.errors import UsageError
 from relay.events.catalogue import KINDS
 from relay.text import shown
 
 _SUFFIX = ".json"
+_HAPPENED = datetime(2026, 3, 2, 10, tzinfo=UTC)
+"""When a sample happened that has no time of its own."""
+_TIME_KEY = re.compile(r"(?:time|timestamp|expiration|date)$")
+_SECONDS = re.compile(r"1[78][0-9]{8}")
+_ISO = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z")
+_MONTH = re.compile(r"20[0-9]{2}-[0-9]{2}")
+_LONG = "%B %d, %Y"
+_LONG_DATE = re.compile(r"[A-Z][a-z]+ [0-9]{1,2}, 20[0-9]{2}")
 _MOST_TELLING = {
     "phone_number_name_update": "REJECTED",
     "account_update": "ACCOUNT_RESTRICTION",
@@ -82,16 +92,29 @@ def matching(name: str) -> tuple[str, ...]:
 
 
 def fresh(name: str, now: datetime) -> bytes:
-    """The body of a sample as if it had happened now: its times, where it has some, are `now`."""
+    """The body of a sample as if it had happened now: all its times move as far as its own does."""
     body = json.loads(find(name))
-    seconds = int(now.timestamp())
-    for entry in body.get("entry", ()):
-        if "time" in entry:
-            entry["time"] = seconds
-        for change in entry["changes"]:
-            for status in change["value"].get("statuses", ()):
-                status["timestamp"] = str(seconds)
-    return json.dumps(body, ensure_ascii=False).encode()
+    said = [entry["time"] for entry in body.get("entry", ()) if "time" in entry]
+    happened = datetime.fromtimestamp(said[0], UTC) if said else _HAPPENED
+    step = timedelta(seconds=int((now - happened).total_seconds()))
+    return json.dumps(_moved(body, "", step), ensure_ascii=False).encode()
+
+
+def _moved(value: Any, key: str, step: timedelta) -> Any:
+    """A part of a sample with every time in it moved; `key` is the field that it stands in."""
+    if isinstance(value, dict):
+        return {name: _moved(held, name, step) for name, held in value.items()}
+    if isinstance(value, list):
+        return [_moved(held, key, step) for held in value]
+    if isinstance(value, int | str) and _TIME_KEY.search(key) and _SECONDS.fullmatch(str(value)):
+        return type(value)(int(value) + int(step.total_seconds()))
+    if isinstance(value, str) and _ISO.fullmatch(value):
+        return (datetime.fromisoformat(value) + step).isoformat().replace("+00:00", "Z")
+    if isinstance(value, str) and _MONTH.fullmatch(value):
+        return f"{datetime.fromisoformat(f'{value}-15') + step:%Y-%m}"
+    if isinstance(value, str) and _LONG_DATE.fullmatch(value):
+        return f"{datetime.strptime(value, _LONG) + step:{_LONG}}"  # noqa: DTZ007  a mere date
+    return value
 
 
 def _key(name: str) -> str:
