@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,8 +65,8 @@ def payload(to: Any, content: Message, **more: Any) -> dict[str, Any]:
     return shape
 
 
-def sound(to: Any, shape: dict[str, Any], *, schema: bool = True) -> None:
-    """The payload is what its target takes; the schema of large cards takes a second."""
+def sound(to: Any, shape: dict[str, Any]) -> None:
+    """The payload is what its target takes."""
     match to.channel:
         case "slack":
             assert problems(shape) == []
@@ -75,8 +76,7 @@ def sound(to: Any, shape: dict[str, Any], *, schema: bool = True) -> None:
         case "teams":
             assert len(encoded(shape)) <= 20_000
             card = {k: v for k, v in shape["attachments"][0]["content"].items() if k != "msteams"}
-            if schema:
-                SCHEMA.validate(card)
+            is_card(card)
             assert not set(kinds(card)) & {"TextBlock", "FactSet"}
         case "email":
             mail = cast(EmailMessage, message_from_bytes(compose(shape), policy=default))
@@ -117,6 +117,18 @@ def _schema() -> Draft6Validator:
 
 
 SCHEMA = _schema()
+_GOOD: set[str] = set()
+"""Cards of one element that the schema took, without their texts: it looks at no text."""
+
+
+def is_card(card: dict[str, Any]) -> None:
+    """The official schema takes the card: whole but for its body, and each element of that."""
+    for body in ([], *([part] for part in card["body"])):
+        small = {**card, "body": body}
+        key = re.sub(r'"(text|url|fallbackText)": "(?:[^"\\]|\\.)*"', r'"\1": ""', json.dumps(small))
+        if key not in _GOOD:
+            SCHEMA.validate(small)
+            _GOOD.add(key)
 
 
 class _Tags(HTMLParser):
