@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,14 @@ def test_what_could_freeze_at_once_is_refused_when_it_is_loaded(body: str) -> No
         Templates.from_texts({"default.md.j2": HEAD + body})
 
 
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template's second is over after a tenth of one."""
+    real = time.thread_time
+    monkeypatch.setattr(time, "thread_time", lambda: 10 * real())
+
+
+@pytest.mark.usefixtures("_soon")
 @pytest.mark.parametrize("body", STOPPED.values(), ids=STOPPED)
 async def test_what_takes_too_long_is_stopped_and_the_event_told_with_the_reason(
     folder: Path, start: Start, body: str

@@ -117,6 +117,7 @@ def _schema() -> Draft6Validator:
 
 
 SCHEMA = _schema()
+_TEXTS = re.compile(r'"(text|url|fallbackText)": "(?:[^"\\]|\\.)*"')
 _GOOD: set[str] = set()
 """Cards of one element that the schema took, without their texts: it looks at no text."""
 
@@ -125,7 +126,7 @@ def is_card(card: dict[str, Any]) -> None:
     """The official schema takes the card: whole but for its body, and each element of that."""
     for body in ([], *([part] for part in card["body"])):
         small = {**card, "body": body}
-        key = re.sub(r'"(text|url|fallbackText)": "(?:[^"\\]|\\.)*"', r'"\1": ""', json.dumps(small))
+        key = _TEXTS.sub(r'"\1": ""', json.dumps(small))
         if key not in _GOOD:
             SCHEMA.validate(small)
             _GOOD.add(key)
