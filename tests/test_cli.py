@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from relay.deliveries import Cause
+from relay.events import Source
 from relay.journal.sqlite.engine import open_journal
 from tests.client import partner, waba
 from tests.conftest import RULES
 from tests.fakes.slack import FakeSlack, error
-from tests.journal_suite import NOW, owe, owed
+from tests.journal_suite import NOW, event, owe, owed
 from tests.relay_process import PATIENCE, RelayProcess, run_process, run_relay
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
@@ -273,6 +275,23 @@ async def test_all_deliveries_are_given_up_only_after_a_question_with_their_numb
     assert (await discard("--all", "--yes"))[:2] == (1, "discarded: 0\n")
     code, out, _ = await run("retry", "--state", "suppressed")
     assert (code, out) == (0, "retried: 2\n")
+
+
+async def test_an_alarm_is_explained_as_the_relays_own_and_by_no_rule(
+    run: Run, folder: Path
+) -> None:
+    store = await open_journal(f"sqlite:///{folder}/relay.db", now=NOW)
+    alarm = event(source=Source.RELAY, kind="relay_alarm", detail="TARGET_PARKED")
+    await store.journal.post(alarm, [owed(cause=Cause.ALARM, rule=None)], now=NOW)
+    await store.journal.close()
+    code, out, _ = await run("explain", alarm.id)
+    assert code == 0
+    assert "no rule is asked" in out
+    assert "by the default" not in out
+    assert "alarm  pending" in re.sub(" +", "  ", out)
+    shape = json.loads((await run("explain", alarm.id, "--json"))[1])
+    assert shape["events"][0]["rules"] == shape["events"][0]["deliveries"] == []
+    assert shape["recorded"][0]["cause"] == "alarm"
 
 
 async def test_send_test_says_what_the_target_answered(folder: Path) -> None:

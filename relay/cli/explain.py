@@ -17,6 +17,7 @@ from relay.cli import known
 from relay.cli.output import cell, clean, console, panel, print_json, table
 from relay.directory import Completed, complete
 from relay.errors import RelayError, UsageError
+from relay.events import Source
 from relay.journal import EventState, StoredDelivery
 from relay.journal.sqlite.engine import open_records
 from relay.pipeline import Explanation, explain
@@ -44,7 +45,11 @@ async def run(options: Namespace, settings: Settings) -> int:
         completed, source = await known.completed(events, settings)
     channels = open_channels(reload.outbound(settings))
     explained = [
-        replace(explain(one.event, plan, channels, now), origins=one.origins) for one in completed
+        replace(
+            _own(explain(one.event, plan, channels, now)),
+            origins=one.origins,
+        )
+        for one in completed
     ]
     unreadable = [item.reason for item in reading.unreadable]
     if options.json:
@@ -69,6 +74,13 @@ async def run(options: Namespace, settings: Settings) -> int:
     if not (explained or reading.ignored or unreadable):
         out.print("it holds no event", style="dim")
     return 0
+
+
+def _own(explanation: Explanation) -> Explanation:
+    """An alarm or a test of the relay is asked of no rule: what was owed stands in the journal."""
+    if explanation.event.source is not Source.RELAY:
+        return explanation
+    return replace(explanation, verdicts=(), owed=())
 
 
 def _is_recorded(what: str) -> bool:
@@ -127,6 +139,11 @@ def _show(out: Console, explanation: Explanation) -> None:
             line = f"{value}  <- {told}" if told else value
             out.print(f"  {label:8} {clean(line)}", style="dim", markup=False, soft_wrap=True)
     out.print()
+    if event.source is Source.RELAY:
+        out.print(
+            "of the relay's own: no rule is asked; alarms go to `alarms`, else to `default`\n"
+        )
+        return
     rules = table("", "rule", "why")
     for verdict in explanation.verdicts:
         mark, style = ("✓", "green") if verdict.matched else ("✗", "dim")
