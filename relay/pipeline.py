@@ -131,12 +131,17 @@ def owe(
     )
 
 
-def compose(delivery: Delivery, event: Event, plan: Plan, now: datetime) -> Message:
-    """The message of a delivery: from its template, or the plain one where that was refused."""
+def compose(
+    delivery: Delivery, event: Event, plan: Plan, now: datetime, *, quick: bool = False
+) -> Message:
+    """The message of a delivery: from its template, or the plain one where that was refused.
+
+    With `quick` it raises `SlowError` where it had better be written in a thread.
+    """
     context = _context(delivery, plan, now)
     if delivery.fault is not None:
         return fallback(event, context, delivery.fault)
-    return plan.templates.render(event, context=context)
+    return plan.templates.render(event, context=context, quick=quick)
 
 
 def _context(delivery: Delivery, plan: Plan, now: datetime) -> Context:

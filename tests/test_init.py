@@ -59,7 +59,7 @@ def test_the_rules_of_the_product_point_at_the_schema_in_its_documentation() -> 
 def test_nothing_is_overwritten_and_what_was_left_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own = tmp_path / "message_templates" / "quality.md.j2"
+    own = tmp_path / "message_templates" / "channel_live.md.j2"
     own.parent.mkdir()
     own.write_text("# mine\n")
     link = tmp_path / "rules.yaml"

@@ -14,10 +14,10 @@ import pytest
 from jinja2 import Environment
 
 from relay.errors import ConfigError, RenderError
-from relay.events import Client, Topic
+from relay.events import Client, Event, Topic
 from relay.messages import Fact, Facts, Message, Paragraph, Text
 from relay.messages.markdown import parse
-from relay.messages.templates import Templates
+from relay.messages.templates import SlowError, Templates
 from tests.each import each
 from tests.message_cases import a_context, an_event, body, written
 
@@ -239,6 +239,107 @@ def test_the_template_is_the_rules_else_found_by_detail_kind_topic_default(
     names: tuple[str, ...], wanted: str | None, chosen: str | None
 ) -> None:
     assert a_set(*names).choose(an_event(), wanted) == chosen
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (("message_template_status_update.PAUSED", "template"), 0),
+        (("message_template_status_update", "message_template_status_update.PAUSED"), 1),
+        (("waba_template_status_changed", "message_template_status_update.PAUSED"), 0),
+        (("message_template_status_update", "waba_template_status_changed.paused"), 1),
+        (("template", "message_template_status_update"), 1),
+    ],
+)
+def test_a_twin_of_the_other_family_speaks_where_the_kind_has_no_template_of_its_own(
+    names: tuple[str, ...], chosen: int
+) -> None:
+    kind = "waba_template_status_changed"
+    event = an_event(kind=kind, detail="PAUSED", topic=Topic.TEMPLATE)
+    assert a_set(*names).choose(event) == f"{names[chosen]}.md.j2"
+
+
+def test_details_that_say_the_same_share_a_template_and_one_of_their_own_goes_first() -> None:
+    kind = "phone_number_quality_update"
+    event = an_event(kind=kind, detail="UPGRADE")
+    assert a_set(kind, f"{kind}.DOWNGRADE").choose(event) == f"{kind}.DOWNGRADE.md.j2"
+    both = a_set(f"{kind}.UPGRADE", f"{kind}.DOWNGRADE")
+    assert both.choose(event) == f"{kind}.UPGRADE.md.j2"
+
+
+def test_a_folder_is_looked_through_wholly_before_the_set_behind_it() -> None:
+    behind = Templates.from_texts(
+        {"channel_live.md.j2": "# behind", "de/channel_live.md.j2": "# dahinter", "a.md.j2": "# a"}
+    )
+    live = an_event(kind="channel_live", detail=None, topic=Topic.ONBOARDING)
+
+    def title(own: dict[str, str], event: Event = live, **context: Any) -> str:
+        templates = Templates.from_texts(own, behind=behind)
+        return templates.render(event, context=a_context(**context)).title
+
+    assert title({}) == "behind"
+    assert title({}, language="de") == "dahinter"
+    assert title({"channel_live.md.j2": "# own"}) == "own"
+    assert title({"onboarding.md.j2": "# topic"}) == "topic"
+    assert title({"default.md.j2": "# all"}, language="de") == "all"
+    assert title({"quality.md.j2": "# q"}) == "behind"
+    assert title({}, template="a") == "a"
+    assert title({"b.md.j2": "# b"}, template="b") == "b"
+
+
+def test_a_set_knows_names_and_languages_of_what_stands_behind_it_and_keeps_its_own_texts() -> None:
+    behind = Templates.from_texts({"a.md.j2": "# a", "de/a.md.j2": "# a"})
+    templates = Templates.from_texts({"b.md.j2": "# b"}, behind=behind)
+    assert templates.names == ("a", "b")
+    assert templates.languages == ("de",)
+    assert templates.has("a", "de")
+    assert not templates.has("c", "de")
+    assert templates.texts == {"b.md.j2": "# b"}
+    speaks_for_all = Templates.from_texts({"default.md.j2": "# d"}, behind=behind)
+    assert speaks_for_all.languages == ()
+
+
+def test_an_override_may_stand_alone_where_the_set_behind_has_its_markdown() -> None:
+    behind = Templates.from_texts({"a.md.j2": "# a"})
+    templates = Templates.from_texts({"a.email.html.j2": "<p>own</p>"}, behind=behind)
+    assert templates.warnings == ()
+    message = templates.render(an_event(), context=a_context(template="a"))
+    assert (message.title, message.native) == ("a", {"email": "<p>own</p>"})
+
+
+def test_what_was_shipped_and_tested_is_not_checked_again_and_what_was_edited_is() -> None:
+    shipped = Templates.shipped()
+    own = dict(shipped.texts) | {"channel_live.md.j2": "# Live"}
+    assert Templates.from_texts(own, behind=shipped).own == {"channel_live.md.j2"}
+    assert Templates.from_texts(own).own == set(own)
+    with pytest.raises(ConfigError, match="include is refused"):
+        Templates.from_texts({"channel_live.md.j2": "# T\n{% include 'a' %}"}, behind=shipped)
+
+
+def test_a_quick_rendering_neither_compiles_nor_works_for_long() -> None:
+    """On the loop, where webhooks wait: what may take long is told to be written in a thread."""
+    templates = Templates.from_texts({"default.md.j2": "# T {{ event.kind }}"})
+    with pytest.raises(SlowError):
+        templates.render(an_event(), context=a_context(), quick=True)
+    message = templates.render(an_event(), context=a_context())
+    assert templates.render(an_event(), context=a_context(), quick=True) == message
+
+
+def test_a_template_that_once_worked_for_long_is_quick_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spent = itertools.count()
+    text = "# T\n{% for a in event.data.rows %}{{ a|upper }}{% endfor %}"
+    templates = Templates.from_texts({"default.md.j2": text})
+    few, many = an_event(data={"rows": ["x"]}), an_event(data={"rows": ["x"] * 200})
+    assert templates.render(few, context=a_context()).fault is None
+    assert templates.render(few, context=a_context(), quick=True).fault is None
+    monkeypatch.setattr(time, "thread_time", lambda: next(spent) * 0.1)
+    with pytest.raises(SlowError):
+        templates.render(many, context=a_context(), quick=True)
+    with pytest.raises(SlowError):
+        templates.render(few, context=a_context(), quick=True)
+    assert templates.render(many, context=a_context()).fault is None
 
 
 def test_without_a_detail_the_kind_decides() -> None:

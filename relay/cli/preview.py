@@ -32,7 +32,7 @@ async def run(options: Namespace, settings: Settings) -> int:
     everything = options.what in (None, "all")
     names = samples.names() if everything else samples.matching(options.what)
     language = _language(options.language)
-    templates = Templates.load(settings.templates)
+    templates = Templates.load(settings.templates, behind=Templates.shipped())
     timezone = _timezone(settings)
     previews = [
         preview(

@@ -7,7 +7,7 @@ and details are those of 360dialog's Partner API and of Meta's webhook reference
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -357,6 +357,33 @@ _BY_DETAIL = {
     for kind in _TABLE
 }
 _UNKNOWN = Meaning(Topic.OTHER, *plain("New kind of event"))
+
+
+_TOLD_AS: Mapping[str, str] = {
+    "phone_number_quality_changed": "phone_number_quality_update",
+    "waba_template_status_changed": "message_template_status_update",
+    "waba_template_category_changed": "template_category_update",
+    "account_violation": "account_update.ACCOUNT_VIOLATION",
+    "account_restriction": "account_update.ACCOUNT_RESTRICTION",
+    "phone_number_quality_update.upgrade": "phone_number_quality_update.DOWNGRADE",
+    "security.pin_reset_success": "security.PIN_REQUEST_SUCCESS",
+}
+"""Kinds, and details, for which another's template speaks: twins of both families share one."""
+
+
+def templates_of(kind: str, detail: str | None) -> Iterator[str]:
+    """Whose templates speak for an event, the first choice first.
+
+    A template of the kind's own goes before that of its twin in the other family.
+    """
+    for name in (kind, _TOLD_AS.get(kind.lower())):
+        if name is None:
+            return
+        if detail and "." not in name:
+            yield f"{name}.{detail}"
+            if shared := _TOLD_AS.get(f"{name}.{detail}".lower()):
+                yield shared
+        yield name
 
 
 def describe(

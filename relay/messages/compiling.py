@@ -21,7 +21,7 @@ LARGEST_FILE = 64 * 1024
 """Bytes of one template."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Compiled:
     """A template without faults."""
 
@@ -30,16 +30,22 @@ class Compiled:
     path: str
     form: Form
     text: str
+    is_slow: bool = False
+    """It once worked for longer than it was given."""
+    _template: Template | None = None
 
     @property
     def template(self) -> Template:
         """What can be run; compiled when it is first used, since a folder holds hundreds."""
-        return _template(self.path, self.text, self.form)
+        if self._template is None:
+            json_form = self.form.rendering is JsonRendering
+            self._template = compile_template(self.text, self.path, json_form=json_form)
+        return self._template
 
-
-@lru_cache(maxsize=1024)
-def _template(path: str, text: str, form: Form) -> Template:
-    return compile_template(text, path, json_form=form.rendering is JsonRendering)
+    @property
+    def is_quick(self) -> bool:
+        """Whether it may be run where others wait for it."""
+        return self._template is not None and not self.is_slow
 
 
 @lru_cache(maxsize=1024)

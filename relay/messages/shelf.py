@@ -8,6 +8,7 @@ from pathlib import Path
 
 from relay.errors import Fault
 from relay.events import Event
+from relay.events.catalogue import templates_of
 from relay.files import read_regular
 from relay.messages.forms import FORMS, MARKDOWN, SUFFIXES, Form
 from relay.messages.languages import DEFAULT, canonical, family
@@ -111,8 +112,8 @@ def search(event: Event, wanted: str | None, language: str) -> Iterator[tuple[st
     """
     if wanted:
         return named(wanted, language)
-    detailed = (f"{event.kind}.{event.detail}",) if event.detail else ()
-    return _places((*detailed, event.kind, event.topic.value, "default"), language)
+    own = templates_of(event.kind, event.detail)
+    return _places((*own, event.topic.value, "default"), language)
 
 
 def named(name: str, language: str) -> Iterator[tuple[str, str]]:

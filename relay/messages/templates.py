@@ -7,7 +7,8 @@ names template and reason. An override that fails leaves the Markdown message, w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from jinja2 import TemplateError
 from jinja2.environment import Template
 
+from relay import starter
 from relay.errors import ConfigError, Fault, RenderError
 from relay.events import Event
 from relay.messages import Message
@@ -32,14 +34,30 @@ from relay.messages.form_error import FormError
 from relay.messages.forms import MARKDOWN, OVERRIDES
 from relay.messages.markdown import MarkdownError
 from relay.messages.missing import Missing
-from relay.messages.rendering import RENDERING, Rendering
+from relay.messages.rendering import LONGEST_WORK, RENDERING, Rendering, TooLongError
 from relay.messages.sandbox import joined
 from relay.messages.shelf import PLAIN, Label, find, label, named, read_folder, search
 from relay.text import one_line
 
 SUFFIX = MARKDOWN.suffix
+QUICK = 0.005
+"""Seconds of work that a template may take on the loop, where webhooks wait meanwhile."""
+_MOST_CHOICES = 4_096
 
-__all__ = ["Context", "Templates", "fallback"]
+__all__ = ["Context", "SlowError", "Templates", "fallback"]
+
+
+class SlowError(Exception):
+    """The message is to be written in a thread: its template is not compiled yet, or works long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The files that speak for an event."""
+
+    file: str
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """By channel."""
 
 
 Trusts = Callable[[str, str], bool]
@@ -51,22 +69,34 @@ def _nothing(_file: str, _text: str) -> bool:
 
 
 class Templates:
-    """One whole set of checked templates; immutable."""
+    """One whole set of checked templates; immutable.
+
+    Where it has none for an event, those of the set behind it speak: a folder holds only what
+    differs from the shipped ones.
+    """
 
     def __init__(
         self,
         texts: Mapping[str, str],
         templates: Mapping[str, Compiled],
         warnings: tuple[Fault, ...] = (),
+        behind: Templates | None = None,
+        *,
+        are_tested: bool = False,
     ) -> None:
+        self._tested = texts if are_tested else {}
         self._texts = MappingProxyType(dict(texts))
-        self._compiled = dict(templates)
+        self._behind = behind
+        self._compiled: dict[str, Compiled] = {**(behind._compiled if behind else {}), **templates}
         self._labels = {file: said for file in templates if (said := label(file)) is not None}
         self._files = {said.key: file for file, said in self._labels.items()}
         self._warnings = warnings
+        self._choices: dict[tuple[str | None, ...], _Choice | None] = {}
 
     @classmethod
-    def load(cls, folder: Path, trusts: Trusts = _nothing) -> Templates:
+    def load(
+        cls, folder: Path, trusts: Trusts = _nothing, *, behind: Templates | None = None
+    ) -> Templates:
         """Every template of a folder and of those folders in it that are called like a language.
 
         What `trusts` says passed before is not checked again.
@@ -78,22 +108,45 @@ class Templates:
             reason = error.strerror or type(error).__name__
             text = f"the template folder cannot be read: {reason}"
             raise ConfigError([Fault(str(folder), 0, 0, "error", text)]) from None
-        return cls._build(texts, str(folder), faults, trusts)
+        return cls._build(texts, str(folder), faults, trusts, behind)
 
     @classmethod
     def from_texts(
-        cls, texts: Mapping[str, str], folder: str = "", trusts: Trusts = _nothing
+        cls,
+        texts: Mapping[str, str],
+        folder: str = "",
+        trusts: Trusts = _nothing,
+        *,
+        behind: Templates | None = None,
     ) -> Templates:
         """The same from file names and their texts, such as `.texts` of another set.
 
         A template of a language is called `de/quality.md.j2`. Faults name `folder` before the
         file. Raises `ConfigError` with all faults.
         """
-        return cls._build(texts, folder, [], trusts)
+        return cls._build(texts, folder, [], trusts, behind)
+
+    @staticmethod
+    @cache
+    def shipped() -> Templates:
+        """The relay's own. They are not checked again, unless somebody edited them in place."""
+        texts = starter.templates()
+        if starter.digest(texts) != starter.TESTED:
+            return Templates.from_texts(texts, starter.TEMPLATES)
+        labels = {file: said for file in texts if (said := label(file)) is not None}
+        templates = {
+            file: Compiled(file, file, said.form, texts[file]) for file, said in labels.items()
+        }
+        return Templates(texts, templates, are_tested=True)
 
     @classmethod
     def _build(
-        cls, texts: Mapping[str, str], folder: str, faults: list[Fault], trusts: Trusts
+        cls,
+        texts: Mapping[str, str],
+        folder: str,
+        faults: list[Fault],
+        trusts: Trusts,
+        behind: Templates | None,
     ) -> Templates:
         templates: dict[str, Compiled] = {}
         labels: dict[str, tuple[str, Label]] = {}
@@ -107,6 +160,9 @@ class Templates:
                 faults.append(Fault(path, 0, 0, "error", twin))
                 continue
             labels[said.key] = (file, said)
+            if behind is not None and behind._tested.get(file) == text:
+                templates[file] = behind._compiled[file]
+                continue
             if trusts(file, text):
                 templates[file] = Compiled(file, path, said.form, text)
                 continue
@@ -114,10 +170,10 @@ class Templates:
             faults += found
             if template is not None:
                 templates[file] = template
-        faults += _alone(labels, folder)
+        faults += _alone(labels, behind._files if behind else {}, folder)
         if any(fault.level == "error" for fault in faults):
             raise ConfigError([fault for fault in faults if fault.level == "error"])
-        return cls(texts, templates, tuple(sorted(faults)))
+        return cls(texts, templates, tuple(sorted(faults)), behind)
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -125,19 +181,30 @@ class Templates:
         return self._texts
 
     @property
+    def own(self) -> frozenset[str]:
+        """The files that were not shipped and tested word for word."""
+        known = self._behind._tested if self._behind else {}
+        return frozenset(file for file, text in self._texts.items() if known.get(file) != text)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What a rule may name as its template: file names without folder and `.md.j2`."""
         markdown = (said.name for said in self._labels.values() if said.form is MARKDOWN)
-        return tuple(sorted({name.casefold(): name for name in markdown}.values()))
+        behind = self._behind.names if self._behind else ()
+        return tuple(sorted({name.casefold(): name for name in (*behind, *markdown)}.values()))
 
     def has(self, name: str, language: str) -> bool:
         """Whether a rule's own template of that name is there for readers of the language."""
-        return find(self._files, named(_bare(name) or "", language)) is not None
+        found = find(self._files, named(_bare(name) or "", language))
+        return found is not None or bool(self._behind and self._behind.has(name, language))
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages that have a folder."""
-        return tuple(sorted({said.language for said in self._labels.values()} - {PLAIN}))
+        """The languages that messages can be in."""
+        own = {said.language for said in self._labels.values()} - {PLAIN}
+        speaks_for_all = find(self._files, [(PLAIN, "default")]) is not None
+        behind = self._behind.languages if self._behind and not speaks_for_all else ()
+        return tuple(sorted({*own, *behind}))
 
     @property
     def warnings(self) -> tuple[Fault, ...]:
@@ -149,9 +216,8 @@ class Templates:
 
         `wanted`, the rule's own, is taken even if there is no such file: rendering names the fault.
         """
-        found = find(self._files, search(event, _bare(wanted), language))
-        if found is not None:
-            return found[1]
+        if choice := self._choice(event, _bare(wanted), language):
+            return choice.file
         return f"{_bare(wanted)}{SUFFIX}" if wanted else None
 
     def overrides(
@@ -162,37 +228,61 @@ class Templates:
         It stands in the same place as that one, or where the search looks earlier: what is
         written for less than the Markdown is never overridden by what is written for more.
         """
-        found = find(self._files, search(event, _bare(wanted), language))
-        if found is None:
-            return {}
-        places = list(search(event, _bare(wanted), language))[: found[0] + 1]
-        chosen = {form.channel: find(self._files, places, form) for form in OVERRIDES}
-        return {channel: one[1] for channel, one in chosen.items() if channel and one}
+        choice = self._choice(event, _bare(wanted), language)
+        return choice.overrides if choice else {}
 
-    def render(self, event: Event, *, context: Context) -> Message:
+    def _choice(self, event: Event, wanted: str | None, language: str) -> _Choice | None:
+        key = (event.kind, event.detail, event.topic, wanted, language)
+        try:
+            return self._choices[key]
+        except KeyError:
+            pass
+        if len(self._choices) >= _MOST_CHOICES:  # the kinds are the sender's
+            self._choices.clear()
+        choice = self._choices[key] = self._chosen(list(search(event, wanted, language)))
+        return choice
+
+    def _chosen(self, places: list[tuple[str, str]]) -> _Choice | None:
+        """A folder is looked through wholly before the set behind it is."""
+        shelves = [shelf for shelf in (self, self._behind) if shelf]
+        for shelf in shelves:
+            if found := find(shelf._files, places):
+                near = places[: found[0] + 1]
+                overrides = {
+                    form.channel: one[1]
+                    for form in OVERRIDES
+                    if form.channel and (one := find(self._files, near, form))
+                }
+                return _Choice(found[1], overrides)
+        return None
+
+    def render(self, event: Event, *, context: Context, quick: bool = False) -> Message:
         """The message for an event, with the override of `context.channel` if there is one.
 
         Never raises, unless `context.strict`: then a template's fault and a missing value are a
-        `RenderError`. Otherwise a fault yields the built-in message with the fault named.
+        `RenderError`. Otherwise a fault yields the built-in message with the fault named. With
+        `quick` it raises `SlowError` instead of taking long.
         """
         name = self.choose(event, context.template, context.language)
         if name is None:
             return fallback(event, context)
         try:
-            message = self._message(name, event, context)
+            message = self._message(name, event, context, quick)
+        except SlowError:
+            raise
         except Exception as error:
             # Whatever a template runs into, the event must be told.
             reason = f"template {one_line(name, 120)} failed: {_reason(error)}"
             if context.strict:
                 raise RenderError(reason) from error
             return fallback(event, context, reason)
-        return self._with_overrides(message, event, context)
+        return self._with_overrides(message, event, context, quick)
 
-    def _message(self, name: str, event: Event, context: Context) -> Message:
+    def _message(self, name: str, event: Event, context: Context, quick: bool) -> Message:
         template = self._compiled.get(name)
         if template is None:
             raise RenderError("there is no such template")
-        (title, blocks), rendering = _rendered(template, event, context)
+        (title, blocks), rendering = _rendered(template, event, context, quick)
         if not title:
             raise RenderError("its title is empty")
         message = Message(
@@ -207,7 +297,9 @@ class Templates:
         )
         return marked(message, event, context)
 
-    def _with_overrides(self, message: Message, event: Event, context: Context) -> Message:
+    def _with_overrides(
+        self, message: Message, event: Event, context: Context, quick: bool
+    ) -> Message:
         files = self.overrides(event, context.template, context.language)
         native: dict[str, Any] = {}
         missing = dict.fromkeys(message.missing)
@@ -215,12 +307,15 @@ class Templates:
             if context.channel not in (None, channel):
                 continue
             try:
-                native[channel], rendering = _rendered(self._compiled[file], event, context)
+                made, rendering = _rendered(self._compiled[file], event, context, quick)
+            except SlowError:
+                raise
             except Exception as error:
                 reason = f"override {one_line(file, 120)} failed: {_reason(error)}"
                 if context.strict:
                     raise RenderError(reason) from error
                 return without_override(message, reason)
+            native[channel] = made
             missing |= rendering.missing
         if not native:
             return message
@@ -234,12 +329,14 @@ def _bare(wanted: str | None) -> str | None:
     return wanted[: -len(SUFFIX)]
 
 
-def _alone(labels: Mapping[str, tuple[str, Label]], folder: str) -> list[Fault]:
+def _alone(
+    labels: Mapping[str, tuple[str, Label]], behind: Mapping[str, str], folder: str
+) -> list[Fault]:
     """Overrides without the Markdown that the other channels need."""
     faults = []
     for file, said in labels.values():
         beside = Label(said.language, said.name, MARKDOWN)
-        if beside.key not in labels:
+        if beside.key not in labels and beside.key not in behind:
             path = str(Path(folder) / file) if folder else file
             text = (
                 f"there is no {said.name}{SUFFIX} beside it: write one, or the other channels and "
@@ -249,18 +346,29 @@ def _alone(labels: Mapping[str, tuple[str, Label]], folder: str) -> list[Fault]:
     return faults
 
 
-def _rendered(compiled: Compiled, event: Event, context: Context) -> tuple[Any, Rendering]:
+def _rendered(
+    compiled: Compiled, event: Event, context: Context, quick: bool
+) -> tuple[Any, Rendering]:
     """What a template makes of an event, in its form, and what the run came across."""
+    if quick and not compiled.is_quick:
+        raise SlowError
     form, template = compiled.form, compiled.template
     rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
     voice = context.voice(event)
     readers = {f"for_{reader}": reader in context.audience for reader in READERS}
     scope = template.new_context({"event": Facts(event, voice), "rule": rule} | readers)
     # Its time begins here: what it was compiled from and what it is given are not its own work.
-    rendering = form.rendering(voice, strict=context.strict)
+    rendering = form.rendering(
+        voice, strict=context.strict, seconds=QUICK if quick else LONGEST_WORK
+    )
     token = RENDERING.set(rendering)
     try:
         text = joined(list(template.root_render_func(scope)))
+    except TooLongError:
+        compiled.is_slow = True
+        if quick:
+            raise SlowError from None
+        raise
     finally:
         RENDERING.reset(token)
     return form.finish(text, rendering.values), rendering

@@ -68,7 +68,7 @@ def from_files(
     faults: list[Fault] = []
     templates = Templates.from_texts({})
     try:
-        templates = Templates.load(settings.templates, passed.trusts)
+        templates = Templates.load(settings.templates, passed.trusts, behind=Templates.shipped())
     except ConfigError as error:
         faults += error.faults
     config = None
@@ -131,7 +131,7 @@ def from_version(
             raise FileNotFoundError(2, "it is not part of this version")
         return named[name].encode()
 
-    templates = Templates.from_texts(texts, trusts=passed.trusts)
+    templates = Templates.from_texts(texts, trusts=passed.trusts, behind=Templates.shipped())
     config = load_text(
         rules,
         f"{settings.rules} (version {kept.version})",

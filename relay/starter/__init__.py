@@ -6,6 +6,7 @@ In a checkout they are links, so there is one copy; in a built package they are 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -13,6 +14,10 @@ from relay.errors import UsageError
 
 RULES = "rules.yaml"
 TEMPLATES = "message_templates"
+
+
+TESTED = "ca0d68dbd1e94aec4c0bfb6df767e1dfe99d3cc7d798f73cc82aa6d4beec4722"
+"""The digest of the templates with which the relay's own tests passed."""
 
 
 def contents() -> Mapping[str, str]:
@@ -29,6 +34,26 @@ def contents() -> Mapping[str, str]:
             "this installation came without rules and templates to begin with"
         ) from None
     return texts
+
+
+def digest(texts: Mapping[str, str]) -> str:
+    """What is the same only for the same names and texts."""
+    whole = sha256()
+    for name, text in sorted(texts.items()):
+        whole.update(f"{name}\0{text}\0".encode(errors="surrogatepass"))
+    return whole.hexdigest()
+
+
+def templates() -> Mapping[str, str]:
+    """The shipped templates by their paths in their folder; none where the package has none."""
+    above = f"{TEMPLATES}/"
+    try:
+        found = contents()
+    except UsageError:
+        return {}
+    return {
+        path.removeprefix(above): text for path, text in found.items() if path.startswith(above)
+    }
 
 
 def _below(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:
