@@ -44,7 +44,7 @@ BUDGET = {
 PLACES = (
     # The innermost frame of a stack that stands in one of these says whose time it is: a pattern
     # of the file, one of the function, the room.
-    (r"/relay/(logs|metrics)\.py|/structlog/|/logging/|/prometheus_client/", r"", "log, metrics"),
+    (r"/relay/(logs|metrics)\.py|/logging/|/prometheus_client/", r"", "log, metrics"),
     (r"/relay/(sources|phones)|/phonenumbers/", r"", "read"),
     (r"/relay/rules/", r"", "match"),
     (r"/relay/messages/", r"", "compose"),

@@ -12,16 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
-
+from relay import logs
 from relay.deliveries import Cause, Delivery, Scope
 from relay.events import Direction, Event, Severity, Source, Topic, event_id
 from relay.journal import Alarm, Dead, Store, Trouble
 from relay.pipeline import Plan, owe
 
 KIND = "relay_alarm"
-
-log = structlog.get_logger("relay.alarms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Alarms:
         if notice.key in {alarm.key for alarm in await self._store.records.alarms()}:
             return False
         now = self._clock()
-        log.error("alarm", alarm=notice.key, title=notice.title)
+        logs.error("alarm", alarm=notice.key, title=notice.title)
         # Told before it is remembered: one that could not be told is told at the next look.
         await self._post(notice, plan, Direction.WORSE, now)
         return await self._store.journal.raise_alarm(notice.key, notice.title, now=now)
@@ -68,13 +65,13 @@ class Alarms:
         """Tell that it is over; False where it was not on."""
         if notice.key not in {alarm.key for alarm in await self._store.records.alarms()}:
             return False
-        log.info("alarm over", alarm=notice.key)
+        logs.info("alarm over", alarm=notice.key)
         await self._post(notice, plan, Direction.BETTER, self._clock())
         return await self._store.journal.clear_alarm(notice.key)
 
     async def tell(self, notice: Notice, plan: Plan) -> None:
         """Tell of something that has no end."""
-        log.error("alarm", alarm=notice.key, title=notice.title)
+        logs.error("alarm", alarm=notice.key, title=notice.title)
         await self._post(notice, plan, Direction.WORSE, self._clock())
 
     async def _post(self, notice: Notice, plan: Plan, direction: Direction, now: datetime) -> None:
@@ -102,7 +99,7 @@ class Alarms:
                 delivery = owe(event, destination, cause=Cause.ALARM, now=now, version=plan.version)
                 deliveries.setdefault(delivery.target, delivery)
         if not deliveries:
-            log.error("no healthy destination for an alarm", alarm=notice.key)
+            logs.error("no healthy destination for an alarm", alarm=notice.key)
         await self._store.journal.post(event, tuple(deliveries.values()), now=now)
         self._wake(list(deliveries))
 

@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-import structlog
 from aiohttp import web
 
-from relay import alarms, reload
+from relay import alarms, logs, reload
 from relay.alarms import Alarms
 from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
@@ -46,8 +45,6 @@ from relay.worker.watch import Watch
 
 USUAL = Tempo()
 DOORS = web.AppKey("doors", Doors)
-
-log = structlog.get_logger("relay.app")
 
 
 def utc_now() -> datetime:
@@ -160,11 +157,11 @@ class App:
     async def _run(self) -> None:
         loaded = self.reloader.loaded
         for warning in loaded.warnings:
-            log.warning("rules", finding=str(warning))
+            logs.warning("rules", finding=str(warning))
         if loaded.error:
-            log.error("rules refused", error=loaded.error, live_version=loaded.plan.version)
+            logs.error("rules refused", error=loaded.error, live_version=loaded.plan.version)
         if self.store.recovered:
-            log.warning("deliveries of a lost run are tried again", count=self.store.recovered)
+            logs.warning("deliveries of a lost run are tried again", count=self.store.recovered)
         await self.worker.start()
         await self._listen()
         start, patience = self._loops.start, self.tempo.patience
@@ -306,13 +303,13 @@ class App:
             faults = await examine_journal(self.settings.journal)
         except JournalError as error:
             faults = [str(error)]
-        log.info("every page of the journal was read", faults=len(faults))
+        logs.info("every page of the journal was read", faults=len(faults))
         notice = alarms.journal_damaged(faults)
         await (self.alarms.begin if faults else self.alarms.end)(notice, self.worker.plan)
 
     async def _fail_with_journal(self) -> None:
         reason = await self.store.journal.broken()
-        log.critical("the journal failed: nothing is acknowledged any more", error=reason)
+        logs.critical("the journal failed: nothing is acknowledged any more", error=reason)
         if not self.failed.done():
             self.failed.set_result(reason)
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
-
-from relay import failpoints
+from relay import failpoints, logs
 from relay.channels import Channel, Destination
 from relay.deliveries import (
     Ambiguous,
@@ -48,7 +46,6 @@ RECORD_AGAIN = 1.0
 """Seconds until an outcome that could not be recorded is tried again."""
 
 
-log = structlog.get_logger("relay.sending")
 _seldom = Seldom()
 
 
@@ -203,7 +200,7 @@ async def _settle(
         except Exception as error:
             # It may have been sent, so nobody may take it before this is recorded: the lane waits.
             _seldom(
-                log.error,
+                logs.error,
                 "a settlement cannot be recorded; it is tried again",
                 delivery_id=delivery.id,
                 error=str(error) if isinstance(error, JournalError) else type(error).__name__,

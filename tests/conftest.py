@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, settings
 
+from relay import logs
 from relay.app import App
 from relay.settings import Address, Settings
 from tests.client import Client
@@ -46,7 +46,7 @@ def _logs_of_its_own() -> Iterator[None]:
     """Whatever a test does to the logging, the next one does not write into its closed stream."""
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
-    structlog.reset_defaults()
+    logs.reset()
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
 

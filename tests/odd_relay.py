@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from relay import cli, logs, reload
 from relay.app import USUAL, App, utc_now
 from relay.cli.serve import listen_for_signals
@@ -84,7 +82,7 @@ async def serve(part: str, settings: Settings) -> None:
     app = App(settings, store, loaded, USUAL, utc_now)
     await app._run()
     addresses = [str(address) for address in app.addresses]
-    structlog.get_logger("odd relay").info("relay serves", addresses=addresses)
+    logs.info("relay serves", addresses=addresses)
     await stop.wait()
     await app.stop()
 

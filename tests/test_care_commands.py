@@ -12,7 +12,6 @@ from pathlib import Path
 
 import apsw
 import pytest
-import structlog
 
 from relay import cli
 from tests.client import partner
@@ -27,7 +26,7 @@ Run = Callable[..., Awaitable[tuple[int, str, str]]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run a command in this process, which is much quicker than another; logs stay as they were."""
     monkeypatch.chdir(tmp_path)
-    root, logs = logging.getLogger(), structlog.get_config()
+    root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
     async def go(*arguments: str) -> tuple[int, str, str]:
@@ -39,7 +38,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     yield go
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.configure(**logs)
 
 
 def holders(folder: Path) -> list[str]:

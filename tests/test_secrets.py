@@ -17,7 +17,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-import structlog
 
 from relay import logs
 from relay.channels import Outbound
@@ -222,7 +221,7 @@ def test_whatever_a_library_logs_is_redacted(level: str) -> None:
         library.error({"password": PASSWORD})
     finally:
         root.handlers[:], sys.excepthook = handlers, hook
-        structlog.reset_defaults()
+        logs.reset()
     said = stream.getvalue()
     assert "ValueError" in said
     assert "bad token" not in said  # a fault quotes what it worked on: event texts too

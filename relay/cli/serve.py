@@ -5,30 +5,29 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from argparse import Namespace
 from dataclasses import replace
-
-import structlog
 
 from relay import failpoints, logs
 from relay.app import App
 from relay.settings import Settings, doubts
 
-log = structlog.get_logger("relay.serve")
-
 
 async def run(options: Namespace, settings: Settings) -> int:
     """Serve until a signal comes; 0 after an orderly stop, 1 if the journal failed."""
     logs.configure(secrets(settings), level=options.log_level)
+    with logs.background():
+        return await _serve(replace(settings, sandbox=options.sandbox, insecure=options.insecure))
+
+
+async def _serve(settings: Settings) -> int:
     failpoints.arm(settings.env.get(failpoints.VARIABLE, ""))
-    settings = replace(settings, sandbox=options.sandbox, insecure=options.insecure)
     for doubt in doubts(settings):
-        log.warning("setting", doubt=doubt)
+        logs.warning("setting", doubt=doubt)
     stop = asyncio.Event()
     listen_for_signals(stop)
     app = await App.start(settings)
-    log.info(
+    logs.info(
         "relay serves",
         addresses=[str(address) for address in app.addresses],
         rules_version=app.worker.plan.version,
@@ -45,9 +44,9 @@ async def run(options: Namespace, settings: Settings) -> int:
     app.failed.add_done_callback(lambda _: stop.set())
     await stop.wait()
     failed = app.failed.done()
-    log.info("relay is stopping")
+    logs.info("relay is stopping")
     await app.stop(grace=0 if failed else None)
-    log.info("relay stopped")
+    logs.info("relay stopped")
     return 1 if failed else 0
 
 
@@ -57,7 +56,7 @@ def listen_for_signals(stop: asyncio.Event) -> None:
 
     def on_signal() -> None:
         if stop.is_set():
-            sys.stderr.flush()
+            logs.flush()
             os._exit(1)
         stop.set()
 

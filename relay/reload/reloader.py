@@ -9,8 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import structlog
-
+from relay import logs
 from relay.config.list_files import LARGEST_LIST
 from relay.errors import ConfigError
 from relay.files import read_regular
@@ -26,8 +25,6 @@ editors and copies write in several steps, and half a file may be a valid one.""
 
 Looks = dict[str, tuple[int, int, int] | None]
 """Of each file what tells that it is another one: time, size and inode; None where it is not."""
-
-log = structlog.get_logger("relay.reload")
 
 
 class Reloader:
@@ -73,7 +70,7 @@ class Reloader:
                 )
             except ConfigError as error:
                 self.loaded = replace(self.loaded, error=first_fault(error), faults=error.faults)
-                log.error(
+                logs.error(
                     "rules refused",
                     why=why,
                     error=self.loaded.error,
@@ -84,9 +81,9 @@ class Reloader:
             fresh = await record(fresh, self._store, now)
             await self._adopt(fresh.plan)
             self.loaded = fresh
-            log.info("rules loaded", why=why, version=fresh.plan.version)
+            logs.info("rules loaded", why=why, version=fresh.plan.version)
             for warning in fresh.warnings:
-                log.warning("rules", finding=str(warning))
+                logs.warning("rules", finding=str(warning))
             await self._told(fresh)
             return fresh
 

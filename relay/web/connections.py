@@ -14,10 +14,10 @@ import resource
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from relay import logs
 from relay.logs import Seldom
 
 HEAD_DEADLINE = 10.0
@@ -41,8 +41,6 @@ _BUSY = (
 )
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-log = structlog.get_logger("relay.web.connections")
 
 
 class Doors:
@@ -267,7 +265,7 @@ class _HttpLog(logging.Logger):
         if record.levelno < logging.WARNING:
             return
         error = record.exc_info[1] if record.exc_info else None
-        self._seldom(log.warning, "request not readable", error=type(error).__name__)
+        self._seldom(logs.warning, "request not readable", error=type(error).__name__)
 
 
 def make_room() -> int:

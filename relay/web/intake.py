@@ -12,10 +12,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import structlog
 from aiohttp import web
 
-from relay import failpoints
+from relay import failpoints, logs
 from relay.errors import JournalError
 from relay.events import Event
 from relay.failpoints import Failpoint
@@ -38,7 +37,6 @@ from relay.web.bodies import Hands, Held, later, read_body
 LARGE_BODY = 256 * 1024
 """Bytes; a larger one is read beside the event loop, so that nobody else waits for it."""
 
-log = structlog.get_logger("relay.web.intake")
 
 Admit = Callable[[web.Request, bytes], Verdict]
 
@@ -151,7 +149,7 @@ class Intake:
         verdict = admit(request, body)
         if not verdict.admitted:
             self._seldom_refused(
-                log.warning, "webhook refused", route=request.path, reason=verdict.reason
+                logs.warning, "webhook refused", route=request.path, reason=verdict.reason
             )
             self._on_refused()
             return web.json_response({"error": "not admitted"}, status=401)
@@ -167,7 +165,7 @@ class Intake:
             added = await self._journal.append(reading, now=now, route=request.path)
         except JournalError as error:
             self._seldom_failed(
-                log.error, "webhook not stored", route=request.path, error=str(error)
+                logs.error, "webhook not stored", route=request.path, error=str(error)
             )
             return later("it cannot be stored now")
         failpoints.reach(Failpoint.AFTER_COMMIT)
@@ -180,7 +178,7 @@ class Intake:
         for event in added.withheld:
             self._on_withheld(event)
         self._metrics.quarantined.inc(added.quarantined + added.conflicts)
-        log.info(
+        logs.info(
             "webhook",
             route=request.path,
             size=len(body),
@@ -205,7 +203,7 @@ def _read(body: bytes, now: datetime, keep: frozenset[str]) -> Reading:
     try:
         return read(body, received_at=now, keep=keep)
     except Exception as error:
-        log.error("unforeseen fault while reading a webhook", error=type(error).__name__)
+        logs.error("unforeseen fault while reading a webhook", error=type(error).__name__)
         reason = f"the reader failed: {type(error).__name__}"
         digest = hashlib.sha256(body).hexdigest()
         return Reading(unreadable=(Unreadable(reason, len(body), digest, body),))
@@ -263,5 +261,5 @@ async def plain_errors(
     except asyncio.CancelledError:
         raise
     except Exception as error:
-        log.error("unforeseen fault in a request", path=request.path, error=type(error).__name__)
+        logs.error("unforeseen fault in a request", path=request.path, error=type(error).__name__)
         return web.json_response({"error": "internal error"}, status=500)

@@ -13,9 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
-
-from relay import failpoints
+from relay import failpoints, logs
 from relay.channels import Channel
 from relay.clocks import Timekeeper
 from relay.deliveries import (
@@ -52,8 +50,6 @@ LONGEST_SLEEP = 30.0
 """Seconds after which a waiting lane looks again, whatever the wall clock did meanwhile."""
 SHORTEST_PAUSE = 1.0
 """Seconds that a lane waits when its target asks for a pause, even for none at all."""
-
-log = structlog.get_logger("relay.worker")
 
 
 class Worker:
@@ -163,7 +159,7 @@ class Worker:
 
     def _routed(self, event: Event, routing: Routing) -> None:
         self._metrics.routed(routing.state is not EventState.UNMATCHED)
-        log.info(
+        logs.info(
             "routed",
             event_id=event.id,
             kind=event.kind,
@@ -176,7 +172,7 @@ class Worker:
 
     def _unroutable(self, error: Exception, event: Event) -> None:
         self._metrics.loop_faults.inc()
-        log.error("event with a fault", event_id=event.id, error=type(error).__name__)
+        logs.error("event with a fault", event_id=event.id, error=type(error).__name__)
 
     async def _drive(self, lane: Lane) -> None:
         """One turn of a lane: wait until it may send, claim what is due, deliver it."""
@@ -281,7 +277,7 @@ class Worker:
 
     def _clock_was_set(self, step: timedelta, now: datetime) -> None:
         """Let all waits go on as if it had not been."""
-        self._seldom(log.warning, "the clock was set", seconds=round(step.total_seconds()))
+        self._seldom(logs.warning, "the clock was set", seconds=round(step.total_seconds()))
         # Asked for here and now, so that it comes before whatever is recorded with the new time.
         asked = self._store.journal.retime(step, now=now)
         self._retiming = asyncio.create_task(self._retimed(asked), name="retime")
@@ -290,7 +286,7 @@ class Worker:
         try:
             await done
         except JournalError as error:
-            log.error("the waits could not follow the clock", error=str(error))
+            logs.error("the waits could not follow the clock", error=str(error))
         self.wake()
 
     def _catch_up(self, lane: Lane, account: Account) -> None:
@@ -325,7 +321,7 @@ class Worker:
 
 def _say(settled: Settled) -> None:
     after = settled.after
-    level = log.info if after.state is State.DELIVERED else log.warning
+    level = logs.info if after.state is State.DELIVERED else logs.warning
     level(
         "attempt",
         event_id=after.event_id,

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
-
+from relay import logs
 from relay.errors import JournalError
 from relay.logs import Seldom
 from relay.metrics import Metrics
@@ -21,8 +20,6 @@ AFTER_A_FAULT = 1.0
 """Seconds that a loop rests after a fault, at least."""
 LONGEST_REST = 60.0
 """Seconds that it rests at most: also what is seldom done is tried again soon."""
-
-log = structlog.get_logger("relay.loops")
 
 
 @dataclass(slots=True)
@@ -77,7 +74,7 @@ class Loops:
         # An unforeseen fault's words may show what no log may; the journal's and the system's not.
         known = isinstance(error, JournalError | OSError)
         said = str(error) if known else type(error).__name__
-        self._seldom(log.error, "a fault in a loop", loop=name, error=said)
+        self._seldom(logs.error, "a fault in a loop", loop=name, error=said)
 
     async def stop(self) -> None:
         """End all of them, wherever they stand."""

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import structlog
-
+from relay import logs
 from relay.journal import Journal
 from relay.journal.care import START, Mark, Pruned
 
@@ -18,8 +17,6 @@ PAUSE = 0.02
 """Seconds between two steps of a pass, in which the writer is the webhooks' alone."""
 LARGEST_JUMP = timedelta(days=1)
 """The clock may gain so much between two passes; after more, one pass is left out."""
-
-log = structlog.get_logger("relay.worker.upkeep")
 
 
 async def prune_all(
@@ -53,11 +50,11 @@ class Upkeep:
         now, at = self._clock(), time.monotonic()
         last, self._last = self._last, (now, at)
         if last is not None and now - last[0] > timedelta(seconds=at - last[1]) + LARGEST_JUMP:
-            log.warning("the clock jumped: nothing is removed by it yet", now=now.isoformat())
+            logs.warning("the clock jumped: nothing is removed by it yet", now=now.isoformat())
             return
         done = await prune_all(self._journal, now=now, keep=self._keep)
         if done != Pruned(None):
-            log.info(
+            logs.info(
                 "retention",
                 events=done.events,
                 deliveries=done.deliveries,
