@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 
-from benchmarks import burst, commands, ingest, latency, memory, rules, startup, throughput
-from benchmarks.yard import Options, Row, run, say
+from benchmarks import burst, commands, ingest, latency, memory, rules, startup, throughput, yard
+from benchmarks.yard import Options, Row
 
-ALL = (throughput, ingest, latency, burst, rules, startup, commands, memory)
+ALL: tuple[ModuleType, ...] = (throughput, ingest, latency, burst, rules, startup, commands, memory)
 
 
 def measure(options: Options) -> Sequence[Row]:
     rows: list[Row] = []
     for benchmark in ALL:
-        say(f"\n{benchmark.__doc__}")
+        yard.say(f"\n{benchmark.__doc__}")
         rows += benchmark.measure(options)
     return rows
 
 
 if __name__ == "__main__":
-    run(measure)
+    yard.run(measure)

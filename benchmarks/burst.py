@@ -6,19 +6,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from benchmarks.yard import (
-    Options,
-    Row,
-    Server,
-    arrived,
-    median,
-    post_all,
-    relay,
-    rules,
-    run,
-    say,
-    slack,
-)
+from benchmarks import yard
+from benchmarks.yard import Options, Row, Server
 
 LANES = 500
 
@@ -28,9 +17,9 @@ async def load(server: Server, target: Server, count: int) -> tuple[float, float
     await server.up()
     numbers = range(count)
     began = time.monotonic()
-    await post_all(server, numbers, LANES)
+    await yard.post_all(server, numbers, LANES)
     taken = time.monotonic() - began
-    last = max((await arrived(target, numbers)).values())
+    last = max((await yard.arrived(target, numbers)).values())
     return taken, last - began, server.memory()
 
 
@@ -38,19 +27,19 @@ def measure(options: Options) -> Sequence[Row]:
     count = options.of(50_000, 1_000)
     times, memory = [], []
     for _ in range(options.rounds):
-        with slack() as target, relay(options, rules(LANES, target.port)) as server:
+        with yard.slack() as target, yard.relay(options, yard.rules(LANES, target.port)) as server:
             taken, told, held = asyncio.run(load(server, target, count))
-        say(f"{count:,} taken in {taken:.1f} s, told in {told:.1f} s; {held:.0f} MB")
+        yard.say(f"{count:,} taken in {taken:.1f} s, told in {told:.1f} s; {held:.0f} MB")
         times.append(told)
         memory.append(held)
     return [
         Row(
             f"a burst of {count:,} into {LANES} lanes, until the last is told",
-            f"{median(times):.0f} s",
+            f"{yard.median(times):.0f} s",
         ),
-        Row("memory after a burst", f"{median(memory):.0f} MB", "120 MB", "80 MB"),
+        Row("memory after a burst", f"{yard.median(memory):.0f} MB", "120 MB", "80 MB"),
     ]
 
 
 if __name__ == "__main__":
-    run(measure)
+    yard.run(measure)

@@ -9,18 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.yard import (
-    Options,
-    Row,
-    environment,
-    fetch,
-    folder,
-    median,
-    relay,
-    rules,
-    run,
-    say,
-)
+from benchmarks import yard
+from benchmarks.yard import Options, Row
 
 IMPORTS = "import aiohttp, pydantic, jinja2, rich"
 
@@ -52,7 +42,7 @@ def imports(options: Options) -> Cost:
 
 async def reload(port: int) -> None:
     """Have the server read its rules."""
-    answer = await fetch(port, "/api/reload", "POST")
+    answer = await yard.fetch(port, "/api/reload", "POST")
     if b'"ok": true' not in answer:
         raise RuntimeError(answer[:500].decode())
 
@@ -60,10 +50,12 @@ async def reload(port: int) -> None:
 def measure(options: Options) -> Sequence[Row]:
     many = options.of(1_000, 20)
     rounds = max(options.rounds, options.of(5, 1))
-    with folder() as small, folder() as large:
-        (small / "rules.yaml").write_text(rules(1, 9))
-        (large / "rules.yaml").write_text(rules(many, 9))
-        shipped = environment(options, options.tree) | {"RELAY_JOURNAL": f"sqlite:///{small}/x.db"}
+    with yard.folder() as small, yard.folder() as large:
+        (small / "rules.yaml").write_text(yard.rules(1, 9, hooks=True))
+        (large / "rules.yaml").write_text(yard.rules(many, 9, hooks=True))
+        shipped = yard.environment(options, options.tree) | {
+            "RELAY_JOURNAL": f"sqlite:///{small}/x.db"
+        }
         del shipped["RELAY_ALLOW_PRIVATE_DESTINATIONS"]
         called = [options.python, "-m", "relay"]
         commands = {
@@ -73,25 +65,27 @@ def measure(options: Options) -> Sequence[Row]:
             "--help": ([*called, "--help"], shipped),
             "explain": ([*called, "explain", "channel_live"], shipped),
             "check": ([*called, "check"], shipped),
-            "check 1 rule": ([*called, "check"], environment(options, small)),
-            f"check {many} rules": ([*called, "check"], environment(options, large)),
+            "check 1 rule": ([*called, "check"], yard.environment(options, small)),
+            f"check {many} rules": ([*called, "check"], yard.environment(options, large)),
         }
         found = {name: [cost(*command).cpu] for name, command in commands.items()}
         for _ in range(rounds - 1):
             for name, command in commands.items():
                 found[name].append(cost(*command).cpu)
-        with relay(options, rules(many, 9), large) as server:
+        with yard.relay(options, yard.rules(many, 9, hooks=True), large) as server:
             asyncio.run(server.up())
             spent: list[float] = []
             found[f"reload {many} rules"] = spent
             for _ in range(rounds):
                 before = server.cpu()
-                (large / "rules.yaml").write_text(rules(many, 9) + f"# {len(spent)}\n")
+                (large / "rules.yaml").write_text(
+                    yard.rules(many, 9, hooks=True) + f"# {len(spent)}\n"
+                )
                 asyncio.run(reload(server.port))
                 spent.append(server.cpu() - before)
-    took = {name: median(times) for name, times in found.items()}
+    took = {name: yard.median(times) for name, times in found.items()}
     for name, seconds in took.items():
-        say(f"{name:<20}{seconds:7.3f} s of processor time")
+        yard.say(f"{name:<20}{seconds:7.3f} s of processor time")
     unit, ratio = took["imports"], took[f"check {many} rules"] / took["check 1 rule"]
     return [
         Row(f"`{name}` against `python -c pass`", f"{took[name] / took['pass']:.1f}", "8", "4")
@@ -107,9 +101,14 @@ def measure(options: Options) -> Sequence[Row]:
             "3",
         ),
         Row("`check` of 1,000 rules against 1", f"{ratio:.1f}", "2", "1.5"),
-        Row("reload of 1,000 rules against the imports", f"{median(spent) / unit:.1f}", "1", "0.5"),
+        Row(
+            "reload of 1,000 rules against the imports",
+            f"{yard.median(spent) / unit:.1f}",
+            "1",
+            "0.5",
+        ),
     ]
 
 
 if __name__ == "__main__":
-    run(measure)
+    yard.run(measure)

@@ -7,22 +7,10 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import yard
 from benchmarks.startup import taken
 from benchmarks.throughput import load
-from benchmarks.yard import (
-    Options,
-    Row,
-    Server,
-    arrived,
-    folder,
-    median,
-    post_all,
-    relay,
-    rules,
-    run,
-    say,
-    slack,
-)
+from benchmarks.yard import Options, Row, Server
 
 Cell = str | bytes | int | float | None
 
@@ -92,16 +80,16 @@ async def fill(server: Server, target: Server, *, finished: bool) -> None:
     await server.up()
     start = 10_000 if finished else 20_000
     numbers = range(start, start + SEED)
-    await post_all(server, numbers, LANES)
+    await yard.post_all(server, numbers, LANES)
     if finished:
-        await arrived(target, numbers)
+        await yard.arrived(target, numbers)
 
 
 async def settle_down(server: Server, target: Server) -> float:
     """The memory in MB once an event was told and all is quiet."""
     await server.up()
-    await post_all(server, range(1), 1)
-    await arrived(target, range(1))
+    await yard.post_all(server, range(1), 1)
+    await yard.arrived(target, range(1))
     await asyncio.sleep(1)
     return server.memory()
 
@@ -115,36 +103,41 @@ async def begin(server: Server) -> tuple[float, float]:
 
 def measure(options: Options) -> Sequence[Row]:
     copies = options.of(1_000_000, 3_000) // SEED
-    with slack() as target, folder() as pending, folder() as finished:
-        text = rules(LANES, target.port)
+    with yard.slack() as target, yard.folder() as pending, yard.folder() as finished:
+        text = yard.rules(LANES, target.port)
         idle, ready, busy, ratios = [], [], [], []
         for home, pace in ((pending, "1/min"), (finished, "none")):
-            with relay(options, rules(LANES, target.port, pace=pace), home) as server:
+            with yard.relay(options, yard.rules(LANES, target.port, pace=pace), home) as server:
                 asyncio.run(fill(server, target, finished=home is finished))
             multiply(home / "relay.db", copies)
-            say(f"{home.name}: {(home / 'relay.db').stat().st_size / 1e6:,.0f} MB")
+            yard.say(f"{home.name}: {(home / 'relay.db').stat().st_size / 1e6:,.0f} MB")
         for turn in range(1, options.rounds + 1):
-            with relay(options, text) as server:
+            with yard.relay(options, text) as server:
                 idle.append(asyncio.run(settle_down(server, target)))
-            with relay(options, text, pending) as server:
+            with yard.relay(options, text, pending) as server:
                 began, held = asyncio.run(begin(server))
             ready.append(began)
             busy.append(held)
             costs = []
             for journal in (finished, None):
-                with slack() as empty, relay(options, rules(LANES, empty.port), journal) as server:
+                with (
+                    yard.slack() as empty,
+                    yard.relay(options, yard.rules(LANES, empty.port), journal) as server,
+                ):
                     made = load(server, empty, options.of(3_000, 100), turn * 100_000)
                     costs.append(asyncio.run(made)[1])
             ratios.append(costs[0] / costs[1])
-            say(f"idle {idle[-1]:.0f} MB, pending {held:.0f} MB, ready {began:.2f} s, ", end="")
-            say(f"an event {costs[0] * 1e3:.2f} ms against {costs[1] * 1e3:.2f}")
+            yard.say(
+                f"idle {idle[-1]:.0f} MB, pending {held:.0f} MB, ready {began:.2f} s, ", end=""
+            )
+            yard.say(f"an event {costs[0] * 1e3:.2f} ms against {costs[1] * 1e3:.2f}")
     return [
-        Row("memory idle", f"{median(idle):.0f} MB", "80 MB", "55 MB"),
-        Row("memory with 1,000,000 pending", f"{median(busy):.0f} MB", "120 MB", "80 MB"),
-        Row("ready with 1,000,000 pending", f"{median(ready):.1f} s", "2 s", "1 s"),
+        Row("memory idle", f"{yard.median(idle):.0f} MB", "80 MB", "55 MB"),
+        Row("memory with 1,000,000 pending", f"{yard.median(busy):.0f} MB", "120 MB", "80 MB"),
+        Row("ready with 1,000,000 pending", f"{yard.median(ready):.1f} s", "2 s", "1 s"),
         Row(
             "cost of an event with 1,000,000 finished against none",
-            f"{median(ratios):.2f}",
+            f"{yard.median(ratios):.2f}",
             "1.3",
             "1.1",
         ),
@@ -152,4 +145,4 @@ def measure(options: Options) -> Sequence[Row]:
 
 
 if __name__ == "__main__":
-    run(measure)
+    yard.run(measure)

@@ -6,7 +6,8 @@ import timeit
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from benchmarks.yard import Options, Row, run, say
+from benchmarks import yard
+from benchmarks.yard import Options, Row
 from relay.events import Client, Direction, Event, Severity, Source, Topic
 from relay.phones import PhonePattern
 from relay.rules import All, Condition, Rule, Ruleset, Test, text_matcher
@@ -72,7 +73,9 @@ def measure(options: Options) -> Sequence[Row]:
     rows = []
     for count, least, aim in ((1_000, "1.5", "1.2"), (10_000, "1.5", "1.2")):
         many = seconds(count, options)
-        say(f"one match among {count:6,} rules {many * 1e6:6.1f} µs, among 10 {few * 1e6:6.1f} µs")
+        yard.say(
+            f"one match among {count:6,} rules {many * 1e6:6.1f} µs, among 10 {few * 1e6:6.1f} µs"
+        )
         rows.append(
             Row(f"matching among {count:,} rules against 10", f"{many / few:.2f}", least, aim)
         )
@@ -80,4 +83,4 @@ def measure(options: Options) -> Sequence[Row]:
 
 
 if __name__ == "__main__":
-    run(measure)
+    yard.run(measure)

@@ -176,13 +176,17 @@ def alert(number: int, lane: int) -> bytes:
     return json.dumps([{"labels": labels, "annotations": notes}]).encode()
 
 
-def rules(lanes: int, slack: int, *, pace: str = "none", send: bool = True) -> str:
-    """A rules.yaml with one destination and one rule for each lane."""
+def rules(
+    lanes: int, slack: int, *, pace: str = "none", send: bool = True, hooks: bool = False
+) -> str:
+    """A rules.yaml with one destination and one rule for each lane: a channel, or a webhook."""
     lines = ["version: 1", "timezone: Europe/Berlin", "accounts:"]
     lines += [f"  slack: {{token: xoxb-0, api_url: 'http://127.0.0.1:{slack}/api/'}}"]
     lines += ["destinations:"]
     for lane in range(lanes):
-        lines += [f"  l{lane:03}: {{slack: {{channel: '#l{lane:03}'}}, pace: {pace}}}"]
+        hook = f"webhook: 'http://127.0.0.1:{slack}/services/T0/B0/l{lane:03}'"
+        where = hook if hooks else f"channel: '#l{lane:03}'"
+        lines += [f"  l{lane:03}: {{slack: {{{where}}}, pace: {pace}}}"]
     lines += ["rules:"]
     for lane in range(lanes):
         waba = f"'1000000000{lane:05}'"
