@@ -1,7 +1,7 @@
 """The judge: compares what was acknowledged, what the journal holds and what targets received.
 
 It knows nothing of how a relay works inside, only what it promises. Each broken promise has a
-name here, and `tests/test_judge.py` breaks each and asks whether it is called by that name.
+name here, and `tests/journal/test_judge.py` breaks each and asks whether it is called by that name.
 """
 
 from __future__ import annotations

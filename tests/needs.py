@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+ROOT = Path(__file__).parent.parent
+"""The folder of the repository."""
 PATIENCE = 60.0
 """Seconds after which a test that waits is taken for hung; it judges no speed."""
 

@@ -8,8 +8,8 @@ import resource
 from pathlib import Path
 
 from tests.client import partner
+from tests.config.test_reload import OTHER, RULES, own_tasks, write
 from tests.conftest import Start
-from tests.test_reload import OTHER, RULES, own_tasks, write
 
 SECONDS = float(os.environ.get("TORTURE_RELOAD_SECONDS", "60"))
 

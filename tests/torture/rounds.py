@@ -12,8 +12,8 @@ from hypothesis import settings
 
 from relay import logs
 from tests.crashes import kill_rounds
+from tests.journal.test_model import try_histories
 from tests.power_cuts import Cut, cut_power
-from tests.test_model import try_histories
 from tests.torture import size
 
 KILLS = size("RELAY_KILL_ROUNDS", 200)

@@ -26,10 +26,7 @@ from relay.messages import (
     Quote,
     Text,
 )
-from tests.counting import calls
-from tests.each import each
-from tests.fakes.messages import everything, message
-from tests.test_outbound_payloads import (
+from tests.channels.test_outbound_payloads import (
     BOT,
     EVERY,
     FLOW,
@@ -41,6 +38,9 @@ from tests.test_outbound_payloads import (
     payload,
     sound,
 )
+from tests.counting import calls
+from tests.each import each
+from tests.fakes.messages import everything, message
 
 SAID = Paragraph((Text("Meta reports low quality; sending goes on for now. More follows."),))
 LIMIT = Facts((Fact("Limit", (Text("10,000 conversations a day"),)), Fact("Name", (Text("A*b"),))))
@@ -314,7 +314,7 @@ def test_writing_does_not_hold_up_the_event_loop(to: Any, plain: bool, content: 
 
 
 def payload_only(to: Any, content: Message, plain: bool) -> None:
+    from tests.channels.test_outbound_payloads import CHANNELS
     from tests.fakes.messages import parcel
-    from tests.test_outbound_payloads import CHANNELS
 
     CHANNELS[to.channel].payload(to, parcel(content, plain=plain))

@@ -9,9 +9,8 @@ import pytest
 from relay import cli, starter
 from relay.cli.init import SCHEMA, contents
 from relay.cli.schema import schema_text
+from tests.needs import ROOT
 from tests.relay_process import run_relay
-
-ROOT = Path(__file__).parent.parent
 
 
 def files(folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from relay.config.placeholders import Placeholders
 from relay.errors import ConfigError, Fault
 from relay.events import Direction, Event, Severity, Source, Topic
 from tests.each import each
+from tests.needs import ROOT
 
 EVENT = Event(
     id="e1",
@@ -83,7 +84,7 @@ def warned(text: str, env: Mapping[str, str] | None = None, **more: Any) -> list
 
 class TestWhole:
     def test_the_product_s_own_file_loads_without_an_environment(self) -> None:
-        path = Path(__file__).parents[1] / "rules.yaml"
+        path = ROOT / "rules.yaml"
         loaded = load(path, env={}, strict_env=False, outbound=Outbound())
         assert set(loaded.destinations) == {"support", "sales", "billing", "oncall"}
         assert all("stand-in" in fault.message for fault in loaded.warnings)

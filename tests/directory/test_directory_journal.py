@@ -25,6 +25,7 @@ from relay.journal.sqlite.engine import open_journal
 from relay.phones import index_key
 from relay.sources import Reading
 from relay.sources.reading import read
+from tests.directory.test_directory import _PHONES, _lessons
 from tests.directory_cases import (
     CLIENT,
     NOW,
@@ -35,7 +36,6 @@ from tests.directory_cases import (
     template_value,
     waba_body,
 )
-from tests.test_directory import _PHONES, _lessons
 
 MINUTE = timedelta(minutes=1)
 Reopen = Callable[[], Awaitable[Store]]

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from relay import cli
+from tests.needs import ROOT as TOP
 
-TOP = Path(__file__).parent.parent
 PAGES = [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").rglob("*.md"))]
 _CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 _COMMAND = re.compile(

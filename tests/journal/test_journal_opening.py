@@ -17,8 +17,7 @@ from relay.journal import Filter
 from relay.journal.sqlite import schema
 from relay.journal.sqlite.engine import examine_journal, journal_path, open_journal, open_records
 from tests.journal_suite import NOW, owe, owed, reading
-
-ROOT = Path(__file__).parent.parent
+from tests.needs import ROOT
 
 
 def url(folder: Path) -> str:

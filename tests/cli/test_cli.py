@@ -20,7 +20,8 @@ from tests.client import partner, waba
 from tests.conftest import RULES
 from tests.fakes.slack import FakeSlack, error
 from tests.journal_suite import NOW, event, owe, owed
-from tests.relay_process import PATIENCE, RelayProcess, run_process, run_relay
+from tests.needs import PATIENCE, ROOT
+from tests.relay_process import RelayProcess, run_process, run_relay
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
 
@@ -173,7 +174,7 @@ async def test_routes_shows_who_gets_what(run: Run) -> None:
 
 
 async def test_a_demo_of_the_products_own_rules_shows_messages_and_ends(tmp_path: Path) -> None:
-    top = Path(__file__).parent.parent
+    top = ROOT
     env = {
         "RELAY_RULES": str(top / "rules.yaml"),
         "RELAY_TEMPLATES": str(top / "message_templates"),
@@ -187,7 +188,7 @@ async def test_a_demo_of_the_products_own_rules_shows_messages_and_ends(tmp_path
 
 
 async def test_a_demo_names_its_journal_and_shows_what_is_posted_to_it(tmp_path: Path) -> None:
-    top = Path(__file__).parent.parent
+    top = ROOT
     env = {
         "PATH": os.environ["PATH"],
         "RELAY_RULES": str(top / "rules.yaml"),

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,9 @@ from relay.messages.templates import Templates
 from relay.preview import CHANNEL_NAMES, events, preview
 from relay.preview.page import page
 from tests.message_cases import BERLIN, FOLDER, a_context
+from tests.needs import ROOT
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = ROOT / "docs"
 TEMPLATES = (DOCS / "templates.md").read_text(encoding="utf-8")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEAD = re.compile(r"\{# (\S+), (?:with (\S+)(?:, in (\S+))?|(refused)) #\}\n")

@@ -21,10 +21,8 @@ from relay.journal.sqlite.connection import Synchronous
 from relay.journal.sqlite.engine import open_engine, open_journal, open_records
 from relay.journal.sqlite.writer import LARGEST_GROUP
 from tests.journal_suite import DAY, NOW, claimed, owe, owed, reading, routed, settled
-from tests.needs import PATIENCE
+from tests.needs import PATIENCE, ROOT
 from tests.power_loss import Disk
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture

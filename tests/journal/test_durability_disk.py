@@ -19,7 +19,7 @@ from tests.client import partner
 from tests.crashes import RULES, event_id_of, look
 from tests.fakes.slack import FakeSlack, Reply
 from tests.judge import Judge
-from tests.needs import PATIENCE
+from tests.needs import PATIENCE, ROOT
 from tests.odd_relay import PROGRAM
 from tests.order_proof import Proof, prove, require_strace, under_strace
 from tests.power_cuts import cut_power
@@ -27,7 +27,6 @@ from tests.power_loss import Disk
 from tests.relay_process import TOKEN, RelayProcess, run_relay
 from tests.world import a_world
 
-ROOT = str(Path(__file__).parent.parent)
 SEEDS = 40
 
 
@@ -48,7 +47,7 @@ async def order_of(
         RULES.format(slack=slack),
         program=program,
         under=under_strace(trace),
-        env={"PYTHONPATH": ROOT},
+        env={"PYTHONPATH": str(ROOT)},
     )
     async with relay:
         for number in range(1, 11):
@@ -243,7 +242,7 @@ async def test_after_a_failed_sync_it_answers_503_and_ends_and_the_next_run_reco
         tmp_path,
         RULES.format(slack=slack),
         program=(str(PROGRAM), "disk"),
-        env={"PYTHONPATH": ROOT, "RELAY_TEST_FAULT": str(switch)},
+        env={"PYTHONPATH": str(ROOT), "RELAY_TEST_FAULT": str(switch)},
     )
     acknowledged = set()
     async with relay:
@@ -284,7 +283,7 @@ async def test_a_write_that_finds_no_room_is_503_and_the_next_one_with_room_is_2
         tmp_path,
         RULES.format(slack=slack),
         program=(str(PROGRAM), "disk"),
-        env={"PYTHONPATH": ROOT, "RELAY_TEST_FAULT": str(switch)},
+        env={"PYTHONPATH": str(ROOT), "RELAY_TEST_FAULT": str(switch)},
     )
     async with relay:
         switch.write_text("full")

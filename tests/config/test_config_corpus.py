@@ -18,8 +18,9 @@ from relay.errors import ConfigError, Fault
 from relay.messages.templates import Templates
 from relay.rule_checks import check_rules
 from tests.each import each
+from tests.needs import ROOT
 
-HERE = Path(__file__).parent
+HERE = ROOT / "tests"
 CORPUS = sorted((HERE / "rules").glob("*.yaml"))
 WARNED = sorted((HERE / "rules" / "warnings").glob("*.yaml"))
 LISTS = sorted((HERE / "lists").glob("*.csv"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from relay.sources import Arrival, privacy
 from relay.sources.reading import read
+from tests.needs import ROOT
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LATER = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -146,7 +146,7 @@ def test_a_payment_is_known_by_its_status_and_account() -> None:
 
 def test_bodies_have_the_keys_that_they_always_had() -> None:
     """Journals in use know events by these keys: `known_keys.json` is never written anew."""
-    for known in json.loads((Path(__file__).parent / "known_keys.json").read_text()):
+    for known in json.loads((ROOT / "tests" / "known_keys.json").read_text()):
         found = read(known["body"].encode(), received_at=NOW).arrivals
         assert [f"{one.key} {one.event.id} {one.fingerprint}" for one in found] == known["keys"]
 

@@ -19,9 +19,9 @@ from relay.journal.sqlite.engine import open_journal, open_records
 from relay.journal.sqlite.migrations import MIGRATIONS, VERSION
 from relay.journal.sqlite.rows import delivery_row, micros, packed
 from tests.journal_suite import DAY, NOW, claimed, event, owed, reading
+from tests.needs import ROOT
 
-ROOT = Path(__file__).parent.parent
-JOURNALS = Path(__file__).parent / "journals"
+JOURNALS = ROOT / "tests" / "journals"
 VERSION_1 = (JOURNALS / "version_1.sql").read_text(encoding="utf-8")
 VERSION_3 = (JOURNALS / "version_3.sql").read_text(encoding="utf-8")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.client import partner
 from tests.conftest import RULES
+from tests.journal.test_journal_opening import lose_an_entry
 from tests.relay_process import RelayProcess, run_relay
-from tests.test_journal_opening import lose_an_entry
 
 READ = "every page of the journal was read"
 

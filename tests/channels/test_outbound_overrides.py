@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.errors import UnsendableError
+from tests.channels.test_outbound_payloads import BOT, FLOW, HOOK, MAIL, objects, payload, sound
 from tests.each import each
 from tests.fakes.messages import message
 from tests.needs import examples
-from tests.test_outbound_payloads import BOT, FLOW, HOOK, MAIL, objects, payload, sound
 
 FOOT = "2 Mar 2026, 11:00 CET · rule Quality drops · 1a2b3c4d"
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "*Hello*"}}

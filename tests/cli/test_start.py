@@ -10,9 +10,10 @@ import pytest
 
 from relay.cli import arguments
 from relay.cli.connect import checked
+from tests.needs import ROOT
 from tests.relay_process import run_relay
 
-PAGE = (Path(__file__).parent.parent / "docs" / "start.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
 COMMANDS = [
     line
     for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -46,7 +47,7 @@ async def test_what_needs_nothing_but_the_folder_works_one_after_the_other(tmp_p
 
 
 def test_every_variable_of_the_starter_is_explained() -> None:
-    rules = (Path(__file__).parent.parent / "rules.yaml").read_text(encoding="utf-8")
+    rules = (ROOT / "rules.yaml").read_text(encoding="utf-8")
     wanted = set(re.findall(r"\$\{([A-Z_]+)\}", rules))
     unexplained = {name for name in wanted - {"NAME"} if f"`{name}`" not in PAGE}
     assert unexplained == set()

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,9 @@ from relay.pipeline import Plan
 from relay.rule_checks import check_rules
 from relay.rule_testing import run_tests
 from relay.rules import KEYS, Not, Ruleset, Test, text_matcher
+from tests.needs import ROOT
 
-PAGE = (Path(__file__).parent.parent / "docs" / "rules.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 LANGUAGE, _, COOKBOOK = PAGE.partition("## Cookbook")
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 NEVER = Not(Test("event", (text_matcher("*"),), "*"))

@@ -26,8 +26,8 @@ from relay.journal.sqlite.forget import sealed
 from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without
 from relay.phones import aliases, display
 from relay.sources import Reading, Unreadable
+from tests.journal.test_migrations import version_1
 from tests.journal_suite import DAY, NOW, arrival, claimed, event, only, owe, owed, reading, settled
-from tests.test_migrations import version_1
 
 PHONE = "+491713920011"
 OTHER = "+447700900123"

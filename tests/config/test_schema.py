@@ -32,9 +32,8 @@ from relay.events import Topic
 from relay.events.catalogue import KINDS
 from relay.rules import KEYS as CONDITIONS
 from tests.each import each
-from tests.needs import examples
+from tests.needs import ROOT, examples
 
-ROOT = Path(__file__).parent.parent
 CORPUS = ROOT / "tests" / "rules"
 SCHEMA = rules_schema()
 VALIDATOR = Draft7Validator(SCHEMA)

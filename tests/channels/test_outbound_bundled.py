@@ -17,11 +17,20 @@ from relay.messages import Message
 from relay.messages.templates import Templates
 from relay.sources import reading
 from relay.text import clean
+from tests.channels.test_outbound_payloads import (
+    BOT,
+    EVERY,
+    FLOW,
+    HOOK,
+    MAIL,
+    objects,
+    payload,
+    sound,
+)
 from tests.each import each
 from tests.fakes.messages import HOSTILE
 from tests.message_cases import FOLDER, NOON, a_context
 from tests.needs import examples
-from tests.test_outbound_payloads import BOT, EVERY, FLOW, HOOK, MAIL, objects, payload, sound
 
 BUNDLED = Templates.load(FOLDER)
 SHORT = " ".join(text for text in HOSTILE.values() if len(text) < 200)

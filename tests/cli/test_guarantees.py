@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-TESTS = Path(__file__).parent
+from tests.needs import ROOT
+
+TESTS = ROOT / "tests"
 GUARANTEES = TESTS.parent / "docs" / "guarantees.md"
 
 
