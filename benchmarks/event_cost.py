@@ -55,7 +55,7 @@ PLACES = (
     (r"/journal/", r"^(append|insert_event|learn)$", "append"),
     (r"/journal/", r"^(route|pair|known_for|directory_of|complete)$", "route"),
     (r"/journal/", r"^(claim|open_attempt|settle|next_due|_next)$", "settle"),
-    (r"/journal/sqlite/writer\.py", r"^(_group|_checkpoint|_commit)$", "commit"),
+    (r"/journal/.*writer\.py", r"^(_group|_checkpoint|_commit)$", "commit"),
     (r"/aiohttp/(client|connector|tracing)", r"", "HTTP out"),
     (r"/aiohttp/web|/relay/web/", r"", "HTTP in"),
 )
