@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from relay import logs
 from relay.deliveries import Cause, Delivery, Scope
 from relay.events import Direction, Event, Severity, Source, Topic, event_id
-from relay.journal import Alarm, Dead, Store, Trouble
+from relay.journal import Alarm, Dead, Filter, Store, Trouble
 from relay.pipeline import Plan, owe
 
 KIND = "relay_alarm"
+FLAPS = 3
+"""A trouble that begins so often within `DAMPED` is told once in that time from then on."""
+DAMPED = timedelta(hours=1)
+_MOST_TOLD = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Alarms:
         self._store = store
         self._clock = clock
         self._wake = wake
+        self._damped = True
+        """Something may be damped: it is so, or was not looked up yet since the start."""
 
     async def begin(self, notice: Notice, plan: Plan) -> bool:
         """Tell of a trouble; False where it was told before."""
@@ -58,7 +64,7 @@ class Alarms:
         now = self._clock()
         logs.error("alarm", alarm=notice.key, title=notice.title)
         # Told before it is remembered: one that could not be told is told at the next look.
-        await self._post(notice, plan, Direction.WORSE, now)
+        await self._change(notice, plan, Direction.WORSE, now)
         return await self._store.journal.raise_alarm(notice.key, notice.title, now=now)
 
     async def end(self, notice: Notice, plan: Plan) -> bool:
@@ -66,7 +72,7 @@ class Alarms:
         if notice.key not in {alarm.key for alarm in await self._store.records.alarms()}:
             return False
         logs.info("alarm over", alarm=notice.key)
-        await self._post(notice, plan, Direction.BETTER, self._clock())
+        await self._change(notice, plan, Direction.BETTER, self._clock())
         return await self._store.journal.clear_alarm(notice.key)
 
     async def tell(self, notice: Notice, plan: Plan) -> None:
@@ -74,7 +80,69 @@ class Alarms:
         logs.error("alarm", alarm=notice.key, title=notice.title)
         await self._post(notice, plan, Direction.WORSE, self._clock())
 
-    async def _post(self, notice: Notice, plan: Plan, direction: Direction, now: datetime) -> None:
+    async def sum_up(self, plan: Plan) -> None:
+        """Tell what has come of troubles that flap, an hour after the last word of each."""
+        if not self._damped:
+            return
+        now = self._clock()
+        self._damped = False
+        for key, past in (await self._past(now, 2 * DAMPED)).items():
+            last = past[-1]
+            if not last.data.get("damped"):
+                continue
+            told = [event for event in past if not event.data.get("damped")]
+            if told and now - told[-1].received_at < DAMPED:
+                self._damped = True
+                continue
+            times = sum(event.direction is Direction.WORSE for event in past if event not in told)
+            text = f"{last.data['text']} Since the last message it began {times} times."
+            notice = Notice(
+                key,
+                last.detail or "",
+                last.title,
+                text,
+                recovered=last.title,
+                over=text,
+                severity=last.severity,
+                about=last.data.get("about"),
+            )
+            await self._post(notice, plan, last.direction, now)
+
+    async def _change(
+        self, notice: Notice, plan: Plan, direction: Direction, now: datetime
+    ) -> None:
+        """Tell of a beginning or an end; of one that flaps it is recorded, and summed up later."""
+        past = (await self._past(now, DAMPED)).get(notice.key, [])
+        directions = [*(event.direction for event in past), direction]
+        begun = directions.count(Direction.WORSE)
+        if begun < FLAPS:
+            await self._post(notice, plan, direction, now)
+        elif begun == FLAPS and direction is Direction.WORSE:
+            often = (
+                f"This is the {FLAPS}rd time within an hour: from now on it is told once an hour."
+            )
+            await self._post(replace(notice, text=f"{notice.text} {often}"), plan, direction, now)
+        else:
+            self._damped = True
+            await self._post(notice, plan, direction, now, damped=True)
+
+    async def _past(self, now: datetime, span: timedelta) -> dict[str, list[Event]]:
+        """What was told or damped of late, oldest first, by the key of its trouble."""
+        asked = Filter(kind=KIND, since=now - span, limit=_MOST_TOLD)
+        found: dict[str, list[Event]] = {}
+        for stored in await self._store.records.events(asked):
+            found.setdefault(str(stored.event.data.get("key")), []).append(stored.event)
+        return found
+
+    async def _post(
+        self,
+        notice: Notice,
+        plan: Plan,
+        direction: Direction,
+        now: datetime,
+        *,
+        damped: bool = False,
+    ) -> None:
         over = direction is Direction.BETTER
         event = Event(
             id=event_id(f"alarm:{notice.key}:{direction}:{now.isoformat()}"),
@@ -87,18 +155,24 @@ class Alarms:
             title=(notice.recovered or f"Over: {notice.title}") if over else notice.title,
             received_at=now,
             occurred_at=now,
-            data={"text": notice.over if over else notice.text, "over": over},
+            data={
+                "text": notice.over if over else notice.text,
+                "over": over,
+                "key": notice.key,
+                "about": notice.about,
+                "damped": damped,
+            },
         )
         ill = {found.key for found in await self._store.records.troubles()}
         if notice.about and not over:
             ill.add(notice.about)
         deliveries: dict[str, Delivery] = {}
-        for name in plan.alarms or plan.default:
+        for name in () if damped else plan.alarms or plan.default:
             destination = plan.destinations[name]
             if ill.isdisjoint((destination.target, destination.account)):
                 delivery = owe(event, destination, cause=Cause.ALARM, now=now, version=plan.version)
                 deliveries.setdefault(delivery.target, delivery)
-        if not deliveries:
+        if not (deliveries or damped):
             logs.error("no healthy destination for an alarm", alarm=notice.key)
         await self._store.journal.post(event, tuple(deliveries.values()), now=now)
         self._wake(list(deliveries))

@@ -119,6 +119,7 @@ class Watch:
             self._look_at_routing,
             self._look_at_targets,
             self._look_at_dead,
+            self._told.sum_up,
         )
         first: Exception | None = None
         for part in parts:

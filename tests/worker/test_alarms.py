@@ -342,3 +342,49 @@ async def test_an_event_that_nobody_routes_stands_in_readyz(start: Start) -> Non
     await client.app.store.journal.append(replace(reading("a"), arrivals=(arrival,)), now=now)
     ready = (await client.get("/readyz"))[1]
     assert ready["unrouted"]["event_id"] == old.id
+
+
+async def test_a_target_that_flaps_is_told_three_times_and_then_once_an_hour(
+    relay: Looking,
+) -> None:
+    destination = relay.plan().destinations["sales"]
+    ill = "Destination sales is out of order"
+    well = "Recovered: sales works again"
+
+    async def flap(name: str) -> None:
+        await relay.waits(name)
+        trouble = Trouble(relay.sales, Scope.TARGET, "the channel is archived", "x")
+        outcome = OutOfOrder("the channel is archived")
+        await settled(relay.store, await relay.claimed(), outcome, now=relay.now, trouble=trouble)
+        await relay.look(MINUTE)
+        cured = (relay.sales, destination.account)
+        await relay.store.journal.probe(relay.sales, now=relay.now)
+        await settled(
+            relay.store, await relay.claimed(), Sent(Proof.POSTED), now=relay.now, cured=cured
+        )
+        await relay.look(MINUTE)
+
+    async def told() -> list[str]:
+        """The titles of what was sent."""
+        all_ = [event for event in await relay.told() if "sales" in event.title]
+        return [event.title for event in all_ if not event.data["damped"]]
+
+    await flap("a")
+    await flap("b")
+    assert await told() == [ill, well] * 2
+    await flap("c")
+    assert await told() == [ill, well, ill, well, ill]
+    texts = [str(event.data["text"]) for event in await relay.told() if event.title == ill]
+    assert "This is the 3rd time within an hour" in texts[-1]
+    for name in "defg":
+        await flap(name)
+    await relay.restart()
+    assert len(await told()) == 5
+    await relay.look(timedelta(hours=1))
+    assert await told() == [ill, well, ill, well, ill, well]
+    texts = [str(event.data["text"]) for event in await relay.told() if event.title == well]
+    assert "Since the last message it began 4 times." in texts[-1]
+    await relay.look(timedelta(hours=2))
+    assert len(await told()) == 6
+    await flap("h")
+    assert (await told())[6:] == [ill, well]
