@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import apsw
 
-from relay.channels.slack.payload import client_msg_id
+from relay.channels.slack.writing import client_msg_id
 from relay.journal import Filter
 from relay.journal.sqlite.engine import open_records
 from relay.sources.reading import read

@@ -1,33 +1,30 @@
-"""One HTTP request of a channel: guarded, capped, and honest about how far it came.
-
-No redirects, no proxy from the environment, no cookies, no address that is not public (unless
-allowed), at most 64 KB of an answer. Connections are not kept: on a kept one, a target that
-closed it meanwhile would make a needless "may have been posted".
-"""
+"""One HTTP request of a channel, and what an answer, or the lack of one, means for any target."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import errno
+import json
 import math
+import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
 
 from relay.channels import Outbound
-from relay.channels.addresses import is_public
 from relay.deliveries import Ambiguous, OutOfOrder, RateLimited, Scope, Transient
+from relay.text import one_line
 
 if TYPE_CHECKING:
     import aiohttp
 
-MOST_BYTES = 65_536
-"""Of an answer; a longer one is cut."""
-
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
 _HOPELESS_TLS = frozenset(
     {"UNSUPPORTED_PROTOCOL", "WRONG_VERSION_NUMBER", "TLSV1_ALERT_PROTOCOL_VERSION",
      "NO_PROTOCOLS_AVAILABLE", "HTTP_REQUEST", "DH_KEY_TOO_SMALL"}
@@ -64,134 +61,66 @@ class PrivateAddressError(OSError):
         self.address = address
 
 
+@dataclass(slots=True)
+class Exchange:
+    """The one request of one send, and what came of it."""
+
+    written: bool = False
+    """Whether any byte of the request may have reached the target."""
+    answer: Answer | None = None
+    """The target's, whatever a client library made of it."""
+    error: Exception | None = None
+
+
 class Wire:
-    """The one request of one send.
-
-    It has as much of an `aiohttp.ClientSession` as the Slack SDK uses, so that the SDK can write
-    the request. The answer is kept here; the SDK is shown a plain success instead, since it
-    crashes on odd answers.
-    """
-
-    closed = False
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-        self._used = False
-        self.written = False
-        """Whether any byte of the request may have reached the target."""
-        self.answer: Answer | None = None
-
-    @asynccontextmanager
-    async def request(
-        self,
-        verb: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        data: str | bytes | None = None,
-        json: Any = None,
-        **_ignored: Any,
-    ) -> AsyncIterator[_Success]:
-        """Send it and keep the answer; `proxy`, `ssl` and the like of a caller are ignored."""
-        from yarl import URL
-
-        if self._used:
-            raise RuntimeError("a send is one request")
-        self._used = True
-        async with self._session.request(
-            verb,
-            URL(url, encoded=True),
-            headers=headers,
-            data=data,
-            json=json,
-            allow_redirects=False,
-            trace_request_ctx=self,
-        ) as response:
-            body = bytearray()
-            whole = False
-            try:
-                async for piece in response.content.iter_chunked(8_192):
-                    body += piece
-                    if len(body) > MOST_BYTES:
-                        break
-                else:
-                    whole = True
-            finally:
-                self.answer = Answer(
-                    response.status, response.headers, bytes(body[:MOST_BYTES]), whole
-                )
-                if not whole:
-                    response.close()
-        yield _Success(headers={})
-
-
-@dataclass(frozen=True, slots=True)
-class _Success:
-    """What the Slack SDK gets to see of every answer."""
-
-    headers: Mapping[str, str]
-    status: int = 200
-    content_type: str = "application/json"
-
-    async def json(self) -> dict[str, bool]:
-        return {"ok": True}
-
-    async def text(self) -> str:
-        return "ok"
-
-
-class Sessions:
-    """The HTTP session of one channel, opened when it is first needed."""
+    """How a channel reaches its targets over HTTP; its session is opened when first needed."""
 
     def __init__(self, outbound: Outbound) -> None:
         self._outbound = outbound
         self._session: aiohttp.ClientSession | None = None
 
-    def wire(self) -> Wire:
-        """A request to be made; must be called inside a running loop."""
+    async def exchange(
+        self, send: Callable[[aiohttp.ClientSession], Awaitable[object]]
+    ) -> Exchange:
+        """What came of the one request that `send` makes, under the total timeout of a send.
+
+        Raises nothing but a cancellation.
+        """
+        from relay.channels import http
+
         if self._session is None or self._session.closed:
-            self._session = self._open()
-        return Wire(self._session)
+            self._session = http.open_session(self._outbound)
+        exchange = Exchange()
+        before = http.running.set(exchange)
+        try:
+            async with asyncio.timeout(self._outbound.timeout):
+                await send(self._session)
+        except Exception as error:
+            exchange.error = error
+        finally:
+            http.running.reset(before)
+        return exchange
 
-    def _open(self) -> aiohttp.ClientSession:
-        import aiohttp
+    async def post(self, url: str, body: bytes) -> Exchange:
+        """Post JSON to a URL, which is taken to the letter."""
+        from yarl import URL
 
-        trace = aiohttp.TraceConfig()
-        trace.on_request_headers_sent.append(_note_written)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                ssl=ssl.create_default_context(),
-                force_close=True,
-                limit=0,
-                socket_factory=_open_socket if self._outbound.allow_private else _guarded_socket,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # The total of a send is kept by its caller, over everything it does.
-            timeout=aiohttp.ClientTimeout(total=None),
-            trust_env=False,
-            trace_configs=[trace],
-        )
+        async def send(session: aiohttp.ClientSession) -> None:
+            async with session.post(URL(url, encoded=True), data=body, headers=_JSON) as answer:
+                await answer.read()
+
+        return await self.exchange(send)
 
     async def close(self) -> None:
-        """Close it."""
+        """Give back its connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
 
-async def _note_written(_session: Any, context: Any, _params: Any) -> None:
-    context.trace_request_ctx.written = True
-
-
-def _open_socket(info: tuple[Any, ...]) -> socket.socket:
-    return socket.socket(family=info[0], type=info[1], proto=info[2])
-
-
-def _guarded_socket(info: tuple[Any, ...]) -> socket.socket:
-    address = str(info[4][0])
-    if not is_public(address):
-        raise PrivateAddressError(address)
-    return _open_socket(info)
+def encoded(body: object) -> bytes:
+    """JSON as it goes out: letters as they are, since some limits count bytes."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -230,10 +159,11 @@ def connection_fault(error: BaseException) -> str:
 
 
 def unanswered(
-    who: str, error: BaseException, wire: Wire, scope: Scope = Scope.TARGET
+    who: str, exchange: Exchange, scope: Scope = Scope.TARGET
 ) -> Transient | Ambiguous | OutOfOrder:
     """The outcome of a request that got no answer; `scope` is whose the address is."""
-    if wire.written:
+    error = exchange.error or ConnectionError("no request was made")
+    if exchange.written:
         late = any(isinstance(cause, TimeoutError) for cause in causes(error))
         how = "no answer in time" if late else "the connection was lost before an answer"
         return Ambiguous(f"{who}: {how}, it may have been posted")
@@ -288,3 +218,34 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     if not math.isfinite(seconds) or seconds < 0:
         return None
     return float(math.ceil(seconds))
+
+
+def remark(text: str, secrets: Iterable[str] = (), limit: int = 200) -> str:
+    """What a target said, fit for a reason: one short line, our secrets taken out.
+
+    Secrets are found as they are, percent-encoded or not, and in base64 (a mail server may echo
+    the line it did not understand).
+    """
+    said = one_line(text[: 8 * limit])
+    spellings = {
+        spelling
+        for secret in secrets
+        for spelling in (
+            secret,
+            quote(secret, safe=""),
+            unquote(secret),
+            base64.b64encode(secret.encode()).decode(),
+            base64.urlsafe_b64encode(secret.encode()).decode(),
+        )
+        if len(spelling) > 2
+    }
+    for spelling in sorted(spellings, key=len, reverse=True):
+        said = re.sub(re.escape(spelling), "[secret]", said, flags=re.IGNORECASE)
+    return one_line(said, limit)
+
+
+def url_secrets(url: str) -> tuple[str, ...]:
+    """What of a webhook's URL is secret: all of it that is long, since any part may be."""
+    parts = urlsplit(url)
+    pieces = re.split(r"[/?&=]", f"{parts.path}?{parts.query}")
+    return (url, *(piece for piece in pieces if len(piece) >= 8))

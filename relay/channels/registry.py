@@ -12,9 +12,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from relay.channels import Channel, Destination, Outbound, Pace, Parcel, slack, teams
+from relay.channels import Channel, Destination, Outbound, Pace, Parcel, teams
 from relay.channels.email import EmailChannel
 from relay.channels.email import settings as email_settings
+from relay.channels.slack import SlackChannel
+from relay.channels.slack import settings as slack_settings
 from relay.deliveries import Outcome, Proof, Sent
 
 
@@ -46,12 +48,12 @@ CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
     {
         "slack": ChannelKind(
             "slack",
-            slack.SlackAccount,
-            slack.SlackSettings,
-            slack.account_needed,
-            slack.build,
-            slack.SlackChannel,
-            slack.doubts,
+            slack_settings.SlackAccount,
+            slack_settings.SlackSettings,
+            slack_settings.account_needed,
+            slack_settings.build,
+            SlackChannel,
+            slack_settings.doubts,
         ),
         "email": ChannelKind(
             "email",

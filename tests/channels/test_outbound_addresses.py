@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from relay.channels import Outbound
 from relay.channels.addresses import is_public, literal_address
-from relay.channels.slack import SlackChannel, SlackDestination
+from relay.channels.slack import SlackChannel
+from relay.channels.slack.settings import SlackDestination
 from relay.channels.teams import TeamsChannel, TeamsDestination
 from relay.deliveries import OutOfOrder
 from tests.each import each

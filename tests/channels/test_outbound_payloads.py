@@ -21,9 +21,9 @@ from jsonschema import Draft6Validator
 from slack_sdk.models.blocks import Block as SlackBlock
 
 from relay.channels.email.writing import compose
+from relay.channels.exchange import encoded
 from relay.channels.registry import open_channels, sandboxed
-from relay.channels.slack.limits import problems
-from relay.channels.teams.card import encoded
+from relay.channels.slack.override import problems
 from relay.deliveries import Proof, Sent
 from relay.messages import Bullets, Buttons, Fact, Facts, Item, Link, Message, Paragraph, Text
 from relay.text import one_line, units

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.channels.exchange import retry_after
+from relay.channels.exchange import remark, retry_after, url_secrets
 from relay.channels.fit import fit
-from relay.channels.texts import remark, url_secrets
 from relay.messages import Text
 from relay.text import clean
 from tests.each import each

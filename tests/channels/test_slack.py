@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from relay.channels import NO_PACE, Channel, Outbound, Pace
 from relay.channels.registry import CHANNELS
 from relay.channels.settings import fingerprint
-from relay.channels.slack import SlackAccount, SlackChannel, SlackSettings
+from relay.channels.slack import SlackChannel
+from relay.channels.slack.settings import SlackAccount, SlackSettings
 from relay.deliveries import Ambiguous, OutOfOrder, Proof, RateLimited, Scope, Sent, Transient
 from tests.fakes.messages import HASTY, LOOPBACK, destination, message, post
 from tests.fakes.slack import DROP_AFTER, DROP_BEFORE, STALL, FakeSlack, Reply, error
@@ -146,6 +147,31 @@ async def test_lost_answer_is_ambiguous_after_exactly_one_request(
     assert isinstance(outcome, Ambiguous)
     assert len(slack.posts) == posts
     assert slack.connections == 1
+
+
+@pytest.mark.parametrize("by", ["bot", "hook"])
+async def test_messages_close_together_go_over_one_connection(
+    slack: FakeSlack, channel: Channel, by: str
+) -> None:
+    to = bot(slack) if by == "bot" else destination("slack", {"webhook": slack.webhook_url()})
+    for _ in range(5):
+        assert isinstance(await post(channel, to), Sent)
+    assert len(slack.posts) == 5
+    assert len(slack.peers) == 1
+
+
+@pytest.mark.parametrize("by", ["bot", "hook"])
+async def test_a_connection_that_the_target_closed_meanwhile_is_not_used(
+    slack: FakeSlack, channel: Channel, by: str
+) -> None:
+    """It would count as perhaps posted, and nothing of it was."""
+    port = int(slack.base.rpartition(":")[2])
+    to = bot(slack) if by == "bot" else destination("slack", {"webhook": slack.webhook_url()})
+    assert isinstance(await post(channel, to), Sent)
+    await slack.stop()
+    await slack.start(port)
+    assert isinstance(await post(channel, to), Sent)
+    assert len(slack.posts) == 2
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

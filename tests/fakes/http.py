@@ -61,6 +61,8 @@ class FakeHttp(ABC):
         """Each post with what became of it."""
         self.connections = 0
         """Requests that began, read or not."""
+        self.peers: set[str] = set()
+        """Where they came from: one for each connection."""
         self.bytes_sent = 0
         """Of endless answers."""
         self._tls = tls
@@ -135,6 +137,8 @@ class FakeHttp(ABC):
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.connections += 1
+        if request.transport is not None:
+            self.peers.add(str(request.transport.get_extra_info("peername")))
         blind = self._queues[None] or [self._always.get(None, Reply())]
         if blind[0].drop == "before":
             self._next("", Reply)

@@ -20,7 +20,7 @@ import pytest
 
 from relay import logs
 from relay.channels import Outbound
-from relay.channels.exchange import MOST_BYTES
+from relay.channels.http import MOST_BYTES
 from relay.cli.serve import secrets
 from relay.config import load_text
 from relay.settings import from_environment

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum
 
-from relay.channels.texts import remark
+from relay.channels.exchange import remark
 from relay.deliveries import Ambiguous, Outcome, OutOfOrder, Refused, Scope, Transient
 
 

@@ -1,157 +1,21 @@
-"""Slack: settings, and the posting of a message by bot token or by incoming webhook."""
+"""Slack: the posting of a message by a bot's token or by an incoming webhook."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr, field_validator, model_validator
-
-from relay.channels import Destination, Outbound, Pace, Parcel
-from relay.channels.exchange import Sessions, Wire, unanswered
-from relay.channels.settings import Settings, checked_url, fingerprint, short_hash, split_url
-from relay.channels.slack import payload as slack_payload
+from relay.channels import Destination, Outbound, Parcel
+from relay.channels.exchange import Wire, encoded, unanswered
+from relay.channels.slack import writing
 from relay.channels.slack.answers import read_api, read_hook
-from relay.deliveries import Outcome, Scope, Transient
+from relay.channels.slack.settings import SlackDestination
+from relay.deliveries import Outcome, Scope
 
-API_URL = "https://slack.com/api/"
-PACE = Pace(count=1, seconds=1, burst=3)
-"""One message a second for each channel, short bursts tolerated (docs.slack.dev, rate limits)."""
-
-
-_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
-
-
-class SlackAccount(Settings):
-    """A workspace, by the token of its bot."""
-
-    token: SecretStr
-    api_url: str = API_URL
-    """Where the Web API stands: another one for a gateway, GovSlack or a test server."""
-
-    @field_validator("token")
-    @classmethod
-    def _token_is_usable(cls, token: SecretStr) -> SecretStr:
-        text = token.get_secret_value()
-        if not text or not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError("the token is empty or holds characters that no token has")
-        return token
-
-
-class SlackSettings(Settings):
-    """A channel that the bot posts to, or an incoming webhook; exactly one of them."""
-
-    channel: str | None = None
-    """`#name` or an id (`C…`, `G…`)."""
-    webhook: SecretStr | None = None
-
-    @field_validator("channel")
-    @classmethod
-    def _channel_is_one(cls, channel: str | None) -> str | None:
-        if channel is not None and not re.fullmatch(r"#?[^\s#,<>@\x00-\x1f\x7f]{1,80}", channel):
-            raise ValueError('channel must be a name such as "#wa-support" or an id (C… or G…)')
-        return channel
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.channel is None) == (self.webhook is None):
-            raise ValueError("give either channel (posted by the bot) or webhook, not both")
-        return self
-
-
-@dataclass(frozen=True, slots=True)
-class SlackDestination(Destination):
-    """Where to post, and by what."""
-
-    token: SecretStr | None = None
-    api_url: str = API_URL
-    to: str = ""
-    """The channel as the rules file spells it; empty for a webhook."""
-    webhook: SecretStr | None = None
-
-
-def account_needed(settings: SlackSettings) -> bool:
-    """A webhook is its own account."""
-    return settings.webhook is None
-
-
-def doubts(settings: SlackSettings) -> tuple[str, ...]:
-    """What is probably wrong about these settings."""
-    if settings.channel is not None and (doubt := _doubt_of_name(settings.channel)):
-        return (doubt,)
-    hook = settings.webhook.get_secret_value() if settings.webhook else ""
-    if split_url(hook).path.startswith("/triggers/"):
-        return (
-            "the Slack webhook starts a workflow (/triggers/): it takes 10 messages a minute and "
-            "does not show them as they are; create an incoming webhook (/services/)",
-        )
-    return ()
-
-
-def _doubt_of_name(channel: str) -> str | None:
-    """Why no channel of Slack can be called so.
-
-    Names hold lower-case letters, digits, hyphens and underscores (Slack's help, "Guidelines for
-    channel names"); letters of other scripts count as letters.
-    """
-    name = channel.removeprefix("#")
-    if _CHANNEL_ID.fullmatch(name):
-        return None
-    if name != name.lower():
-        return (
-            "no Slack channel has capital letters in its name: write it in lower case, or give the "
-            "channel's id (C… or G…)"
-        )
-    odd = next((char for char in name if not (char.isalnum() or char in "-_")), None)
-    if odd is not None and unicodedata.category(odd)[0] not in "LM":
-        return (
-            f'no Slack channel has "{odd}" in its name: names hold letters, digits, hyphens and '
-            "underscores"
-        )
-    return None
-
-
-def build(
-    name: str,
-    settings: SlackSettings,
-    account: SlackAccount | None,
-    pace: Pace | None,
-    outbound: Outbound,
-) -> SlackDestination:
-    """The destination of these settings; raises ValueError where they cannot be used."""
-    if settings.webhook is not None:
-        hook = settings.webhook.get_secret_value()
-        checked_url(hook, "the Slack webhook", outbound)
-        key = f"slack-hook:{short_hash(hook)}"
-        return SlackDestination(
-            name,
-            "slack",
-            target=key,
-            account=key,
-            pace=pace or PACE,
-            fingerprint=fingerprint(outbound.key, settings),
-            webhook=settings.webhook,
-        )
-    if account is None or settings.channel is None:
-        raise ValueError("a Slack channel needs accounts.slack with the token of a bot")
-    api_url = checked_url(account.api_url, "api_url of the Slack account", outbound)
-    key = f"slack:{short_hash(account.token.get_secret_value() + ' ' + api_url.rstrip('/'))}"
-    return SlackDestination(
-        name,
-        "slack",
-        target=f"{key}:{settings.channel.lstrip('#').casefold()}",
-        account=key,
-        pace=pace or PACE,
-        fingerprint=fingerprint(outbound.key, settings, account),
-        token=account.token,
-        api_url=api_url,
-        to=settings.channel,
-    )
+if TYPE_CHECKING:
+    import aiohttp
+    from slack_sdk.web.async_client import AsyncWebClient
 
 
 class SlackChannel:
@@ -160,63 +24,58 @@ class SlackChannel:
     name = "slack"
 
     def __init__(self, outbound: Outbound) -> None:
-        self._outbound = outbound
-        self._sessions = Sessions(outbound)
+        self._wire = Wire(outbound)
+        self._clients: dict[str, AsyncWebClient] = {}
+        """By account."""
 
     def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
         """See `Channel.payload`; by bot the arguments of `chat.postMessage`, else the body."""
         slack = _own(destination)
-        return slack_payload.write(parcel, slack.to if slack.webhook is None else None)
+        return writing.write(parcel, slack.to if slack.webhook is None else None)
 
     async def send(self, destination: Destination, payload: Mapping[str, Any]) -> Outcome:
         """See `Channel.send`."""
         slack = _own(destination)
-        by_bot = slack.webhook is None
-        wire = self._sessions.wire()
-        try:
-            async with asyncio.timeout(self._outbound.timeout):
-                await (_post(slack, payload, wire) if by_bot else _hook(slack, payload, wire))
-        except Exception as error:
-            # The answer decides, where there is one; the SDK's opinion of it does not matter.
-            if wire.answer is None:
-                scope = Scope.ACCOUNT if by_bot else Scope.TARGET
-                return unanswered("Slack", error, wire, scope)
-        if wire.answer is None:
-            return Transient("Slack: the SDK made no request")
-        return read_api(wire.answer) if by_bot else read_hook(wire.answer)
+        if slack.webhook is not None:
+            hooked = await self._wire.post(slack.webhook.get_secret_value(), encoded(payload))
+            answer = hooked.answer
+            return read_hook(answer) if answer else unanswered("Slack", hooked)
+
+        async def post(session: aiohttp.ClientSession) -> None:
+            await self._client(slack, session).api_call("chat.postMessage", json=dict(payload))
+
+        # The answer decides, where there is one; the SDK's opinion of it does not matter.
+        posted = await self._wire.exchange(post)
+        if posted.answer is None:
+            return unanswered("Slack", posted, Scope.ACCOUNT)
+        return read_api(posted.answer)
 
     async def close(self) -> None:
         """See `Channel.close`."""
-        await self._sessions.close()
+        self._clients.clear()
+        await self._wire.close()
+
+    def _client(self, slack: SlackDestination, session: aiohttp.ClientSession) -> AsyncWebClient:
+        """The SDK's client of an account, which costs more to make than a post."""
+        from slack_sdk.web.async_client import AsyncWebClient
+
+        client = self._clients.get(slack.account)
+        if client is None or client.session is not session:
+            client = AsyncWebClient(
+                slack.token.get_secret_value() if slack.token else "",
+                slack.api_url,
+                session=session,
+                # By default it repeats a post whose connection was lost, which posts it twice.
+                retry_handlers=[],
+                # At DEBUG it writes URLs, tokens of proxies and bodies.
+                logger=logging.Logger("slack_sdk silenced", logging.CRITICAL + 1),
+            )
+            client.proxy = None  # it takes HTTPS_PROXY by itself
+            self._clients[slack.account] = client
+        return client
 
 
 def _own(destination: Destination) -> SlackDestination:
     if not isinstance(destination, SlackDestination):
         raise TypeError(f"{destination.name} is no Slack destination")
     return destination
-
-
-def _silent() -> logging.Logger:
-    """A logger that never speaks: at DEBUG the SDK writes URLs, tokens of proxies and bodies."""
-    return logging.Logger("slack_sdk silenced", logging.CRITICAL + 1)
-
-
-async def _post(slack: SlackDestination, payload: Mapping[str, Any], wire: Wire) -> None:
-    from slack_sdk.web.async_client import AsyncWebClient
-
-    token = slack.token.get_secret_value() if slack.token else ""
-    # By default the SDK repeats a post whose connection was lost, which posts it twice.
-    client = AsyncWebClient(
-        token, slack.api_url, session=cast(Any, wire), retry_handlers=[], logger=_silent()
-    )
-    client.proxy = None  # it takes HTTPS_PROXY by itself
-    await client.chat_postMessage(**payload)
-
-
-async def _hook(slack: SlackDestination, payload: Mapping[str, Any], wire: Wire) -> None:
-    from slack_sdk.webhook.async_client import AsyncWebhookClient
-
-    url = slack.webhook.get_secret_value() if slack.webhook else ""
-    client = AsyncWebhookClient(url, session=cast(Any, wire), retry_handlers=[], logger=_silent())
-    client.proxy = None
-    await client.send_dict(dict(payload))

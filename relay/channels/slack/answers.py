@@ -12,8 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from relay.channels.exchange import Answer, rate_limited, redirected
-from relay.channels.texts import remark
+from relay.channels.exchange import Answer, rate_limited, redirected, remark
 from relay.deliveries import (
     Ambiguous,
     Outcome,

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from relay.channels.fit import Tone, shown
-from relay.channels.slack.limits import BUTTONS, FIELDS, HEADER
 from relay.messages import (
     Block,
     Break,
@@ -28,6 +27,14 @@ from relay.messages import (
 )
 from relay.text import cut, units
 
+BLOCKS = 50
+"""Blocks per message (docs.slack.dev, blocks)."""
+RICH_TEXT = 3_000
+"""Characters of a rich text: no limit is documented, so the one of a section."""
+_HEADER = 150
+"""`header.text` (python-slack-sdk, HeaderBlock)."""
+_ROWS = 5
+"""Of a section, whose ten fields stand in two columns."""
 _SHORT_LABEL = 30
 _SHORT_VALUE = 40
 """What stands on one line, or nearly, in half the width of a message."""
@@ -42,7 +49,7 @@ def written(blocks: Sequence[Block], colour: Tone, *, columns: bool) -> list[_El
 
 def header(title: str, language: str) -> _Element:
     """The title, as large as Slack has it."""
-    return {"type": "header", "text": _plain_text(cut(title, HEADER, language))}
+    return {"type": "header", "text": _plain_text(cut(title, _HEADER, language))}
 
 
 def footer(text: str) -> _Element:
@@ -67,7 +74,7 @@ def _block(block: Block, colour: Tone, columns: bool) -> Iterator[_Element]:
             else:
                 yield _rich_text([_section("rich_text_section", _lines(facts))])
         case Buttons(links=links):
-            buttons = [_button(link) for link in links[:BUTTONS]]
+            buttons = [_button(link) for link in links]
             if colour in (Tone.WARNING, Tone.BAD):
                 buttons[0]["style"] = "primary"  # something is to be done, and this is it
             yield {"type": "actions", "elements": buttons}
@@ -87,10 +94,9 @@ def _columns(facts: Sequence[Fact]) -> Iterator[_Element]:
     Only mrkdwn is bold in a column, so a label must be of plain words. The value stands in plain
     text, where nothing is parsed.
     """
-    rows = FIELDS // 2
-    for start in range(0, len(facts), rows):
+    for start in range(0, len(facts), _ROWS):
         fields: list[_Element] = []
-        for fact in facts[start : start + rows]:
+        for fact in facts[start : start + _ROWS]:
             fields.append({"type": "mrkdwn", "text": f"*{fact.label}*", "verbatim": True})
             fields.append(_plain_text(shown(fact.value)))
         yield {"type": "section", "fields": fields}

@@ -1,25 +1,44 @@
 """Blocks that a template wrote for Slack itself: checked, and closed with the footer.
 
-Its author may use what Slack shows in messages; what would need an answer is refused.
+Its author may use what Slack shows in messages; what would need an answer is refused. The models
+of Slack's SDK know most limits; what they let pass is looked for here (docs.slack.dev, blocks).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from relay.channels.fit import footer as closing
 from relay.channels.fit import marks, title
 from relay.channels.overrides import checked_json
-from relay.channels.slack.blocks import footer, header
-from relay.channels.slack.limits import problems
+from relay.channels.slack.blocks import BLOCKS, RICH_TEXT, footer, header
 from relay.errors import UnsendableError
 from relay.messages import Message
-from relay.text import one_line
+from relay.text import one_line, safe_url, units
 
 _KEYS = frozenset({"blocks", "text", "attachments"})
 _ATTACHMENT = frozenset({"blocks", "color", "fallback"})
 _WHAT = "the Slack override"
+_TEXT = 4_000
+"""Of the top-level `text`."""
+_FIELD = 2_000
+"""Of a section's field and of a context's text."""
+_TABLE = (100, 20)
+"""Rows and columns of a table."""
+_ATTACHMENTS = 20
+"""Slack shows 100, and nobody reads as many."""
+_ALL_TEXT = 12_000
+"""All text of a message: what a markdown block may hold."""
+_BLOCKS = frozenset(
+    {"header", "section", "context", "actions", "image", "divider", "rich_text", "table"}
+)
+_TEXTS = frozenset({"plain_text", "mrkdwn", "raw_text", "text"})
+_PARTS = _BLOCKS | _TEXTS | {
+    "button", "link", "emoji", "user", "usergroup", "channel", "broadcast", "date", "color",
+    "rich_text_section", "rich_text_list", "rich_text_quote", "rich_text_preformatted",
+}  # fmt: skip
+_HOLDERS = frozenset({"elements", "fields", "rows"})
 
 
 def overridden(message: Message, native: object, notification: str) -> dict[str, Any]:
@@ -31,9 +50,8 @@ def overridden(message: Message, native: object, notification: str) -> dict[str,
     if not isinstance(native, Mapping):
         raise UnsendableError(f"{_WHAT} is not an object with blocks")
     checked_json(native, _WHAT)
-    found = next(_faults(native), None)
-    if found is not None:
-        raise UnsendableError(f"{_WHAT}: {found}")
+    if fault := next(_shape_faults(native), None):
+        raise UnsendableError(f"{_WHAT}: {fault}")
     blocks = list(native.get("blocks", []))
     attachments = [dict(attachment) for attachment in native.get("attachments", [])]
     if mark := marks(title(message)):
@@ -52,40 +70,118 @@ def overridden(message: Message, native: object, notification: str) -> dict[str,
     return {key: value for key, value in body.items() if value}
 
 
-def _faults(native: Mapping[str, Any]) -> Iterator[str]:
+def _shape_faults(native: Mapping[str, Any]) -> Iterator[str]:
     """Sentences; each rests on those before it."""
     unknown = sorted(str(key) for key in native.keys() - _KEYS)
     if unknown:
         yield f"unknown key {unknown[0][:40]!r}, it takes blocks, text and attachments"
-    text, attachments = native.get("text", ""), native.get("attachments", [])
-    if not isinstance(text, str):
+    if not isinstance(native.get("text", ""), str):
         yield "text is no text"
-    if not isinstance(native.get("blocks", []), list) or not isinstance(attachments, list):
-        yield "blocks and attachments must be lists"
+    attachments = native.get("attachments", [])
+    if not isinstance(attachments, list) or len(attachments) > _ATTACHMENTS:
+        yield f"attachments must be a list of at most {_ATTACHMENTS}"
     for attachment in attachments:
         if not isinstance(attachment, Mapping) or attachment.keys() - _ATTACHMENT:
             yield "an attachment takes blocks, color and fallback alone"
         if not all(isinstance(attachment.get(key, ""), str) for key in ("color", "fallback")):
             yield "color and fallback of an attachment are texts"
-    parts = [native, *attachments]
-    if not any(part.get("blocks") for part in parts):
+    groups = [part.get("blocks", []) for part in (native, *attachments)]
+    if not all(isinstance(group, list) for group in groups):
+        yield "blocks must be lists"
+    if not any(groups):
         yield "it has no blocks"
-    yield from problems({**native, "text": "x"})
-    for part in parts:
-        yield from _sdk_faults(part.get("blocks", []))
 
 
-def _sdk_faults(blocks: list[Any]) -> Iterator[str]:
-    """What the models of Slack's SDK find beyond our own limits."""
+def problems(body: Mapping[str, Any]) -> list[str]:
+    """What Slack would refuse or change about text, blocks and attachments, one sentence each."""
+    parts = (body, *body.get("attachments", ()))
+    blocks = [block for part in parts for block in part.get("blocks", ())]
+    found = [fault for block in blocks for fault in (*_own_faults(block), *_sdk_faults(block))]
+    if not 0 < units(body["text"]) <= _TEXT:
+        found.append(f"the top-level text is empty or longer than {_TEXT} characters")
+    if len(blocks) > BLOCKS:
+        found.append(f"{len(blocks)} blocks, {BLOCKS} are allowed")
+    if (total := _all_text(blocks)) > _ALL_TEXT:
+        found.append(f"{total} characters in all, {_ALL_TEXT} are allowed")
+    return found
+
+
+def _sdk_faults(block: Any) -> Iterator[str]:
     from slack_sdk.errors import SlackClientError
     from slack_sdk.models.blocks import Block
 
-    for block in blocks:
-        try:
-            model = Block.parse(dict(block))
-            if model is None:
-                yield "a block of a type that Slack's SDK does not know"
-            else:
-                model.to_dict()
-        except (SlackClientError, TypeError, ValueError, KeyError, AttributeError) as error:
-            yield f"Slack's SDK refuses a block: {one_line(str(error))[:160]}"
+    try:
+        model = Block.parse(dict(block))
+        if model is not None:
+            model.to_dict()
+    except (SlackClientError, TypeError, ValueError, KeyError, AttributeError) as error:
+        yield f"Slack's SDK refuses a {_kind(block)}: {one_line(str(error))[:160]}"
+
+
+def _kind(part: object) -> str:
+    return str(part.get("type"))[:40] if isinstance(part, Mapping) else "text"
+
+
+def _own_faults(block: object) -> Iterator[str]:
+    if _kind(block) not in _BLOCKS:
+        yield f"unknown block {_kind(block)!r}"
+    else:
+        yield from _part_faults(block, "blocks")
+
+
+def _part_faults(part: Any, place: str) -> Iterator[str]:
+    """What is wrong with an object of a block, and with those inside of it."""
+    kind = _kind(part)
+    if not isinstance(part, Mapping) or kind not in _PARTS:
+        yield f"{place} with {kind!r}: it is unknown, or nobody would answer it"
+        return
+    if kind in _TEXTS and not isinstance(part.get("text"), str):
+        yield f"{kind} has no text"
+    elif kind in _TEXTS and not 0 < units(part["text"]) <= _limit(kind, place):
+        yield f"{kind} of {units(part['text'])} characters, 1 to {_limit(kind, place)} are allowed"
+    if kind in ("header", "button") and _kind(part.get("text")) != "plain_text":
+        yield f"the text of a {kind} must be plain_text"
+    if kind in ("button", "link", "image") and not _is_address(part, kind):
+        yield f"{kind} without an http(s) address"
+    if kind == "table" and not _is_table(part.get("rows")):
+        yield f"a table has 1 to {_TABLE[0]} rows of 1 to {_TABLE[1]} cells"
+        return
+    for key, inner in part.items():
+        if key in _HOLDERS:
+            yield from _held_faults(inner, key)
+        elif key in ("text", "accessory") and kind not in _TEXTS and kind != "link":
+            yield from _part_faults(inner, key)
+
+
+def _held_faults(parts: Any, key: str) -> Iterator[str]:
+    if not isinstance(parts, list) or not parts:
+        yield f"{key} must be a list that is not empty"
+        return
+    for part in parts:
+        yield from _held_faults(part, "cells") if key == "rows" else _part_faults(part, key)
+
+
+def _limit(kind: str, place: str) -> int:
+    short = place == "fields" or (place == "elements" and kind in ("plain_text", "mrkdwn"))
+    return _FIELD if short else RICH_TEXT
+
+
+def _is_address(part: Mapping[str, Any], kind: str) -> bool:
+    url = part.get("image_url" if kind == "image" else "url")
+    return isinstance(url, str) and safe_url(url) is not None
+
+
+def _is_table(rows: Any) -> bool:
+    return (
+        isinstance(rows, list)
+        and 1 <= len(rows) <= _TABLE[0]
+        and all(isinstance(row, list) and 1 <= len(row) <= _TABLE[1] for row in rows)
+    )
+
+
+def _all_text(value: Any) -> int:
+    if isinstance(value, Mapping):
+        parts: Sequence[Any] = [v for key, v in value.items() if key != "text"]
+        said = value.get("text")
+        return (units(said) if isinstance(said, str) else _all_text(said)) + _all_text(parts)
+    return sum(map(_all_text, value)) if isinstance(value, list) else 0

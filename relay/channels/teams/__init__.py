@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,11 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from relay.channels import Destination, Outbound, Pace, Parcel
-from relay.channels.exchange import Sessions, unanswered
+from relay.channels.exchange import Wire, encoded, unanswered, url_secrets
 from relay.channels.settings import Settings, checked_url, fingerprint, short_hash, split_url
 from relay.channels.teams import answers as teams_answers
 from relay.channels.teams import card as teams_card
-from relay.channels.texts import url_secrets
-from relay.deliveries import Outcome, Transient
+from relay.deliveries import Outcome
 
 PACE = Pace(count=1, seconds=2)
 """The Teams connector action of a flow takes 100 calls in 60 s for all its flows."""
@@ -96,8 +94,7 @@ class TeamsChannel:
     name = "teams"
 
     def __init__(self, outbound: Outbound) -> None:
-        self._outbound = outbound
-        self._sessions = Sessions(outbound)
+        self._wire = Wire(outbound)
 
     def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
         """See `Channel.payload`; the body of the post."""
@@ -108,25 +105,14 @@ class TeamsChannel:
         """See `Channel.send`."""
         teams = _own(destination)
         url = teams.url.get_secret_value() if teams.url else ""
-        wire = self._sessions.wire()
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        body = teams_card.encoded(payload)
-        try:
-            async with (
-                asyncio.timeout(self._outbound.timeout),
-                wire.request("POST", url, headers=headers, data=body),
-            ):
-                pass
-        except Exception as error:
-            if wire.answer is None:
-                return unanswered("Teams", error, wire)
-        if wire.answer is None:
-            return Transient("Teams: no request was made")
-        return teams_answers.read(wire.answer, url_secrets(url))
+        exchange = await self._wire.post(url, encoded(payload))
+        if exchange.answer is None:
+            return unanswered("Teams", exchange)
+        return teams_answers.read(exchange.answer, url_secrets(url))
 
     async def close(self) -> None:
         """See `Channel.close`."""
-        await self._sessions.close()
+        await self._wire.close()
 
 
 def _own(destination: Destination) -> TeamsDestination:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import re
 
-from relay.channels.exchange import Answer, rate_limited, redirected
-from relay.channels.texts import remark
+from relay.channels.exchange import Answer, rate_limited, redirected, remark
 from relay.deliveries import Ambiguous, Outcome, OutOfOrder, Proof, Refused, Sent
 
 WHO = "the Teams workflow"

@@ -6,12 +6,12 @@ Version 1.4, which every Teams client shows. All texts stand in `RichTextBlock`s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from relay.channels import Parcel
+from relay.channels.exchange import encoded
 from relay.channels.fit import NOTHING, Tone, fit, gist, title, tone
 from relay.channels.teams.elements import SCHEMA, VERSION, footer, line, run
 from relay.channels.teams.override import overridden
@@ -106,11 +106,6 @@ def _largest(message: Message, *, plain: bool) -> dict[str, Any] | None:
         guess = int(room * 0.96 * MOST_BYTES / size)
         room = guess if low < guess < high else (low + high) // 2
     return best
-
-
-def encoded(body: object) -> bytes:
-    """The bytes that go out: letters as they are, since Teams' limit counts bytes."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _body(fitted: Message, *, plain: bool) -> dict[str, Any]:

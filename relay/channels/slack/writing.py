@@ -7,13 +7,13 @@ is parsed by Slack, so it is escaped.
 
 from __future__ import annotations
 
-import uuid
+import hashlib
 from typing import Any
 
 from relay.channels import Parcel
 from relay.channels.fit import Tone, fit, gist, title, tone
 from relay.channels.slack import blocks as slack_blocks
-from relay.channels.slack.limits import ALL_TEXT, BLOCKS, HEADER, RICH_TEXT, TEXT
+from relay.channels.slack.blocks import BLOCKS, RICH_TEXT
 from relay.channels.slack.override import overridden
 from relay.messages import Message
 from relay.text import cut, units
@@ -24,7 +24,11 @@ COLOURS = {
     Tone.WARNING: "#ecb22e",
     Tone.BAD: "#e01e5a",
 }
-_NAMESPACE = uuid.UUID("5e5d8a5c-6f0e-4d6f-9d0b-0c54e3f8a7b1")
+_TEXT = 3_900
+"""Of the top-level `text`: documented as 4,000, and more is split into several messages."""
+_ALL_TEXT = 8_000
+"""All text of one message; Slack names no number for `msg_blocks_too_long`."""
+_NAMESPACE = bytes.fromhex("5e5d8a5c6f0e4d6f9d0b0c54e3f8a7b1")
 
 
 def client_msg_id(delivery_id: str) -> str:
@@ -32,7 +36,11 @@ def client_msg_id(delivery_id: str) -> str:
 
     Slack looks it up and documents errors about duplicates of it, but no promise: best effort.
     """
-    return str(uuid.uuid5(_NAMESPACE, delivery_id))
+    digest = bytearray(hashlib.sha1(_NAMESPACE + delivery_id.encode()).digest()[:16])  # noqa: S324
+    digest[6] = digest[6] & 0x0F | 0x50  # the version and variant of a UUID made of a name
+    digest[8] = digest[8] & 0x3F | 0x80
+    sign = digest.hex()
+    return f"{sign[:8]}-{sign[8:12]}-{sign[12:16]}-{sign[16:20]}-{sign[20:]}"
 
 
 def write(parcel: Parcel, channel: str | None) -> dict[str, Any]:
@@ -58,7 +66,7 @@ def escaped(text: str) -> str:
 def _words(message: Message) -> dict[str, Any]:
     # `mrkdwn` and `parse` off: this text is what people read, so nothing in it may be styled
     # or become a link.
-    short = fit(message, room=TEXT, each=TEXT, most=BLOCKS).message
+    short = fit(message, room=_TEXT, each=_TEXT, most=BLOCKS).message
     text = _text(f"{short.title}\n{short.text}", message.language)
     return {"text": text, "mrkdwn": False, "parse": "none"}
 
@@ -70,13 +78,13 @@ def notification(message: Message) -> str:
 
 def _text(text: str, language: str) -> str:
     said = escaped(text := text.strip())
-    if units(said) <= TEXT:
+    if units(said) <= _TEXT:
         return said
-    return escaped(cut(text, TEXT, language, size=lambda text: units(escaped(text))))
+    return escaped(cut(text, _TEXT, language, size=lambda text: units(escaped(text))))
 
 
 def _dressed(message: Message) -> dict[str, Any]:
-    fitted = fit(message, room=ALL_TEXT, each=RICH_TEXT - 100, most=BLOCKS - 5).message
+    fitted = fit(message, room=_ALL_TEXT, each=RICH_TEXT - 100, most=BLOCKS - 5).message
     colour = tone(message)
     blocks = slack_blocks.written(fitted.blocks, colour, columns=True)
     if len(blocks) > BLOCKS - 2:
@@ -88,6 +96,6 @@ def _dressed(message: Message) -> dict[str, Any]:
         "blocks": [slack_blocks.header(fitted.title, message.language)],
     }
     if blocks:
-        fallback = escaped(cut(fitted.title, HEADER, message.language))
+        fallback = escaped(body["blocks"][0]["text"]["text"])
         body["attachments"] = [{"color": COLOURS[colour], "fallback": fallback, "blocks": blocks}]
     return body
