@@ -33,7 +33,7 @@ alarms: {send_to: support}
 """
 
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("same", UNTIMED, max_examples=100, derandomize=True, database=None)
+settings.register_profile("same", UNTIMED, max_examples=50, derandomize=True, database=None)
 settings.register_profile("random", UNTIMED, max_examples=500, print_blob=True)
 settings.load_profile("same")
 """`make test` tries the same examples everywhere, `make test-all` random ones, and more."""
