@@ -6,12 +6,16 @@ outcomes), never from a webhook's texts: no phone number and no name can become 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from relay.deliveries import State, outcome_word
 from relay.events import Event
 from relay.events.catalogue import KINDS
-from relay.sending import Settled
+
+if TYPE_CHECKING:
+    from relay.sending import Settled
 
 _KNOWN = frozenset(KINDS)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relay.deliveries import Delivery
 from relay.events import Event, iso
 from relay.journal import Attempt, Lane, RulesVersion, Status, StoredDelivery, StoredEvent, Trouble
 from relay.journal.balance import Balance, Day
 from relay.journal.care import Forgotten, Quarantined
-from relay.pipeline import Explanation, Plan
+
+if TYPE_CHECKING:
+    from relay.pipeline import Explanation, Plan
 
 
 def delivery_json(stored: StoredDelivery) -> dict[str, Any]:

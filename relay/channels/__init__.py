@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from relay.deliveries import Outcome
-from relay.messages import Message
+
+if TYPE_CHECKING:
+    from relay.messages import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ class Settings(BaseModel):
     Every value may come as text, as the YAML reader gives it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 def short_hash(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from argparse import Namespace
@@ -27,6 +28,8 @@ async def _serve(settings: Settings) -> int:
     stop = asyncio.Event()
     listen_for_signals(stop)
     app = await App.start(settings)
+    gc.collect()
+    gc.freeze()  # what is there now stays: no collection need walk through it again
     logs.info(
         "relay serves",
         addresses=[str(address) for address in app.addresses],

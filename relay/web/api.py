@@ -11,17 +11,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
 from relay.control import peer
 from relay.errors import JournalError
 from relay.journal import Filter, Store
-from relay.reload import Loaded
 from relay.shapes import delivery_json, event_json, forgotten_json, quarantined_json
 from relay.web import asked
 from relay.web.asked import Asked, WrongRequestError
+
+if TYPE_CHECKING:
+    from relay.reload import Loaded
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T", bound=Asked)

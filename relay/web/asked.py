@@ -79,7 +79,9 @@ Limit = Annotated[int, Field(ge=1, le=MOST)]
 class Asked(BaseModel):
     """One body or query. A field that is not given has no value: no null stands for it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Nothing(Asked):

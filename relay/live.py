@@ -1,0 +1,206 @@
+"""What the relay needs rules for: it routes, delivers, watches and reloads.
+
+Stands apart from the builder, which listens before any of this is even imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from relay import alarms, logs, reload
+from relay.alarms import Alarms
+from relay.channels import NO_PACE, Channel
+from relay.channels.registry import open_channels, sandboxed
+from relay.errors import JournalError
+from relay.journal import Store
+from relay.journal.sqlite.connection import journal_path
+from relay.journal.sqlite.engine import examine_journal
+from relay.metrics import Metrics
+from relay.pace import Tempo
+from relay.pipeline import Plan
+from relay.reload import Loaded
+from relay.reload.reloader import LOOK_EVERY, Reloader
+from relay.settings import Settings
+from relay.shapes import ready_json, status_json
+from relay.worker import Worker, upkeep
+from relay.worker.loops import Loops
+from relay.worker.upkeep import Upkeep
+from relay.worker.watch import Watch
+
+
+class Live:
+    """The worker with everything around it. Make it with `load`, begin with `start`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        loaded: Loaded,
+        *,
+        metrics: Metrics,
+        tempo: Tempo,
+        clock: Callable[[], datetime],
+        chance: Random | None = None,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._metrics = metrics
+        self._tempo = tempo
+        self._loops = Loops(metrics)
+        self._examining: asyncio.Task[None] | None = None
+        self.channels = _channels(settings)
+        self.worker = Worker(
+            store,
+            self._usable(loaded.plan),
+            self.channels,
+            metrics=metrics,
+            clock=clock,
+            tempo=tempo,
+            on_settled=lambda settled: self.watch.settled(settled),
+            on_routed=lambda event, routing: self.watch.routed(event, routing),
+            chance=chance,
+        )
+        self.clock = self.worker.clock
+        self.reloader = Reloader(
+            settings,
+            store,
+            loaded,
+            strict_env=not settings.sandbox,
+            clock=self.clock,
+            adopt=lambda plan: self.worker.adopt(self._usable(plan)),
+            told=self._tell_of_rules,
+        )
+        self.alarms = Alarms(store, clock=self.clock, wake=self.worker.wake)
+        self.watch = Watch(
+            store,
+            self.alarms,
+            metrics,
+            plan=lambda: self.worker.plan,
+            folder=journal_path(settings.journal).parent,
+            clock=self.clock,
+            fault=self._loops.fault,
+        )
+        self.upkeep = Upkeep(store.journal, keep=settings.retention, clock=self.clock)
+
+    @classmethod
+    async def load(
+        cls,
+        settings: Settings,
+        store: Store,
+        *,
+        metrics: Metrics,
+        tempo: Tempo,
+        clock: Callable[[], datetime],
+        chance: Random | None,
+    ) -> Live:
+        """Read the rules; nothing runs yet. Raises `ConfigError` if no rules can be used."""
+        strict = not settings.sandbox
+        loaded = await reload.start(settings, store, strict_env=strict, now=clock())
+        return cls(
+            settings, store, loaded, metrics=metrics, tempo=tempo, clock=clock, chance=chance
+        )
+
+    async def start(self) -> None:
+        """Route and deliver what waits and what comes."""
+        loaded = self.reloader.loaded
+        for warning in loaded.warnings:
+            logs.warning("rules", finding=str(warning))
+        if loaded.error:
+            logs.error("rules refused", error=loaded.error, live_version=loaded.plan.version)
+        await self.worker.start()
+        start, patience = self._loops.start, self._tempo.patience
+        start(
+            "watch",
+            self.watch.look,
+            every=self._tempo.watch,
+            patience=patience,
+            wake=self.watch.look_now,
+        )
+        start("loop lag", self.watch.measure_lag, patience=patience)
+        start("retention", self.upkeep.work, every=upkeep.EVERY, patience=upkeep.EVERY)
+        start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)
+        self._examining = asyncio.create_task(self._examine(), name="journal check")
+        await self._tell_of_rules(loaded)
+
+    async def stop(self, grace: float) -> None:
+        """Begin no new send, let those under way end within `grace` seconds, and close."""
+        await self.worker.stop(grace)
+        await self._loops.stop()
+        if self._examining:
+            self._examining.cancel()
+        for channel in self.channels.values():
+            await channel.close()
+
+    async def reload(self) -> Loaded:
+        """Read the rules now, because somebody asked for it."""
+        return await self.reloader.reload("somebody asked for it")
+
+    async def status(self) -> Mapping[str, Any]:
+        """What `/api/status` answers."""
+        records = self._store.records
+        plan = self.worker.plan
+        return status_json(
+            await records.status(now=self.clock()),
+            plan,
+            await records.lanes(),
+            await records.troubles(),
+            await records.rules(plan.version),
+            self.reloader.loaded.error,
+        )
+
+    async def ready(self) -> Mapping[str, Any]:
+        """What cannot deliver or does not go on. Raises `JournalError`."""
+        return ready_json(
+            self.worker.plan,
+            await self._store.records.troubles(),
+            self.reloader.loaded.refused_at,
+            late=await self.watch.late_event(),
+            stuck=self._loops.stuck(),
+        )
+
+    def _usable(self, plan: Plan) -> Plan:
+        return _unpaced(plan) if self._settings.sandbox else plan
+
+    async def _tell_of_rules(self, loaded: Loaded) -> None:
+        """Say in metrics and by an alarm whether the files are live."""
+        self._metrics.rules_version.set(loaded.plan.version)
+        self._metrics.rules_ok.set(0 if loaded.error else 1)
+        notice = alarms.rules_refused(loaded.refused_at or "")
+        if loaded.error:
+            await self.alarms.begin(notice, self.worker.plan)
+        else:
+            await self.alarms.end(notice, self.worker.plan)
+
+    async def _examine(self) -> None:
+        """Read every page of a journal that was not closed, or that was damaged before."""
+        known = {alarm.key for alarm in await self._store.records.alarms()}
+        if not self._store.unclean and alarms.journal_damaged(()).key not in known:
+            return
+        try:
+            faults = await examine_journal(self._settings.journal)
+        except JournalError as error:
+            faults = [str(error)]
+        logs.info("every page of the journal was read", faults=len(faults))
+        notice = alarms.journal_damaged(faults)
+        await (self.alarms.begin if faults else self.alarms.end)(notice, self.worker.plan)
+
+
+def _channels(settings: Settings) -> Mapping[str, Channel]:
+    channels = open_channels(reload.outbound(settings))
+    if settings.sandbox:
+        return {name: sandboxed(channel) for name, channel in channels.items()}
+    return channels
+
+
+def _unpaced(plan: Plan) -> Plan:
+    """The plan for the sandbox: nothing is sent, so no target's pace has to be kept."""
+    free = {
+        name: replace(destination, pace=NO_PACE, account_pace=NO_PACE)
+        for name, destination in plan.destinations.items()
+    }
+    return replace(plan, destinations=free)
