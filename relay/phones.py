@@ -6,13 +6,12 @@ a number is in use: numbers from blocks that no plan knows stay comparable by th
 
 from __future__ import annotations
 
+import importlib
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
-
-import phonenumbers
 
 from relay.text import shown
 
@@ -28,6 +27,12 @@ _DECIMAL = re.compile(r"(\+?\d+)\.(\d+)")
 _SEPARATORS = frozenset("./()[]_·•\u2044\u2215")
 _E164 = re.compile(r"\+?\d{5,15}")
 _WILDCARDS = frozenset("*?")
+
+
+@cache
+def _library() -> Any:
+    """The tables of all countries' plans: loaded with the first number, not with the program."""
+    return importlib.import_module("phonenumbers")
 
 
 def normalise(value: object, region: str | None = None) -> str | None:
@@ -101,8 +106,8 @@ def _from_national(digits: str, region: str | None) -> str | None:
     if region is None or len(digits) > MOST_DIGITS:
         return None
     try:
-        parsed = phonenumbers.parse(digits, region.upper())
-    except phonenumbers.NumberParseException:
+        parsed = _library().parse(digits, region.upper())
+    except _library().NumberParseException:
         return None
     number = _e164(parsed)
     return number if FEWEST_DIGITS < len(number) <= MOST_DIGITS + 1 else None
@@ -122,8 +127,8 @@ def _without_trunk_prefix(digits: str) -> str:
             break
         code = f"+{parsed.country_code}"
         one_zero = number == f"{code}0{shorter.removeprefix(code)}"
-        if not phonenumbers.is_valid_number(parsed) and not (
-            one_zero and phonenumbers.is_possible_number(parsed) and number[len(code) + 1] != "0"
+        if not _library().is_valid_number(parsed) and not (
+            one_zero and _library().is_possible_number(parsed) and number[len(code) + 1] != "0"
         ):
             break
         number = shorter
@@ -131,13 +136,13 @@ def _without_trunk_prefix(digits: str) -> str:
 
 
 def _e164(parsed: Any) -> str:
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    return str(_library().format_number(parsed, _library().PhoneNumberFormat.E164))
 
 
 def _parsed(e164: str) -> Any:
     try:
-        return phonenumbers.parse(e164)
-    except phonenumbers.NumberParseException:
+        return _library().parse(e164)
+    except _library().NumberParseException:
         return None
 
 
@@ -184,19 +189,20 @@ def country(e164: str) -> str | None:
     parsed = _parsed(e164)
     if parsed is None:
         return None
-    region = phonenumbers.region_code_for_number(parsed)
+    region = _library().region_code_for_number(parsed)
     if region is None:
-        region = phonenumbers.region_code_for_country_code(parsed.country_code)
+        region = _library().region_code_for_country_code(parsed.country_code)
     # "001" stands for codes without a country (satellites, freephone), "ZZ" for unknown ones.
     return region if region and region.isalpha() and region != "ZZ" else None
 
 
+@lru_cache(maxsize=4096)
 def display(e164: str) -> str:
     """The number as a person writes it: `+49 171 3920011`."""
     parsed = _parsed(e164)
     if parsed is None:
         return e164
-    shown = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL))
+    shown = str(_library().format_number(parsed, _library().PhoneNumberFormat.INTERNATIONAL))
     if re.sub(r"\D", "", shown) == e164.removeprefix("+"):
         return shown
     # The library drops a trunk zero even where it belongs to the number.
@@ -284,9 +290,9 @@ def _pattern_without_trunk_prefix(digits: str) -> str:
     head = re.split(r"[*?]", digits, maxsplit=1)[0]
     for length in (1, 2, 3):
         code, rest = head[:length], head[length:]
-        if code.isdecimal() and int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
-            region = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code)][0]
-            metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
+        if code.isdecimal() and int(code) in _library().COUNTRY_CODE_TO_REGION_CODE:
+            region = _library().COUNTRY_CODE_TO_REGION_CODE[int(code)][0]
+            metadata = _library().PhoneMetadata.metadata_for_region(region, None)
             trunk = metadata.national_prefix if metadata is not None else None
             if trunk == "0" and re.match("0[1-9]", rest):
                 return code + digits[length + 1 :]

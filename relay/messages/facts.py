@@ -12,7 +12,7 @@ from typing import Any
 from relay.events import Event
 from relay.messages import told
 from relay.messages.languages import Voice
-from relay.messages.marks import MOST_CHARACTERS
+from relay.messages.marks import MOST_CHARACTERS, SHORT
 from relay.messages.missing import Missing
 from relay.messages.phrases import title
 from relay.text import clean, cut, one_line
@@ -90,7 +90,8 @@ class Row(Sequence[Any]):
 def shown(value: Any, path: str, language: str) -> Any:
     """A value of JSON as templates see it: texts cleaned, null as `Missing`."""
     if isinstance(value, str):
-        return cut(clean(str(value)), MOST_CHARACTERS, language)
+        text = clean(str(value))
+        return text if len(text) <= SHORT else cut(text, MOST_CHARACTERS, language)
     if value is None:
         return Missing(name=path)
     if isinstance(value, Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from relay.messages import (
     Block,
@@ -22,7 +23,8 @@ from relay.messages import (
 )
 from relay.messages.links import address
 from relay.messages.markdown import Draft
-from relay.messages.marks import fill
+from relay.messages.marks import fill, has_mark
+from relay.text import boundary
 
 LONGEST_TITLE = 300
 NOTHING = "–"
@@ -33,12 +35,46 @@ _SPACES = re.compile(r"\s+")
 
 def filled(draft: Draft, values: Sequence[str]) -> tuple[str, tuple[Block, ...]]:
     """Title and blocks with the values in place; blocks that stay empty are left out."""
-    lines = [_SPACES.sub(" ", value) for value in values]
-    title = _SPACES.sub(" ", fill(draft.title, lines)).strip()
+    if len(draft.steps) < len(draft.blocks):
+        draft.steps = tuple(
+            block if any(map(has_mark, _texts(block))) else tuple(_block(block, (), ()))
+            for block in draft.blocks
+        )
+    lines = list(map(_one_line, values))
+    title = _one_line(fill(draft.title, lines)).strip()
     if len(title) > LONGEST_TITLE:
-        title = title[: LONGEST_TITLE - 1].rstrip() + "…"
-    blocks = (block for part in draft.blocks for block in _block(part, values, lines))
+        title = title[: boundary(title, LONGEST_TITLE - 1)].rstrip() + "…"
+    blocks: list[Block] = []
+    for step in draft.steps:
+        blocks += step if isinstance(step, tuple) else _block(step, values, lines)
     return title, tuple(blocks)
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() and "  " not in text else _SPACES.sub(" ", text)
+
+
+def _texts(part: Any) -> Iterator[str]:
+    """Every text in a parsed part of a message."""
+    match part:
+        case str():
+            yield part
+        case tuple():
+            for inner in part:
+                yield from _texts(inner)
+        case (
+            Text()
+            | Link()
+            | Paragraph()
+            | Item()
+            | Bullets()
+            | Quote()
+            | Fact()
+            | Facts()
+            | Buttons()
+        ):
+            for name in part.__slots__:
+                yield from _texts(getattr(part, name))
 
 
 def _block(block: Block, values: Sequence[str], lines: Sequence[str]) -> Iterator[Block]:
@@ -86,16 +122,21 @@ def _buttons(links: tuple[Link, ...], lines: Sequence[str]) -> Iterator[Block]:
 def _inlines(inlines: Inlines, values: Sequence[str], lines: Sequence[str]) -> Inlines:
     """`values` for running text, where a newline is a break; `lines` for labels."""
     full: list[Inline] = []
+    seen = False
     for inline in inlines:
-        match inline:
-            case Text():
-                full += _lines(inline, fill(inline.text, values))
-            case Link():
-                full.append(_link(inline, lines))
-            case Break():
+        if isinstance(inline, Text):
+            said = fill(inline.text, values)
+            if said == inline.text and "\n" not in said:
                 full.append(inline)
-    blank = all(isinstance(i, Break) or (isinstance(i, Text) and not i.text.strip()) for i in full)
-    return () if blank else tuple(full)
+            else:
+                full += _lines(inline, said)
+            seen = seen or not (said.isspace() or not said)
+        elif isinstance(inline, Link):
+            full.append(_link(inline, lines))
+            seen = True
+        else:
+            full.append(inline)
+    return tuple(full) if seen else ()
 
 
 def _lines(text: Text, full: str) -> Iterator[Inline]:

@@ -10,13 +10,20 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from babel import Locale
-from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
-from babel.numbers import format_decimal, get_decimal_symbol
-from babel.units import format_unit
-
 from relay import phones
-from relay.messages.languages import DEFAULT, Voice, canonical, locale
+from relay.messages.languages import (
+    DEFAULT,
+    Voice,
+    country_name,
+    decimal_sign,
+    join_day_and_time,
+    language_name,
+    spell_day,
+    spell_number,
+    spell_time,
+    spell_unit,
+    spell_zone,
+)
 from relay.messages.missing import Missing
 from relay.messages.moments import moment
 from relay.messages.vocabulary import TIER, say
@@ -32,19 +39,22 @@ _BIGGEST = 10**15
 
 def show_moment(found: datetime | date, voice: Voice) -> str:
     """`2 Mar 2026, 11:00 CET` in the voice's zone and language; a day has no time."""
-    where = locale(voice.language)
-    local = _local(found, voice)
+    local, language = _local(found, voice), voice.language
     if not isinstance(local, datetime):
-        return _day(local, where)
-    return _joined(_day(local, where), f"{_time(local, where)} {_zone(local, where)}", where)
+        return spell_day(local, language)
+    time = spell_time(local.hour, local.minute, language)
+    time = f"{time} {spell_zone(local, language)}"
+    return join_day_and_time(spell_day(local.date(), language), time, language)
 
 
 def _short(found: datetime | date, voice: Voice) -> str:
     """Without the zone, and without the year where it is this one."""
-    where = locale(voice.language)
-    local = _local(found, voice)
-    day = _day(local, where, year=local.year != voice.now.astimezone(voice.zone).year)
-    return _joined(day, _time(local, where), where) if isinstance(local, datetime) else day
+    local, language = _local(found, voice), voice.language
+    year = local.year != voice.now.astimezone(voice.zone).year
+    if not isinstance(local, datetime):
+        return spell_day(local, language, year=year)
+    time = spell_time(local.hour, local.minute, language)
+    return join_day_and_time(spell_day(local.date(), language, year=year), time, language)
 
 
 def _local(found: datetime | date, voice: Voice) -> datetime | date:
@@ -54,40 +64,6 @@ def _local(found: datetime | date, voice: Voice) -> datetime | date:
         return found.astimezone(voice.zone)
     except OverflowError:  # within a day of the year 1 or 9999
         return found
-
-
-def _day(local: datetime | date, where: Locale, *, year: bool = True) -> str:
-    if _is_plain_english(where):
-        return format_date(local, "d MMM y" if year else "d MMM", where)
-    return format_skeleton("yMMMd" if year else "MMMd", _as_datetime(local), locale=where)
-
-
-def _as_datetime(local: datetime | date) -> datetime:
-    return local if isinstance(local, datetime) else datetime(local.year, local.month, local.day)  # noqa: DTZ001  # a day
-
-
-def _time(local: datetime, where: Locale) -> str:
-    return (
-        f"{local:%H:%M}" if _is_plain_english(where) else format_time(local, "short", locale=where)
-    )
-
-
-def _is_plain_english(where: Locale) -> bool:
-    """English of no country has the day first and 24 hours: everybody can read it."""
-    return where.language == "en" and where.territory is None
-
-
-def _zone(local: datetime, where: Locale) -> str:
-    """The zone's short name as the language has it, else as the world has it, else the offset."""
-    name = "" if where.language == "en" else get_timezone_name(local, "short", locale=where)
-    if not name or name[0] in "+-" or len(name) > 6:
-        name = local.tzname() or "UTC"
-    return f"UTC{name}" if name[0] in "+-" else name
-
-
-def _joined(day: str, time: str, where: Locale) -> str:
-    pattern = str(where.datetime_formats.get("medium", "{1}, {0}"))
-    return pattern.replace("'", "").replace("{1}", day).replace("{0}", time)
 
 
 def show_date(value: Any, voice: Voice, form: str | None = None) -> Any:
@@ -104,10 +80,14 @@ def show_date(value: Any, voice: Voice, form: str | None = None) -> Any:
         case "short":
             return _short(found, voice)
         case "day":
-            return _day(_local(found, voice), locale(voice.language))
+            local = _local(found, voice)
+            day = local.date() if isinstance(local, datetime) else local
+            return spell_day(day, voice.language)
         case "time":
             local = _local(found, voice)
-            return _time(local, locale(voice.language)) if isinstance(local, datetime) else value
+            if not isinstance(local, datetime):
+                return value
+            return spell_time(local.hour, local.minute, voice.language)
     if fault := fault_of_form(form):
         raise ValueError(f"date: {fault}")
     return _local(found, voice).strftime(form)
@@ -150,19 +130,10 @@ def show_duration(value: Any, voice: Voice, form: str | None = None) -> Any:
         if parts and unit == "second":
             break
         if count:
-            parts.append(_unit(count, unit, voice.language, form or "long"))
+            parts.append(spell_unit(count, unit, voice.language, form or "long"))
         if len(parts) == 2 or (parts and not count):
             break
-    return sign + " ".join(parts or [_unit(0, "second", voice.language, form or "long")])
-
-
-def _unit(count: int, unit: str, language: str, length: str) -> str:
-    """A count with its unit; where Babel lacks the long form, a shorter one, at last in English."""
-    for code, size in ((language, length), (language, "short"), (language, "narrow")):
-        said = format_unit(count, f"duration-{unit}", size, locale=locale(code))  # type: ignore[arg-type]
-        if "duration" not in said:
-            return said
-    return format_unit(count, f"duration-{unit}", length, locale=locale(DEFAULT))  # type: ignore[arg-type]
+    return sign + " ".join(parts or [spell_unit(0, "second", voice.language, form or "long")])
 
 
 def show_since(value: Any, voice: Voice, form: str | None = None) -> Any:
@@ -187,7 +158,7 @@ def _span(value: Any, voice: Voice, form: str | None, word: str) -> Any:
     if span < timedelta():
         return Missing(name=f"time {word}")
     if not isinstance(found, datetime):  # of a day nothing smaller than days is known
-        return _unit(span.days, "day", voice.language, form or "long")
+        return spell_unit(span.days, "day", voice.language, form or "long")
     return show_duration(span, voice, form)
 
 
@@ -200,14 +171,14 @@ def show_number(value: Any, voice: Voice) -> Any:
         return value
     if not abs(number) < _BIGGEST:
         return value
-    return format_decimal(number, locale=locale(voice.language))
+    return spell_number(number, voice.language)
 
 
 def show_sum(value: int, offset: int, voice: Voice) -> str:
     """A sum of money of which `offset` make one: `1,234.50` of 123450 hundredths."""
     if offset != 100:
         return str(show_number(round(value / offset, 3), voice))
-    point = get_decimal_symbol(locale(voice.language))
+    point = decimal_sign(voice.language)
     return f"{show_number(value // 100, voice)}{point}{value % 100:02d}"
 
 
@@ -215,15 +186,14 @@ def show_country(value: Any, voice: Voice) -> Any:
     """`DE` is Germany, in German Deutschland; else the value."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{2}", value):
         return value
-    return locale(voice.language).territories.get(value.upper()) or value
+    return country_name(value, voice.language) or value
 
 
 def show_language(value: Any, voice: Voice) -> Any:
     """`de` is German, `pt_BR` Portuguese (Brazil); else the value."""
-    code = canonical(value) if isinstance(value, str) and len(value) <= 20 else None
-    if code is None:
+    if not isinstance(value, str) or len(value) > 20:
         return value
-    return locale(code).get_display_name(locale(voice.language)) or value
+    return language_name(value, voice.language) or value
 
 
 _ENUM = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*|[a-z][a-z0-9]*(_[a-z0-9]+)+")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from markdown_it import MarkdownIt
@@ -32,12 +32,14 @@ from relay.messages import (
 from relay.messages.links import is_address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """A parsed template whose texts still hold marks."""
 
     title: str
     blocks: tuple[Block, ...]
+    steps: tuple[Block | tuple[Block, ...], ...] = field(default=(), compare=False)
+    """The blocks that hold marks, and in the place of each other what it comes to for any event."""
 
 
 class MarkdownError(Exception):
@@ -68,7 +70,7 @@ _REFUSED = {
 }
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def parse(marked: str) -> Draft:
     """The blocks of a marked text. Raises `MarkdownError` with every problem."""
     lines = marked.split("\n")

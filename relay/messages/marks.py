@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
 
 MOST_CHARACTERS = 2_000
 """Units of a value; a longer one is cut, visibly."""
+
+SHORT = MOST_CHARACTERS // 2
+"""Texts of so many characters need not be counted in units: none takes more than two."""
 
 FIRST_MARK = 0xF0000
 MOST_MARKS = 0xFFFD
@@ -21,6 +24,7 @@ PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 """Private-use characters (and the noncharacters among them) of all planes."""
 
 _MARK = re.compile("[\U000f0000-\U000ffffd]")
+_A_MARK = re.compile(f"({_MARK.pattern})")
 
 
 def mark(number: int) -> str:
@@ -41,11 +45,19 @@ def before_first_mark(text: str) -> str:
     return _MARK.split(text, maxsplit=1)[0]
 
 
-def fill(text: str, values: Sequence[Any]) -> str:
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[str | int, ...]:
+    """The text between its marks, and their numbers."""
+    found = _A_MARK.split(text)
+    return tuple(ord(part) - FIRST_MARK if at % 2 else part for at, part in enumerate(found))
+
+
+def fill(text: str, values: Sequence[str]) -> str:
     """The text with the values in the places of their marks."""
-
-    def value(found: re.Match[str]) -> str:
-        number = ord(found[0]) - FIRST_MARK
-        return str(values[number]) if number < len(values) else ""
-
-    return _MARK.sub(value, text)
+    parts = _parts(text)
+    if len(parts) == 1:
+        return text
+    most = len(values)
+    return "".join(
+        [part if isinstance(part, str) else values[part] if part < most else "" for part in parts]
+    )

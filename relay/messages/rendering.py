@@ -19,7 +19,7 @@ from jinja2.runtime import Undefined
 from relay.errors import RenderError
 from relay.messages.filters import show_duration, show_moment
 from relay.messages.languages import Voice
-from relay.messages.marks import MOST_CHARACTERS, MOST_MARKS, fill, mark
+from relay.messages.marks import MOST_CHARACTERS, MOST_MARKS, SHORT, fill, mark
 from relay.messages.missing import Missing
 from relay.messages.phrases import phrase
 from relay.text import clean, cut
@@ -115,7 +115,9 @@ class Rendering:
     def marked(self, value: Any) -> str:
         """The mark that stands for a value from now on."""
         text = value if type(value) is str else self.text(value)
-        text = cut(clean(text), MOST_CHARACTERS, self.voice.language)
+        text = clean(text)
+        if len(text) > SHORT:
+            text = cut(text, MOST_CHARACTERS, self.voice.language)
         self._output += len(text)
         if self._output > MOST_OUTPUT:
             raise too_much()
