@@ -69,6 +69,20 @@ class Preview:
     """When it is told, in the time zone of the messages."""
     written: tuple[Written, ...]
 
+    @property
+    def made_by(self) -> tuple[str, ...]:
+        """What made the messages, each once."""
+        made = (written.made_by or "the built-in message" for written in self.written)
+        return tuple(dict.fromkeys(made))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What failed, and what the templates missed."""
+        said = [written.message.fault for written in self.written]
+        missing = (", ".join(written.message.missing) for written in self.written)
+        said += [f"missing here: {names}" for names in missing if names]
+        return tuple(dict.fromkeys(filter(None, said)))
+
 
 def destination(channel: str, language: str) -> Destination:
     """A made-up destination of a channel, by the same settings as in `rules.yaml`."""

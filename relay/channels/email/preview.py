@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from relay.channels.html import Html, element, fragment
+from markupsafe import Markup
 
-_SHOWN = ("From", "To", "Cc", "Reply-To", "Subject", "Date")
+from relay.channels.drawing import drawn
+
 _LINE = 20
 """Pixels of a line of the HTML part."""
 _BESIDE = 88
@@ -18,39 +19,17 @@ _WIDE, _NARROW = 50, 38
 _TALLEST = 1_600
 
 
-def draw(payload: Mapping[str, Any], clock: str) -> Html:  # noqa: ARG001  # its Date says it
+def draw(payload: Mapping[str, Any], clock: str) -> Markup:  # noqa: ARG001  # its Date says it
     """The mail; its HTML part can run no script, open no window and load nothing."""
-    headers = payload.get("headers", {})
     plain = str(payload.get("plain", ""))
-    lines = [
-        element(
-            "div",
-            element("span", name, class_="m-name"),
-            element("span", str(headers[name]), class_="m-value"),
-            class_=f"m-line m-{name.casefold()}",
-        )
-        for name in _SHOWN
-        if headers.get(name)
-    ]
-    frame = element(
-        "iframe",
-        class_="m-frame",
-        sandbox="",
-        title="HTML part",
-        loading="lazy",
-        srcdoc=str(payload.get("html", "")),
-        style=f"--wide:{_height(plain, _WIDE)}px;--narrow:{_height(plain, _NARROW)}px",
+    return drawn(
+        "channels/email/preview.html.j2",
+        headers=payload.get("headers", {}),
+        html=str(payload.get("html", "")),
+        plain=plain,
+        wide=_height(plain, _WIDE),
+        narrow=_height(plain, _NARROW),
     )
-    return fragment(
-        [
-            _labelled("HTML part", element("div", *lines, frame, class_="m-mail")),
-            _labelled("Plain part", element("pre", plain, class_="m-plain")),
-        ]
-    )
-
-
-def _labelled(label: str, drawn: Html) -> Html:
-    return element("div", element("div", label, class_="label"), drawn, class_="part")
 
 
 def _height(plain: str, width: int) -> int:

@@ -1,196 +1,113 @@
-"""A Slack message drawn from the arguments of its post, block by block."""
+"""A Slack message drawn from the arguments of its post, and Slack's mrkdwn as Slack shows it.
+
+Source: docs.slack.dev, "Formatting message text".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from relay.channels.html import Html, colour, element, fragment, link, unknown
-from relay.channels.slack.mrkdwn import mrkdwn, plain
+from markupsafe import Markup
 
-APP = "relay"
-_STYLES = (("code", "code"), ("bold", "strong"), ("italic", "em"), ("strike", "s"))
-_Part = Mapping[str, Any]
+from relay.channels.drawing import drawn, link, printable
+
+_TOKEN = re.compile(
+    r"<(?P<aim>[^<>|\n]+)(?:\|(?P<label>[^<>\n]*))?>"
+    r"|`(?P<code>[^`\n]+)`"
+    r"|(?<![^\W_])(?P<sign>[*_~])(?P<styled>[^\s](?:[^\n]*?[^\s])?)(?P=sign)(?![^\W_])"
+)
+_STYLES = {
+    "*": Markup("<strong>{}</strong>"),
+    "_": Markup("<em>{}</em>"),
+    "~": Markup("<s>{}</s>"),
+}
+_FENCE = re.compile(r"```(.*?)```", re.DOTALL)
 
 
-def draw(payload: _Part, clock: str) -> Html:
+def draw(payload: Mapping[str, Any], clock: str) -> Markup:
     """The notification, and the message as it stands in the channel; `clock` is its time."""
-    said = str(payload.get("text", ""))
-    attachments = payload.get("attachments", ())
-    dressed = bool(payload.get("blocks") or attachments)
-    words = plain(said) if payload.get("mrkdwn") is False else mrkdwn(said)
-    body = element("div", words, class_="s-plain")
-    if dressed:
-        body = fragment([*map(_block, payload.get("blocks", ())), *map(_attachment, attachments)])
-    notice = element(
-        "div",
-        element("b", APP, class_="s-app"),
-        element("div", plain(said), class_="s-notice-text"),
-        class_="s-notice",
-    )
-    message = element(
-        "div",
-        element("div", "r", class_="s-avatar", aria_hidden="true"),
-        element(
-            "div",
-            element(
-                "div",
-                element("b", APP),
-                element("span", "APP", class_="s-badge"),
-                element("time", clock),
-                class_="s-who",
-            ),
-            body,
-            class_="s-body",
-        ),
-        class_="s-message",
-    )
-    return fragment(
-        [
-            _labelled("Notification", notice) if dressed else None,
-            _labelled(f"Channel {payload.get('channel') or 'of the webhook'}", message),
-        ]
+    return drawn(
+        "channels/slack/preview.html.j2",
+        payload=payload,
+        clock=clock,
+        mrkdwn=mrkdwn,
+        plain=plain,
+        emoji=_emoji,
     )
 
 
-def _labelled(label: str, drawn: Html) -> Html:
-    return element("div", element("div", label, class_="label"), drawn, class_="part")
+def mrkdwn(raw: object) -> Markup:
+    """A mrkdwn text."""
+    parts: list[Markup] = []
+    for place, piece in enumerate(_FENCE.split(printable(raw))):
+        if place % 2:
+            code = Markup('<pre class="code">{}</pre>')
+            parts.append(code.format(_unescaped(piece.strip("\n"))))
+        else:
+            parts += _lines(piece)
+    return Markup().join(parts)
 
 
-def _attachment(attachment: _Part) -> Html:
-    bar = colour(attachment.get("color")) or "#dddddd"
-    parts: list[Html] = []
-    if not attachment.get("blocks"):
-        shown = attachment.get("text") or attachment.get("fallback")
-        parts += [_attached_title(attachment)] if attachment.get("title") else []
-        parts += [element("div", mrkdwn(str(shown)))] if shown else []
-    parts += map(_block, attachment.get("blocks", ()))
-    return element("div", *parts, class_="s-attachment", style=f"border-left-color:{bar}")
+def plain(raw: object) -> str:
+    """The text as a notification shows it: links by their labels, nothing styled."""
+
+    def shown(found: re.Match[str]) -> str:
+        return _mention(found["aim"], found["label"]) if found["aim"] else found[0]
+
+    return _unescaped(_TOKEN.sub(shown, str(raw)))
 
 
-def _attached_title(attachment: _Part) -> Html:
-    title = str(attachment["title"])
-    url = attachment.get("title_link")
-    return element("div", link(title, url) if url else title, class_="s-section s-title")
+def _lines(piece: str) -> Iterator[Markup]:
+    """The lines of a text, those that follow each other as quotes in one block."""
+    said: list[Markup] = []
+    quotes = False
+    for line in [*piece.split("\n"), None]:
+        bare = (line or "").removeprefix("&gt;").removeprefix(">")
+        quoted = line is not None and bare != line
+        if said and (line is None or quoted != quotes):
+            shown = Markup("<br/>").join(said)
+            yield Markup("<blockquote>{}</blockquote>").format(shown) if quotes else shown
+            said = []
+        quotes = quoted
+        said.append(_inlines(bare.lstrip() if quoted else line or ""))
 
 
-def _block(block: _Part) -> Html:
-    match block.get("type"):
-        case "header":
-            return element("div", _object(block["text"]), class_="s-header")
-        case "section":
-            return _section(block)
-        case "context":
-            parts = [element("span", _context(part)) for part in block["elements"]]
-            return element("div", *parts, class_="s-context")
-        case "actions":
-            return element("div", *map(_button, block["elements"]), class_="s-actions")
-        case "divider":
-            return element("hr", class_="s-divider")
-        case "rich_text":
-            return element("div", *map(_rich, block["elements"]), class_="s-rich")
-        case "image":
-            return _image(block)
-        case other:
-            return unknown(f"block {other}")
+def _inlines(raw: str) -> Markup:
+    parts: list[str] = []
+    at = 0
+    for found in _TOKEN.finditer(raw):
+        parts += [_unescaped(raw[at : found.start()]), _token(found)]
+        at = found.end()
+    return Markup().join([*parts, _unescaped(raw[at:])])
 
 
-def _section(block: _Part) -> Html:
-    parts: list[Html] = []
-    if block.get("text"):
-        parts.append(element("div", _object(block["text"])))
-    if block.get("fields"):
-        fields = [element("div", _object(field)) for field in block["fields"]]
-        parts.append(element("div", *fields, class_="s-fields"))
-    main = element("div", *parts, class_="s-grow")
-    beside = _accessory(block["accessory"]) if block.get("accessory") else None
-    return element("div", main, beside, class_="s-section")
+def _token(found: re.Match[str]) -> Markup:
+    if found["code"]:
+        return Markup("<code>{}</code>").format(_unescaped(found["code"]))
+    if found["sign"]:
+        return _STYLES[found["sign"]].format(_inlines(found["styled"]))
+    aim, label = found["aim"], found["label"]
+    if aim[0] in "@#!":
+        return Markup('<span class="mention">{}</span>').format(_mention(aim, label))
+    return link(_mention(aim, label), _unescaped(aim))
 
 
-def _accessory(part: _Part) -> Html:
-    return _image(part) if part.get("type") == "image" else _button(part)
+def _mention(aim: str, label: str | None) -> str:
+    if label:
+        return _unescaped(label)
+    if aim.startswith("!"):
+        return "@" + _unescaped(aim[1:].partition("^")[0])
+    return _unescaped(aim)
 
 
-def _context(part: _Part) -> Html:
-    return _image(part) if part.get("type") == "image" else _object(part)
+def _unescaped(raw: str) -> str:
+    return raw.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _object(part: _Part) -> Html:
-    """A text object: `mrkdwn` is parsed, `plain_text` is not."""
-    words = str(part.get("text", ""))
-    return mrkdwn(words) if part.get("type") == "mrkdwn" else fragment([words])
-
-
-def _image(part: _Part) -> Html:
-    return element("span", f"[image: {part.get('alt_text') or 'no words for it'}]", class_="image")
-
-
-def _button(part: _Part) -> Html:
-    if part.get("type") != "button":
-        return unknown(f"element {part.get('type')}")
-    style = {"primary": " s-primary", "danger": " s-danger"}.get(str(part.get("style")), "")
-    return link(str(part["text"]["text"]), part.get("url"), class_=f"s-button{style}")
-
-
-def _rich(part: _Part) -> Html:
-    match part.get("type"):
-        case "rich_text_section":
-            return element("div", *map(_inline, part["elements"]), class_="s-run")
-        case "rich_text_quote":
-            return element("blockquote", *map(_inline, part["elements"]))
-        case "rich_text_preformatted":
-            return element("pre", *map(_inline, part["elements"]), class_="code")
-        case "rich_text_list":
-            return _list(part)
-        case other:
-            return unknown(f"rich text {other}")
-
-
-def _list(part: _Part) -> Html:
-    indent = min(max(int(part.get("indent", 0)), 0), 8)
-    items = [element("li", *map(_inline, item["elements"])) for item in part["elements"]]
-    if part.get("style") == "ordered":
-        start = str(int(part.get("offset", 0)) + 1)
-        return element("ol", *items, class_=f"s-list s-indent-{indent}", start=start)
-    return element("ul", *items, class_=f"s-list s-indent-{indent}")
-
-
-def _inline(part: _Part) -> Html:
-    match part.get("type"):
-        case "text":
-            return _styled(fragment(_broken(str(part["text"]))), part)
-        case "link":
-            return _styled(link(str(part.get("text") or part["url"]), part["url"]), part)
-        case "emoji":
-            return fragment([_emoji(part)])
-        case "date":
-            return _styled(fragment([str(part.get("fallback") or part.get("timestamp"))]), part)
-        case "broadcast":
-            return element("span", f"@{part.get('range')}", class_="mention")
-        case "user" | "usergroup" | "channel" as kind:
-            return element("span", f"@{part.get(f'{kind}_id')}", class_="mention")
-        case other:
-            return unknown(f"rich text {other}")
-
-
-def _emoji(part: _Part) -> str:
+def _emoji(part: Mapping[str, Any]) -> str:
     try:
         return "".join(chr(int(sign, 16)) for sign in str(part["unicode"]).split("-"))
     except (KeyError, ValueError, OverflowError):
         return f":{part.get('name')}:"
-
-
-def _styled(drawn: Html, part: _Part) -> Html:
-    style = part.get("style") or {}
-    for name, tag in _STYLES:
-        if style.get(name):
-            drawn = element(tag, drawn)
-    return drawn
-
-
-def _broken(words: str) -> Iterator[str]:
-    lines: Sequence[str] = words.split("\n")
-    for place, line in enumerate(lines):
-        if place:
-            yield element("br")
-        yield line
