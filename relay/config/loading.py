@@ -20,6 +20,7 @@ from relay.config.phone_lists import ClientLists, PhoneLists
 from relay.config.placeholders import Placeholders
 from relay.config.rule_list import Names, read_rules, read_send_to
 from relay.config.rule_tests import RuleTest, read_tests
+from relay.config.secrets import without
 from relay.config.yaml_reader import LARGEST, decode, read
 from relay.errors import ConfigError, Fault
 from relay.files import read_regular
@@ -62,6 +63,8 @@ class Config:
     warnings: tuple[Fault, ...]
     text: str
     """The file as written, placeholders and all."""
+    kept: str
+    """The same without the secrets that stand in it: what may be stored."""
     tests: tuple[RuleTest, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     """What the files that it names held, by the names that it gives them."""
@@ -212,6 +215,7 @@ def _read(
         keep=keep,
         warnings=form.findings.warnings,
         text=text,
+        kept=without(text, form.placeholders.written),
         tests=tests,
         files=MappingProxyType(dict(files.texts)),
         used=MappingProxyType(dict(form.placeholders.used)),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from relay.config.findings import unknown
 from relay.config.form import Form
@@ -34,7 +34,7 @@ def validate(form: Form, model: type[Model], node: Fields, what: str) -> Model |
     tries: dict[Scalar, int] = {}
     while True:
         try:
-            return model.model_validate(_plain(form, node, tries))
+            made = model.model_validate(_plain(form, node, tries))
         except ValidationError as error:
             told = error.errors(include_url=False, include_input=False)
             places = [(detail, *_find(node, detail["loc"])) for detail in told]
@@ -42,6 +42,21 @@ def validate(form: Form, model: type[Model], node: Fields, what: str) -> Model |
             if not any(moved):
                 _report(form, model, what, places)
                 return None
+        else:
+            _tell_of_secrets(form, model, node, what)
+            return made
+
+
+def _tell_of_secrets(form: Form, model: type[BaseModel], node: Fields, what: str) -> None:
+    """Say which secrets stand in the file itself."""
+    for entry in node:
+        if _is_secret(model.model_fields[entry.name].annotation):
+            for scalar in _scalars(entry.value):
+                form.placeholders.tell_written(scalar, f"{what}.{entry.name}")
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
 
 
 def _is_whole(form: Form, node: Node, what: str) -> bool:

@@ -35,6 +35,8 @@ class Placeholders:
         self._strict = strict
         self._findings = findings
         self._used: dict[str, str] = {}
+        self.written: list[Scalar] = []
+        """Secrets that stand in the file itself."""
 
     @property
     def used(self) -> Mapping[str, str]:
@@ -64,6 +66,16 @@ class Placeholders:
             return stand_in.replace("{name}", re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"))
 
         return Filled(_PLACEHOLDER.sub(value, scalar.text), tuple(missing))
+
+    def tell_written(self, secret: Scalar, what: str) -> None:
+        """Warn of a secret that stands in the file itself, and remember where."""
+        if "${" not in secret.text and secret.text:
+            self.written.append(secret)
+            self._findings.warning(
+                secret,
+                f"{what} is a secret: write ${{NAME}} and set NAME in the environment. The journal "
+                "keeps these rules without it, so a start after a bad edit cannot go back to them",
+            )
 
     def _tell_missing(self, scalar: Scalar, name: str) -> None:
         state = "is empty" if name in self._env else "is not set"

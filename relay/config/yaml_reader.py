@@ -31,7 +31,7 @@ _UNREADABLE = re.compile(
 _TAB = re.compile(r"^ *\t[ \t]*(?=[^ \t\r\n#])", re.MULTILINE)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def decode(data: bytes, findings: Findings) -> str | None:
@@ -51,10 +51,14 @@ def decode(data: bytes, findings: Findings) -> str | None:
     return text
 
 
+def plain_lines(text: str) -> str:
+    """One kind of line end, as YAML itself reads them, so that all agree on line numbers."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
 def read(text: str, findings: Findings) -> Node | None:
     """The root of a file; None where its syntax is broken or nothing is in it."""
-    # One kind of line end, as YAML itself reads them, so that all agree on line numbers.
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = plain_lines(text)
     if len(text) > LARGEST:
         findings.error(None, "is larger than 1 MB: split what it holds")
         return None
@@ -90,7 +94,7 @@ class _Builder:
 
     def __init__(self, text: str, findings: Findings) -> None:
         self._lines = text.split("\n")
-        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        self._events: Iterator[Any] = yaml.parse(text, Loader=LOADER)
         self._findings = findings
         self._faults = 0
 

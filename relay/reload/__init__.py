@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from relay.errors import ConfigError
 from relay.journal import Checked, Store
-from relay.reload.files import Loaded, from_files, from_version, outbound
+from relay.reload.files import RULES, Loaded, from_files, from_version, outbound
 from relay.reload.passed import Everything, passed_before, this_relay
 from relay.settings import Settings
 
@@ -43,7 +43,11 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
     except ConfigError as error:
         if last is None:
             raise
-        kept = from_version(last, settings, store, strict_env=strict_env)
+        try:
+            kept = from_version(last, settings, store, strict_env=strict_env)
+        except ConfigError as older:
+            # The edit comes first: it is what somebody can mend.
+            raise ConfigError([*error.faults, *older.faults]) from None
         return replace(kept, error=first_fault(error), faults=error.faults)
     return await record(loaded, store, now)
 
@@ -51,8 +55,11 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
 async def record(loaded: Loaded, store: Store, now: datetime) -> Loaded:
     """The same plan under the number of its version in the journal."""
     keep = tuple(sorted(loaded.plan.keep))
+    files = dict(loaded.files or {})
+    if loaded.config is not None:
+        files[RULES] = loaded.config.kept
     version = await store.journal.adopt_rules(
-        loaded.files or {}, now=now, checked=Checked(this_relay(), loaded.passed.rules, keep)
+        files, now=now, checked=Checked(this_relay(), loaded.passed.rules, keep)
     )
     return replace(loaded, plan=replace(loaded.plan, version=version))
 

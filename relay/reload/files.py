@@ -33,6 +33,13 @@ class Loaded:
     faults: tuple[Fault, ...] = ()
     """All that is wrong with the refused files."""
 
+    files: Mapping[str, str] | None = None
+    """What the plan was made of."""
+    config: Config | None = None
+    """What the rules file says, where it was read just now."""
+    passed: Passed = field(default_factory=Passed)
+    """What a reload need not check again."""
+
     @property
     def refused_at(self) -> str | None:
         """Where the refused files are at fault, not a word of them: whoever asks may know it."""
@@ -41,13 +48,6 @@ class Loaded:
             return self.error and "rules.yaml"
         first, more = errors[0], len(errors) - 1
         return f"{first.file}:{first.line}:{first.column}" + (f" (and {more} more)" if more else "")
-
-    files: Mapping[str, str] | None = None
-    """What the plan was made of."""
-    config: Config | None = None
-    """What the rules file says, where it was read just now."""
-    passed: Passed = field(default_factory=Passed)
-    """What a reload need not check again."""
 
 
 def from_files(

@@ -34,13 +34,14 @@ EVENT = Event(
     received_at=datetime(2026, 11, 23, 9, tzinfo=UTC),
 )
 
+HOOK = "https://hooks.slack.com/services/T0/B0/x"
 HEAD = """\
 version: 1
 accounts:
   email: {host: mail.example.com, tls: starttls, sender: relay@example.com}
 destinations:
   support: {email: {to: [support@example.com]}}
-  sales: {slack: {webhook: "https://hooks.slack.com/services/T0/B0/x"}}
+  sales: {slack: {webhook: "${HOOK}"}}
 default: {send_to: support}
 alarms: {send_to: [support, sales]}
 """
@@ -57,7 +58,7 @@ def config(
     return load_text(
         text,
         "rules.yaml",
-        env=env or {},
+        env={"HOOK": HOOK} | dict(env or {}),
         strict_env=strict,
         outbound=Outbound(),
         templates=templates,
@@ -275,12 +276,12 @@ class TestWords:
         ],
     )
     def test_pace(self, pace: str, expected: Pace) -> None:
-        text = HEAD.replace('T0/B0/x"}', f'T0/B0/x"}}, pace: {pace}') + RULES
+        text = HEAD.replace('{HOOK}"}', f'{{HOOK}}"}}, pace: {pace}') + RULES
         assert config(text).destinations["sales"].pace == expected
 
     @pytest.mark.parametrize("pace", ["0/s", "-1/s", "1/2s", "1/day", "fast", "1", "[1/s]"])
     def test_a_pace_that_is_none(self, pace: str) -> None:
-        text = HEAD.replace('T0/B0/x"}', f'T0/B0/x"}}, pace: "{pace}"') + RULES
+        text = HEAD.replace('{HOOK}"}', f'{{HOOK}}"}}, pace: "{pace}"') + RULES
         assert messages(text) == [
             'pace must be such as "1/s", "30/min", "100/h", or none for no limit'
         ]
@@ -300,13 +301,13 @@ class TestEnvironment:
         ruleset = config(text, {"A": "${B}", "B": "x"}).rules
         assert "${B}" in repr(ruleset.rules[0].when)
 
-    @pytest.mark.parametrize("env", [{}, {"HOOK": ""}])
+    @pytest.mark.parametrize("env", [{}, {"GONE": ""}])
     def test_a_missing_name_is_an_error_when_strict_and_else_a_warning(
         self, env: Mapping[str, str]
     ) -> None:
-        text = HEAD.replace("https://hooks.slack.com/services/T0/B0/x", "${HOOK}") + RULES
+        text = HEAD.replace("HOOK", "GONE") + RULES
         (error,) = messages(text, env)
-        assert error.startswith("${HOOK}: HOOK is ")
+        assert error.startswith("${GONE}: GONE is ")
         (warning,) = warned(text, env, strict=False)
         assert "stand-in" in warning
         assert "sales" in config(text, env, strict=False).destinations
@@ -322,7 +323,7 @@ class TestEnvironment:
             ("starttls", "tls"),
             ("relay@example.com", "sender"),
             ("[support@example.com]", "to"),
-            ('"https://hooks.slack.com/services/T0/B0/x"', "webhook"),
+            ('"${HOOK}"', "webhook"),
             ("{send_to: support}", "default"),
             ("[support, sales]", "alarms"),
         ],
@@ -361,8 +362,8 @@ class TestEnvironment:
                 ("starttls", '"', '"'),
                 ("relay@example.com", '"', '"'),
                 ("[support@example.com]", '["', '"]'),
-                ("https://hooks.slack.com/services/T0/B0/x", "", ""),
-                ("https://hooks.slack.com/services/T0/B0/x", "http://", ""),
+                ("${HOOK}", "", ""),
+                ("${HOOK}", "http://", ""),
                 ("version: 1", 'version: "', '"'),
                 ("{send_to: support}", '{send_to: "', '"}'),
                 ("{send_to: support}", '"', '"'),
@@ -430,7 +431,7 @@ def test_an_explanation_shows_the_rule_as_written() -> None:
 
 
 def test_pace_inside_of_a_transport_is_told_where_it_belongs() -> None:
-    text = HEAD.replace('T0/B0/x"}', 'T0/B0/x", pace: 1/s}') + RULES
+    text = HEAD.replace('{HOOK}"}', '{HOOK}", pace: 1/s}') + RULES
     assert messages(text) == ["pace stands beside slack, not inside of it"]
 
 
@@ -439,8 +440,7 @@ def test_line_ends_of_windows_do_not_matter() -> None:
 
 
 def test_destinations_show_no_secret() -> None:
-    text = HEAD.replace("https://hooks.slack.com/services/T0/B0/x", "${HOOK}") + RULES
-    loaded = config(text, {"HOOK": "https://hooks.slack.com/services/T0/B0/geheim"})
+    loaded = config(HEAD + RULES, {"HOOK": "https://hooks.slack.com/services/T0/B0/geheim"})
     assert "geheim" not in repr(loaded)
 
 

@@ -163,6 +163,11 @@ async def test_reloading_under_load_routes_every_event_once(start: Start, folder
     assert len(os.listdir("/proc/self/fd")) <= handles + 6  # noqa: PTH208
 
 
+def kept(rules: str) -> str:
+    """What is stored of rules that have their secret in them."""
+    return rules.replace("xoxb-of-the-tests", '"${SECRET_NOT_KEPT}"')
+
+
 async def test_the_versions_that_were_live_are_listed_and_shown(start: Start, folder: Path) -> None:
     client = await start()
     write(folder, OTHER)
@@ -175,7 +180,7 @@ async def test_the_versions_that_were_live_are_listed_and_shown(start: Start, fo
         (2, ["rules.yaml"]),
         (1, ["+rules.yaml", "+default.md.j2"]),
     ]
-    assert (await run_relay("rules", "show", "1", env=env, cwd=folder))[1] == RULES
-    assert (await run_relay("rules", "show", env=env, cwd=folder))[1] == OTHER
+    assert (await run_relay("rules", "show", "1", env=env, cwd=folder))[1] == kept(RULES)
+    assert (await run_relay("rules", "show", env=env, cwd=folder))[1] == kept(OTHER)
     code, _, err = await run_relay("rules", "show", "7", env=env, cwd=folder)
     assert (code, "there is no version 7" in err) == (2, True)

@@ -490,13 +490,19 @@ def test_rules_without_a_file_are_checked_too() -> None:
 def doubts(account: str, channel: str = "#a", env: dict[str, str] | None = None) -> list[str]:
     text = (
         f"version: 1\naccounts:\n  email: {{{account}, sender: relay@example.com}}\n"
-        "  slack: {token: xoxb-x}\n"
+        '  slack: {token: "${TOKEN}"}\n'
         f'destinations:\n  a: {{slack: {{channel: "{channel}"}}}}\n'
         "  b: {email: {to: [b@example.com]}}\n"
         'rules: [{name: A, when: {event: "*"}, send_to: [a, b]}]\n'
         "default: {send_to: a}\nalarms: {send_to: [a, b]}\n"
     )
-    loaded = load_text(text, "rules.yaml", env=env or {}, strict_env=False, outbound=Outbound())
+    loaded = load_text(
+        text,
+        "rules.yaml",
+        env={"TOKEN": "xoxb-x"} | (env or {}),
+        strict_env=False,
+        outbound=Outbound(),
+    )
     return [f"{fault.line} {fault.message}" for fault in loaded.warnings]
 
 

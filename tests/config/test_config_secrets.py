@@ -1,0 +1,86 @@
+"""Secrets that stand in the rules file itself: warned of, and kept by nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.channels import Outbound
+from relay.config import Config, load_text
+
+RULES = """\
+version: 1
+accounts:
+  slack:   # before: xoxb-as-written-1
+    token: WRITTEN
+  email: {host: mail.example.com, tls: starttls, sender: relay@example.com,
+          username: relay, password: WRITTEN}
+destinations:
+  support: {slack: {channel: "#wa-support"}}
+  acme: {slack: {webhook: "https://hooks.slack.com/services/T0/B0/geheim-1"}}
+  sales: {teams: {url: 'https://prod-1.westeurope.logic.azure.com/workflows/x?sig=geheim-2'}}
+  oncall: {email: {to: [oncall@example.com]}}
+rules:
+  - {name: all, when: {event: "*"}, send_to: [support, acme, sales, oncall]}
+default: {send_to: support}
+alarms: {send_to: [support, oncall]}
+"""
+
+
+def loaded(text: str, env: dict[str, str] | None = None) -> Config:
+    return load_text(text, "rules.yaml", env=env or {}, strict_env=True, outbound=Outbound())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "xoxb-as-written-1",
+        "'xoxb-as-written-1'",
+        '"xoxb-as-\\x77ritten-1"',
+        "|-\n      xoxb-as-written-1",
+    ],
+)
+def test_what_is_kept_has_no_secret_and_reads_as_the_same_rules(written: str) -> None:
+    text = RULES.replace("token: WRITTEN", f"token: {written}")
+    text = text.replace("WRITTEN", '"${PASSWORD}"')
+    config = loaded(text, {"PASSWORD": "from-outside"})
+    for secret in ("as-written", "ritten-1", "geheim-1", "geheim-2"):
+        assert secret not in config.kept
+    assert "${PASSWORD}" in config.kept
+    again = loaded(
+        config.kept, {"PASSWORD": "x", "SECRET_NOT_KEPT": "https://hooks.slack.com/services/T/B/x"}
+    )
+    assert [one.when for one in again.rules.rules] == [one.when for one in config.rules.rules]
+    assert set(again.destinations) == set(config.destinations)
+
+
+def test_each_secret_that_stands_in_the_file_is_a_warning_at_its_place() -> None:
+    config = loaded(RULES.replace("WRITTEN", "xoxb-as-written-1"))
+    told = {
+        (fault.line, fault.message.partition(":")[0])
+        for fault in config.warnings
+        if "is a secret" in fault.message
+    }
+    assert told == {
+        (4, "accounts.slack.token is a secret"),
+        (6, "accounts.email.password is a secret"),
+        (9, "destinations.acme.slack.webhook is a secret"),
+        (10, "destinations.sales.teams.url is a secret"),
+    }
+    assert "as-written" not in str(config.warnings)
+
+
+def test_a_file_without_secrets_is_kept_to_the_letter() -> None:
+    text = RULES.replace("WRITTEN", '"${TOKEN}"').replace(
+        "https://hooks.slack.com/services/T0/B0/geheim-1", "${HOOK}"
+    )
+    text = text.replace(
+        "'https://prod-1.westeurope.logic.azure.com/workflows/x?sig=geheim-2'", '"${TEAMS}"'
+    )
+    env = {
+        "TOKEN": "xoxb-1",
+        "HOOK": "https://hooks.slack.com/services/T/B/x",
+        "TEAMS": "https://prod-1.westeurope.logic.azure.com/workflows/x?sig=y",
+    }
+    config = loaded(text, env)
+    assert config.kept == text
+    assert not [fault for fault in config.warnings if "is a secret" in fault.message]
