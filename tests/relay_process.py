@@ -17,10 +17,12 @@ from typing import Any
 import aiohttp
 
 from relay import cli
+from tests.forking import Forked, fork
 from tests.needs import PATIENCE
 
 TOKEN = "webhook-token-of-the-tests"
 ADMIN = "admin-token-of-the-tests"
+SERVE = ("-m", "relay", "serve")
 
 
 class RelayProcess:
@@ -34,7 +36,7 @@ class RelayProcess:
         templates: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
-        program: Sequence[str] = ("-m", "relay", "serve"),
+        program: Sequence[str] = SERVE,
         under: Sequence[str] = (),
     ) -> None:
         """`program` is what Python runs; `under` another program that runs Python."""
@@ -61,7 +63,7 @@ class RelayProcess:
         self.options = options
         self.program = program
         self.under = under
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | Forked | None = None
         self.lines: list[dict[str, Any]] = []
         self.raw: list[str] = []
         self.url = ""
@@ -85,17 +87,21 @@ class RelayProcess:
 
     async def start(self) -> None:
         """Start it and wait until it says that it serves."""
-        self.process = await asyncio.create_subprocess_exec(
-            *self.under,
-            sys.executable,
-            *self.program,
-            *self.options,
-            env=self.env,
-            cwd=self.folder,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            limit=2**20,
-        )
+        if self.program is SERVE and not self.under:
+            words = ("serve", *self.options)
+            self.process = await fork(words, env=self.env, cwd=self.folder)
+        else:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.under,
+                sys.executable,
+                *self.program,
+                *self.options,
+                env=self.env,
+                cwd=self.folder,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                limit=2**20,
+            )
         self.lines = []
         self._reader = asyncio.create_task(self._read())
         line = await self.said("relay serves")
@@ -211,6 +217,8 @@ class RelayProcess:
     async def _ended(self) -> None:
         if self.process:
             await self.process.wait()
+            if self.process.stdout:
+                await self.process.stdout.read()
         if self._reader:
             await self._reader
             self._reader = None
@@ -254,7 +262,12 @@ def _code(arguments: Sequence[str]) -> int:
 async def run_process(
     *arguments: str, env: Mapping[str, str], cwd: Path, stdin: bytes = b""
 ) -> tuple[int, str, str]:
-    """The same in a process of its own, as a shell does it."""
+    """The same in a process of its own, as a shell does it; `serve` begins as a fork."""
+    if arguments[0] == "serve":
+        forked = await fork(arguments, env={"PATH": os.environ["PATH"], **env}, cwd=cwd)
+        async with asyncio.timeout(PATIENCE):
+            said = await asyncio.gather(forked.stdout.read(), forked.stderr.read())
+            return await forked.wait(), said[0].decode(), said[1].decode()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
