@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import ssl
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ from relay.deliveries import (
 )
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiosmtplib
 
 _DOTS = re.compile(rb"(?m)^\.")

@@ -61,30 +61,15 @@ CHANNEL_FAULTS: Final[Mapping[str, str]] = {
     "is_bot": "a bot cannot get messages from a bot: name a channel",
 }
 REFUSALS: Final = frozenset(
-    [
-        "invalid_blocks",
-        "invalid_blocks_format",
-        "msg_blocks_too_long",
-        "msg_too_long",
-        "no_text",
-        "invalid_arguments",
-        "invalid_arg_name",
-        "invalid_array_arg",
-        "invalid_charset",
-        "invalid_form_data",
-        "invalid_post_type",
-        "missing_post_type",
-        "markdown_text_conflict",
-        "attachment_payload_limit_exceeded",
-        "too_many_attachments",
-        "too_many_contact_cards",
-        "metadata_too_large",
-        "invalid_metadata_format",
-        "invalid_metadata_schema",
-        "metadata_must_be_sent_from_app",
-        "invalid_attachments",
-    ]
-)
+    {
+        "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long",
+        "no_text", "invalid_arguments", "invalid_arg_name", "invalid_array_arg",
+        "invalid_charset", "invalid_form_data", "invalid_post_type", "missing_post_type",
+        "markdown_text_conflict", "attachment_payload_limit_exceeded", "too_many_attachments",
+        "too_many_contact_cards", "metadata_too_large", "invalid_metadata_format",
+        "invalid_metadata_schema", "metadata_must_be_sent_from_app", "invalid_attachments",
+    }
+)  # fmt: skip
 RATE_LIMITS: Final = frozenset(("ratelimited", "rate_limited"))
 PASSING: Final[Mapping[str, str]] = {
     "message_limit_exceeded": "the workspace has reached its limit of messages",

@@ -13,8 +13,7 @@ from typing import Any
 from relay.channels import Parcel
 from relay.channels.exchange import encoded
 from relay.channels.fit import NOTHING, Tone, fit, gist, title, tone
-from relay.channels.teams.elements import SCHEMA, VERSION, footer, line, run
-from relay.channels.teams.override import overridden
+from relay.channels.teams.override import SCHEMA, VERSION, footer, line, overridden, run
 from relay.errors import UnsendableError
 from relay.messages import (
     Block,

@@ -1,114 +1,105 @@
 """A card that a template wrote for Teams itself: checked, and closed with the footer.
 
-The table is version 1.4 of the Adaptive Card schema (microsoft/AdaptiveCards, schemas/1.4.0)
+The tables are version 1.4 of the Adaptive Card schema (microsoft/AdaptiveCards, schemas/1.4.0)
 without what a Workflows webhook cannot serve: inputs, submits, sign-in, media.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from relay.channels.fit import footer as closing
 from relay.channels.fit import marks, title
 from relay.channels.overrides import checked_json
-from relay.channels.teams.elements import SCHEMA, VERSION, footer, line, run
 from relay.errors import UnsendableError
 from relay.messages import Message
 from relay.text import safe_url
 
+SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
+VERSION = "1.4"
+"""Which every Teams client shows."""
 _WHAT = "the Teams override"
 _VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
-_COLOURS = "default dark light accent good warning attention"
-_STYLES = "default emphasis good attention warning accent"
-_ALIGN = "left center right"
-_PLACE = "top center bottom"
-
-_COMMON = {
-    "id": "text",
-    "isVisible": "bool",
-    "separator": "bool",
-    "spacing": "none small default medium large extraLarge padding",
-    "height": "auto stretch",
-    "fallback": "drop",
-}
-_BOX = _COMMON | {
-    "style": _STYLES,
-    "bleed": "bool",
-    "minHeight": "text",
-    "selectAction": "action",
-    "verticalContentAlignment": _PLACE,
-}
-_FONT = {
-    "color": _COLOURS,
-    "fontType": "default monospace",
-    "isSubtle": "bool",
-    "size": "small default medium large extraLarge",
-    "weight": "lighter default bolder",
-}
-_ACTION = {"title": "text", "style": "default positive destructive", "fallback": "drop"}
-_ELEMENTS = {
-    "TextBlock": _COMMON
-    | _FONT
-    | {"text!": "text", "wrap": "bool", "maxLines": "number", "horizontalAlignment": _ALIGN},
-    "RichTextBlock": _COMMON | {"inlines!": "inlines", "horizontalAlignment": _ALIGN},
-    "Container": _BOX | {"items!": "elements"},
-    "ColumnSet": _BOX | {"columns": "columns", "horizontalAlignment": _ALIGN},
-    "FactSet": _COMMON | {"facts!": "facts"},
-    "Image": _COMMON
-    | {
-        "url!": "url",
-        "altText": "text",
-        "size": "auto stretch small medium large",
-        "style": "default person",
-        "width": "text",
-        "height": "text",
-        "horizontalAlignment": _ALIGN,
-        "backgroundColor": "text",
-        "selectAction": "action",
-    },
-    "ImageSet": _COMMON | {"images!": "images", "imageSize": "auto stretch small medium large"},
-    "ActionSet": _COMMON | {"actions!": "actions"},
-}
-_COLUMN = _BOX | {"items": "elements", "width": "width"}
-_RUN = _FONT | {
-    "text!": "text",
-    "italic": "bool",
-    "strikethrough": "bool",
-    "underline": "bool",
-    "highlight": "bool",
-    "selectAction": "action",
-}
-_CARD = {
-    "$schema": "text",
-    "version": "text",
-    "body!": "elements",
-    "actions": "actions",
-    "selectAction": "action",
-    "fallbackText": "text",
-    "lang": "text",
-    "speak": "text",
-    "minHeight": "text",
-    "verticalContentAlignment": _PLACE,
-    "msteams": "width of the card",
-}
+_COMMON = "id isVisible separator spacing height fallback"
+_BOX = f"{_COMMON} style bleed minHeight selectAction verticalContentAlignment"
+_FONT = "color fontType isSubtle size weight"
+_TEXT = f"{_COMMON} horizontalAlignment"
+_ACTION = "title style fallback"
+_CARD = (
+    "$schema version body! actions selectAction fallbackText lang speak minHeight"
+    " verticalContentAlignment msteams"
+)
 _ACTIONS = {
-    "Action.OpenUrl": _ACTION | {"url!": "url"},
-    "Action.ShowCard": _ACTION | {"card!": "card"},
-    "Action.ToggleVisibility": _ACTION | {"targetElements!": "targets"},
+    "Action.OpenUrl": f"{_ACTION} url!",
+    "Action.ShowCard": f"{_ACTION} card!",
+    "Action.ToggleVisibility": f"{_ACTION} targetElements!",
 }
-_LISTS: dict[str, Mapping[str, Mapping[str, str]]] = {
-    "elements": _ELEMENTS,
-    "columns": {"Column": _COLUMN},
+_ELEMENTS = {
+    "TextBlock": f"{_TEXT} {_FONT} text! wrap maxLines",
+    "RichTextBlock": f"{_TEXT} inlines!",
+    "Container": f"{_BOX} items!",
+    "ColumnSet": f"{_BOX} columns horizontalAlignment",
+    "FactSet": f"{_COMMON} facts!",
+    "Image": f"{_TEXT} url! altText size style width backgroundColor selectAction",
+    "ImageSet": f"{_COMMON} images! imageSize",
+    "ActionSet": f"{_COMMON} actions!",
+}
+"""The fields of each type; `!` marks those that must be there."""
+_RUN = f"{_FONT} text! italic strikethrough underline highlight selectAction"
+_HOLDS: Mapping[str, Mapping[str, str]] = {
+    "body": _ELEMENTS,
+    "items": _ELEMENTS,
+    "columns": {"Column": f"{_BOX} items width"},
     "inlines": {"TextRun": _RUN},
     "images": {"Image": _ELEMENTS["Image"]},
-    "facts": {"Fact": {"title!": "text", "value!": "text"}},
+    "facts": {"Fact": "title! value!"},
     "actions": _ACTIONS,
 }
+"""Fields that are lists, and what may stand in them."""
 _UNTYPED = frozenset({"columns", "images", "facts"})
 """What stands there can only be of one type, so the schema lets it be left out."""
+_IS: Mapping[str, Mapping[str, str]] = {
+    "selectAction": {
+        name: _ACTIONS[name] for name in ("Action.OpenUrl", "Action.ToggleVisibility")
+    },
+    "card": {"AdaptiveCard": _CARD},
+}
+"""Fields that are one object."""
+_SIZES = "small default medium large extraLarge"
+_WORDS = {
+    "spacing": f"none {_SIZES} padding",
+    "fallback": "drop",
+    "style": "default emphasis good attention warning accent person positive destructive",
+    "color": "default dark light accent good warning attention",
+    "fontType": "default monospace",
+    "size": f"auto stretch {_SIZES}",
+    "imageSize": f"auto stretch {_SIZES}",
+    "weight": "lighter default bolder",
+    "horizontalAlignment": "left center right",
+    "verticalContentAlignment": "top center bottom",
+}
+_TRUTHS = frozenset(
+    {"isVisible", "separator", "bleed", "wrap"}
+    | {"isSubtle", "italic", "strikethrough", "underline", "highlight"}
+)
 _PIXELS = re.compile(r"auto|stretch|\d{1,4}(\.\d+)?(px)?")
+
+
+def run(text: str, **style: Any) -> dict[str, Any]:
+    """A run of characters."""
+    return {"type": "TextRun", "text": text, **style}
+
+
+def line(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Runs that wrap where the card ends."""
+    return {"type": "RichTextBlock", "inlines": list(runs)}
+
+
+def footer(text: str) -> dict[str, Any]:
+    """The line that closes every card, overrides included."""
+    return line([run(text, isSubtle=True, size="Small")]) | {"separator": True, "spacing": "Medium"}
 
 
 def overridden(message: Message, native: object, summary: str) -> dict[str, Any]:
@@ -152,7 +143,7 @@ def _wrapped(value: Any) -> Any:
 
 
 def _object(
-    value: object, types: Mapping[str, Mapping[str, str]], where: str, *, typed: bool = True
+    value: object, types: Mapping[str, str], where: str, *, typed: bool = True
 ) -> Iterator[str]:
     """What is wrong about an object of one of these types, one sentence each."""
     if not isinstance(value, Mapping):
@@ -162,20 +153,18 @@ def _object(
     if not isinstance(kind, str) or kind not in types:
         yield _unknown(kind, types, where)
         return
-    fields = {name.rstrip("!"): name for name in types[kind]}
+    fields = {name.rstrip("!"): name.endswith("!") for name in types[kind].split()}
     for name, inner in value.items():
-        if name == "type":
-            continue
-        if name not in fields:
+        if name not in fields and name != "type":
             yield f"{kind} has no {str(name)[:40]!r}"
-        else:
-            yield from _field(inner, types[kind][fields[name]], f"{name} of {kind}")
-    for name, spelled in fields.items():
-        if spelled.endswith("!") and name not in value:
+        elif name != "type":
+            yield from _field(name, inner, f"{name} of {kind}")
+    for name, needed in fields.items():
+        if needed and name not in value:
             yield f"{kind} needs {name!r}"
 
 
-def _unknown(kind: object, types: Mapping[str, Any], where: str) -> str:
+def _unknown(kind: object, types: Mapping[str, str], where: str) -> str:
     said = str(kind)[:40]
     if said in ("Action.Submit", "Action.Execute") or said.startswith("Input."):
         return f"{said} needs a bot that answers, and a Workflows webhook has none"
@@ -184,53 +173,40 @@ def _unknown(kind: object, types: Mapping[str, Any], where: str) -> str:
     return f"{where} has the unknown type {said!r}, it takes {', '.join(types)}"
 
 
-def _field(value: object, kind: str, where: str) -> Iterator[str]:
-    if kind in _LISTS:
+def _field(name: str, value: object, where: str) -> Iterator[str]:
+    if name in _HOLDS:
         if not isinstance(value, list):
             yield f"{where} is not a list"
             return
         for inner in value:
-            if kind != "inlines" or not isinstance(inner, str):
-                yield from _object(inner, _LISTS[kind], where, typed=kind not in _UNTYPED)
-        if kind == "actions" and not value:
+            if name != "inlines" or not isinstance(inner, str):
+                yield from _object(inner, _HOLDS[name], where, typed=name not in _UNTYPED)
+        if name == "actions" and not value:
             yield f"{where} is empty"
-    elif kind in _OBJECTS:
-        yield from _object(value, _OBJECTS[kind], where)
-    elif kind in _CHECKS:
-        wanted, holds = _CHECKS[kind]
-        if not holds(value):
-            yield f"{where} must be {wanted}"
-    elif not isinstance(value, str) or value.casefold() not in kind.casefold().split():
-        yield f"{where} must be one of {', '.join(kind.split())}"
+    elif name in _IS:
+        yield from _object(value, _IS[name], where)
+    elif (wanted := _wanted(name, value)) is not None:
+        yield f"{where} must be {wanted}"
 
 
-def _is_secure(value: object) -> bool:
-    return isinstance(value, str) and value.startswith("https://") and safe_url(value) is not None
-
-
-def _is_width(value: object) -> bool:
-    if isinstance(value, int | float):
-        return not isinstance(value, bool) and value >= 0
-    return isinstance(value, str) and _PIXELS.fullmatch(value) is not None
-
-
-def _is_targets(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(target, str) for target in value)
-
-
-_OBJECTS: dict[str, Mapping[str, Mapping[str, str]]] = {
-    "action": {name: _ACTIONS[name] for name in ("Action.OpenUrl", "Action.ToggleVisibility")},
-    "card": {"AdaptiveCard": _CARD},
-}
-_CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
-    "text": ("a text", lambda value: isinstance(value, str)),
-    "bool": ("true or false", lambda value: isinstance(value, bool)),
-    "number": (
-        "a number",
-        lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    ),
-    "url": ("an address that begins with https://", _is_secure),
-    "width": ("auto, stretch, a weight or pixels such as 80px", _is_width),
-    "targets": ("a list of ids", _is_targets),
-    "width of the card": ('{"width": "Full"}', lambda value: value == {"width": "Full"}),
-}
+def _wanted(name: str, value: object) -> str | None:
+    """What a plain field must be, where it is not."""
+    if name in _WORDS:
+        known = isinstance(value, str) and value.casefold() in _WORDS[name].casefold().split()
+        return None if known else f"one of {', '.join(_WORDS[name].split())}"
+    if name in _TRUTHS:
+        return None if isinstance(value, bool) else "true or false"
+    if name == "url":
+        secure = isinstance(value, str) and value.startswith("https://") and safe_url(value)
+        return None if secure else "an address that begins with https://"
+    if name == "width":
+        fits = _PIXELS.fullmatch(str(value)) and not isinstance(value, bool)
+        return None if fits else "auto, stretch, a weight or pixels such as 80px"
+    if name == "msteams":
+        return None if value == {"width": "Full"} else '{"width": "Full"}'
+    if name == "maxLines":
+        return None if type(value) in (int, float) else "a number"
+    if name == "targetElements":
+        ids = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return None if ids else "a list of ids"
+    return None if isinstance(value, str) else "a text"
