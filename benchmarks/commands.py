@@ -49,7 +49,6 @@ async def reload(port: int) -> None:
 
 def measure(options: Options) -> Sequence[Row]:
     many = options.of(1_000, 20)
-    rounds = max(options.rounds, options.of(5, 1))
     with yard.folder() as small, yard.folder() as large:
         (small / "rules.yaml").write_text(yard.rules(1, 9, hooks=True))
         (large / "rules.yaml").write_text(yard.rules(many, 9, hooks=True))
@@ -69,14 +68,14 @@ def measure(options: Options) -> Sequence[Row]:
             f"check {many} rules": ([*called, "check"], yard.environment(options, large)),
         }
         found = {name: [cost(*command).cpu] for name, command in commands.items()}
-        for _ in range(rounds - 1):
+        for _ in range(options.rounds - 1):
             for name, command in commands.items():
                 found[name].append(cost(*command).cpu)
         with yard.relay(options, yard.rules(many, 9, hooks=True), large) as server:
             asyncio.run(server.up())
             spent: list[float] = []
             found[f"reload {many} rules"] = spent
-            for _ in range(rounds):
+            for _ in range(options.rounds):
                 before = server.cpu()
                 (large / "rules.yaml").write_text(
                     yard.rules(many, 9, hooks=True) + f"# {len(spent)}\n"
