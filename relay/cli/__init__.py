@@ -9,9 +9,13 @@ import gc
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 DONE, NO, WRONG = 0, 1, 2
 OBJECTS_BETWEEN_LOOKS = 50_000
@@ -42,6 +46,15 @@ def module_of(command: str) -> ModuleType:
     return import_module(f"relay.cli.{command.replace('-', '_')}")
 
 
+def _quick_loop() -> Callable[[], AbstractEventLoop] | None:
+    """uvloop's event loop, where there is one for this platform."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
 def _run(options: Namespace) -> int:
     """Every error is one clear line on standard error."""
     import asyncio
@@ -54,7 +67,9 @@ def _run(options: Namespace) -> int:
         settings = from_environment(os.environ, vars(options))
         if options.command not in ("serve", "demo"):
             logs.configure(level="error")
-        return int(asyncio.run(module_of(options.command).run(options, settings)))
+        loop = _quick_loop() if options.command == "serve" else None
+        with asyncio.Runner(loop_factory=loop) as runner:
+            return int(runner.run(module_of(options.command).run(options, settings)))
     except (UsageError, JournalError) as error:
         for line in str(error).splitlines():
             print(f"relay: {line}", file=sys.stderr)
