@@ -10,7 +10,12 @@ import pytest
 from tests.conftest import RULES
 from tests.relay_process import RelayProcess
 
-WITHOUT = "import sys; sys.modules['uvloop'] = None; from relay.cli import main; main(['serve', '--sandbox'])"
+WITHOUT = """
+import sys
+sys.modules["uvloop"] = None
+from relay.cli import main
+main(["serve", "--sandbox"])
+"""
 
 
 def loaded(relay: RelayProcess) -> str:
