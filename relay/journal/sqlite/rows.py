@@ -65,7 +65,7 @@ def moment_or_none(value: int | None) -> datetime | None:
 
 def plain(text: str) -> str:
     """A text that SQLite can hold: lone surrogates are written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def plain_or_none(text: str | None) -> str | None:
