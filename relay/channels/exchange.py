@@ -9,6 +9,7 @@ import json
 import math
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -134,8 +135,6 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 def tls_fault(error: BaseException) -> str | None:
     """What somebody must mend before TLS can work, in words; None for passing faults."""
-    import ssl
-
     # The deepest says most, and aiohttp's own errors are SSL errors that lack its fields.
     for cause in reversed(list(causes(error))):
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from relay.channels import Destination, Outbound, Parcel
 from relay.channels.email import writing as email_writing
@@ -13,9 +14,6 @@ from relay.channels.email.session import deliver, full_name
 from relay.channels.email.settings import EmailDestination
 from relay.channels.email.standing import Standing
 from relay.deliveries import Outcome
-
-if TYPE_CHECKING:
-    import ssl
 
 MOST_CONNECTIONS = 3
 """At one server at a time: Exchange Online takes no more (432 4.3.2, thread limit exceeded)."""
@@ -45,8 +43,6 @@ class EmailChannel:
         """See `Channel.send`; the time spent waiting for a free connection does not count."""
         mail = _own(destination)
         if self._tls is None:
-            import ssl
-
             self._tls = ssl.create_default_context()
         async with self._servers[f"{mail.host.casefold()}:{mail.port}"]:
             return await deliver(

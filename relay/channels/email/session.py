@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,6 @@ from relay.deliveries import (
 )
 
 if TYPE_CHECKING:
-    import ssl
-
     import aiosmtplib
 
 _DOTS = re.compile(rb"(?m)^\.")

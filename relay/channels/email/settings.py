@@ -26,19 +26,10 @@ PORTS = {"implicit": 465, "starttls": 587, "none": 25}
 MOST_RECIPIENTS = 100
 """A server must take 100 recipients in one mail (RFC 5321, 4.5.3.1.8); more is no alert."""
 
-_INSIDE: tuple[str, ...] = (
-    ".local",
-    ".localhost",
-    ".localdomain",
-    ".internal",
-    ".intranet",
-    ".lan",
-    ".corp",
-    ".home.arpa",
-    ".private",
-    ".test",
-    ".invalid",
-)
+_INSIDE = (
+    ".local", ".localhost", ".localdomain", ".internal", ".intranet", ".lan", ".corp",
+    ".home.arpa", ".private", ".test", ".invalid",
+)  # fmt: skip
 """Ends of names that no public name server answers for (RFC 6762, appendix G, and RFC 6761)."""
 
 # Dot-atoms only: quoted local parts are legal, unused, and the usual way to smuggle.

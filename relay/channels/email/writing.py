@@ -8,6 +8,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 
 from relay.channels import Parcel
@@ -83,9 +84,16 @@ def _domain(sender: str) -> str:
     return domain if len(domain) <= _LONGEST_DOMAIN else domain[-_LONGEST_DOMAIN:].lstrip(".-")
 
 
+@lru_cache(maxsize=64)
+def _sender(name: str, address: str) -> str:
+    return str(Address(display_name=name, addr_spec=address))
+
+
 def _headers(parcel: Parcel, destination: EmailDestination) -> dict[str, str]:
-    sender = Address(display_name=destination.sender_name, addr_spec=destination.sender)
-    given = {"From": str(sender), "To": ", ".join(destination.to)}
+    given = {
+        "From": _sender(destination.sender_name, destination.sender),
+        "To": ", ".join(destination.to),
+    }
     if destination.cc:
         given["Cc"] = ", ".join(destination.cc)
     if destination.reply_to:
