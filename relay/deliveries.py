@@ -25,6 +25,8 @@ HORIZON = timedelta(days=3)
 """How long a delivery is tried, from its routing or from the last retry by an operator."""
 LONGEST_SNOOZE = timedelta(hours=1)
 DEFAULT_SNOOZE = timedelta(seconds=30)
+LONGEST_WAIT = max(LONGEST_SNOOZE, *SCHEDULE)
+"""What is due later than this from now cannot be true: somebody set the clock back meanwhile."""
 DISCARDED = "discarded by "
 """How the reason of a delivery begins that a person gave up."""
 MOST_LOSSES = 3
@@ -250,6 +252,17 @@ def claim(delivery: Delivery) -> Delivery:
     return replace(delivery, state=State.CLAIMED, claim=delivery.claim + 1)
 
 
+def fresh(delivery: Delivery, now: datetime) -> Delivery:
+    """The delivery, whose horizon begins anew where the clock or the relay was off.
+
+    It was due for longer than the horizon and nobody tried it, or began to be tried in the future:
+    neither is its target's fault.
+    """
+    if delivery.tried_since > now or now - delivery.due_at > HORIZON:
+        return replace(delivery, tried_since=now)
+    return delivery
+
+
 def park(delivery: Delivery, reason: str) -> Delivery:
     """Its target is out of order, or its destination is no longer known."""
     _only(delivery, "parked", State.PENDING)
@@ -378,7 +391,7 @@ def _sent(delivery: Delivery, proof: Proof, reference: Mapping[str, str]) -> Del
 
 
 def _failed(delivery: Delivery, reason: str, now: datetime, chance: float) -> Delivery:
-    failed = replace(delivery, failures=delivery.failures + 1)
+    failed = replace(fresh(delivery, now), failures=delivery.failures + 1)
     due_at = now + wait_after(failed.failures, chance)
     if due_at - failed.tried_since > HORIZON:
         return _dead(failed, f"given up after {failed.failures} attempts: {reason}")
@@ -400,6 +413,7 @@ def _partly_refused(
 
 
 def _snoozed(delivery: Delivery, outcome: RateLimited, now: datetime) -> Delivery:
+    delivery = fresh(delivery, now)
     if now - delivery.tried_since > HORIZON:
         return _dead(delivery, f"given up after {HORIZON.days} days: {outcome.reason}")
     return replace(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from relay import failpoints, logs
@@ -16,7 +16,6 @@ from relay.deliveries import (
     Ambiguous,
     Delivery,
     Interrupted,
-    Lost,
     Outcome,
     OutOfOrder,
     Proof,
@@ -37,9 +36,10 @@ from relay.errors import (
 )
 from relay.events import Event
 from relay.failpoints import Failpoint
-from relay.journal import Journal, Trouble
+from relay.journal import Ask, Claimed, Journal, Settlement, Trouble, Turn
 from relay.logs import Seldom
 from relay.messages import Message
+from relay.messages.templates import SlowError
 from relay.pipeline import Plan, compose, written
 
 RECORD_AGAIN = 1.0
@@ -64,56 +64,44 @@ class Settled:
     """Why the template failed, if it did."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one try, not yet recorded."""
+
+    delivery: Delivery
+    """As it was tried: owed to whom its destination names now."""
+    outcome: Outcome
+    duration_ms: int = 0
+    message: Message | None = None
+    payload: Mapping[str, Any] | None = None
+    destination: Destination | None = None
+
+
 async def deliver(
-    delivery: Delivery,
-    event: Event,
+    claimed: Claimed,
     plan: Plan,
     channels: Mapping[str, Channel],
-    journal: Journal,
     *,
     clock: Callable[[], datetime],
-    chance: float,
     threads: Executor | None = None,
-    moved: Callable[[], timedelta] = timedelta,
-) -> Settled | None:
-    """Render, send and settle one claimed delivery; None if the claim was lost before sending.
+) -> Tried:
+    """Write and send one claimed delivery, and say what came of it.
 
-    A cancellation is recorded as an interruption before it goes on. `threads` writes the message;
-    `moved` says how far the wall clock has been set so far, so that setting it during the send
-    does not count as time in which the target failed.
+    A cancellation is an outcome too. `threads` writes what a template takes long for.
     """
+    delivery, event = claimed.delivery, claimed.event
     destination = plan.destinations.get(delivery.destination)
     if destination is None or destination.target != delivery.target:
-        gone = Interrupted(written=False, reason="its destination was edited")
-        return await settle_unsent(delivery, gone, journal, now=clock())
+        return Tried(delivery, Interrupted(written=False, reason="its destination was edited"))
     delivery = readdressed(delivery, destination.recipients)
     channel = channels[delivery.channel]
     now = clock()
-    moved_before = moved()
-    loop = asyncio.get_running_loop()
     try:
-        # In a thread: a template may compute for as long as its budget lasts.
-        payload, message, unsendable = await loop.run_in_executor(
-            threads, _prepared, delivery, event, plan, channel, now
-        )
-        attempt = await journal.open_attempt(delivery, now=now)
+        payload, message, unsendable = await _prepared(delivery, event, plan, channel, now, threads)
     except asyncio.CancelledError:
-        stopped_early = Interrupted(written=False)
-        await asyncio.shield(settle_unsent(delivery, stopped_early, journal, now=clock()))
-        raise
-    except (JournalBrokenError, JournalClosedError):
-        raise
-    except JournalError as error:
-        # What cannot be recorded is not sent.
-        await settle_unsent(
-            delivery, Interrupted(written=False, reason=str(error)), journal, now=clock()
-        )
-        raise
-    if attempt is None:
-        return None
+        return Tried(delivery, Interrupted(written=False))
     started = time.monotonic()
     outcome: Outcome
-    stopped: asyncio.CancelledError | None = None
     if unsendable is not None:
         outcome = Refused(unsendable)
     else:
@@ -121,116 +109,98 @@ async def deliver(
         try:
             outcome = await channel.send(destination, payload)
             failpoints.reach(Failpoint.AFTER_SEND)
-        except asyncio.CancelledError as cancelled:
-            outcome, stopped = Interrupted(written=True), cancelled
+        except asyncio.CancelledError:
+            outcome = Interrupted(written=True)
         except Exception as error:  # a channel must not raise; if it does, nothing is lost by it
             outcome = Ambiguous(f"unforeseen {type(error).__name__} while sending")
-    took = int((time.monotonic() - started) * 1000)
-    delivery = replace(delivery, tried_since=delivery.tried_since + moved() - moved_before)
-    settled = await asyncio.shield(
-        _settle(
-            delivery,
-            outcome,
-            journal,
-            clock(),
-            chance,
-            attempt=attempt,
-            took=took,
-            message=message,
-            payload=payload,
-            destination=destination,
-        )
-    )
-    failpoints.reach(Failpoint.AFTER_SETTLE)
-    if stopped is not None:
-        raise stopped
-    return settled
+    duration = int((time.monotonic() - started) * 1000)
+    return Tried(delivery, outcome, duration, message, payload, destination)
 
 
-def _prepared(
-    delivery: Delivery, event: Event, plan: Plan, channel: Channel, now: datetime
+async def _prepared(
+    delivery: Delivery,
+    event: Event,
+    plan: Plan,
+    channel: Channel,
+    now: datetime,
+    threads: Executor | None,
 ) -> tuple[dict[str, Any], Message, str | None]:
-    message = compose(delivery, event, plan, now)
+    """The message and its payload: here and now, or in a thread if its template takes long."""
+    try:
+        message = compose(delivery, event, plan, now, quick=True)
+    except SlowError:
+        message = await asyncio.get_running_loop().run_in_executor(
+            threads, compose, delivery, event, plan, now
+        )
     return written(delivery, event, plan, channel, message, now)
 
 
-async def settle_unsent(
-    delivery: Delivery, outcome: Interrupted | Lost, journal: Journal, *, now: datetime
-) -> Settled:
-    """Put a claimed delivery back of which nothing was written, or nobody knows what."""
-    return await _settle(delivery, outcome, journal, now, chance=0.0)
-
-
-async def _settle(
-    delivery: Delivery,
-    outcome: Outcome,
+async def record(
+    claimed: Claimed,
+    tried: Tried,
     journal: Journal,
-    now: datetime,
-    chance: float,
     *,
-    attempt: int | None = None,
-    took: int = 0,
-    message: Message | None = None,
-    payload: Mapping[str, Any] | None = None,
-    destination: Destination | None = None,
-) -> Settled:
-    after = settle(delivery, outcome, now, chance)
+    clock: Callable[[], datetime],
+    chance: float,
+    then: Ask | None = None,
+) -> tuple[Settled, Turn | None]:
+    """Settle a claimed delivery by what came of it, and get what its lane wants next.
+
+    Tried until it is recorded: it may have been sent, so nobody may take it before; the lane
+    waits. Raises `JournalBrokenError` and `JournalClosedError` alone.
+    """
+    now = clock()
+    outcome, message = tried.outcome, tried.message
+    after = settle(tried.delivery, outcome, now, chance)
     rendered: dict[str, Any] | None = None
     if message is not None:
         rendered = {"title": message.title, "text": message.text}
         if after.proof is Proof.SANDBOX or after.state is State.DEAD:
-            rendered["payload"] = dict(payload or {})
+            rendered["payload"] = dict(tried.payload or {})
+    settlement = Settlement(
+        before=claimed.delivery,
+        after=after,
+        attempt=claimed.attempt,
+        outcome=outcome_word(outcome),
+        reason=getattr(outcome, "reason", None),
+        duration_ms=tried.duration_ms,
+        rendered=rendered,
+        trouble=_trouble(tried),
+        cured=(after.target, after.account) if took(outcome) else (),
+    )
     while True:
         try:
-            recorded = await journal.settle(
-                delivery,
-                after,
-                now=now,
-                outcome=outcome_word(outcome),
-                reason=getattr(outcome, "reason", None),
-                attempt=attempt,
-                duration_ms=took,
-                rendered=rendered,
-                trouble=_trouble(delivery, outcome, destination),
-                cured=_cured(delivery, outcome),
-            )
+            recorded = await journal.settle(settlement, now=now, then=then)
             break
         except (JournalBrokenError, JournalClosedError):
             raise
         except Exception as error:
-            # It may have been sent, so nobody may take it before this is recorded: the lane waits.
             _seldom(
                 logs.error,
                 "a settlement cannot be recorded; it is tried again",
-                delivery_id=delivery.id,
+                delivery_id=after.id,
                 error=str(error) if isinstance(error, JournalError) else type(error).__name__,
             )
             if not isinstance(error, JournalBusyError | JournalFullError):
-                rendered = None  # the message may be what no journal can hold
+                # The message may be what no journal can hold.
+                settlement = replace(settlement, rendered=None)
             await asyncio.sleep(RECORD_AGAIN)
-    return Settled(
-        delivery,
+    settled = Settled(
+        claimed.delivery,
         after,
         outcome,
-        took,
-        recorded,
+        tried.duration_ms,
+        recorded.held,
         missing=message.missing if message else (),
         fault=message.fault if message else None,
     )
+    return settled, recorded.turn
 
 
-def _trouble(
-    delivery: Delivery, outcome: Outcome, destination: Destination | None
-) -> Trouble | None:
+def _trouble(tried: Tried) -> Trouble | None:
+    outcome, delivery = tried.outcome, tried.delivery
     if not isinstance(outcome, OutOfOrder):
         return None
     key = delivery.account if outcome.scope is Scope.ACCOUNT else delivery.target
-    fingerprint = destination.fingerprint if destination else ""
+    fingerprint = tried.destination.fingerprint if tried.destination else ""
     return Trouble(key, outcome.scope, outcome.reason, fingerprint)
-
-
-def _cured(delivery: Delivery, outcome: Outcome) -> tuple[str, ...]:
-    """A target that took a message works, and so does its account."""
-    if took(outcome):
-        return (delivery.target, delivery.account)
-    return ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,9 +30,24 @@ from relay.deliveries import (
     delivery_id,
     outcome_word,
 )
+from relay.directory import Completed
 from relay.errors import IllegalMoveError, JournalError
 from relay.events import Client, Direction, Event, Severity, Source, Topic, event_id, iso
-from relay.journal import Aim, Appended, EventState, Filter, Routing, Store, Trouble
+from relay.journal import (
+    Aim,
+    Appended,
+    Ask,
+    Claimed,
+    EventState,
+    Filter,
+    Owing,
+    Recorded,
+    Routing,
+    Settlement,
+    Store,
+    Trouble,
+    Turn,
+)
 from relay.sources import Arrival, Ignored, Reading, Unreadable
 from tests.needs import PATIENCE
 
@@ -66,7 +80,7 @@ def event(name: str = "a", **changes: Any) -> Event:
 
 def arrival(name: str = "a", *, lasting: bool = True, content: str = "", **changes: Any) -> Arrival:
     raw = {"id": name, "content": content}
-    fingerprint = hashlib.sha256(json.dumps(raw, separators=(",", ":")).encode()).hexdigest()
+    fingerprint = hashlib.sha256(str(raw).encode()).hexdigest()
     return Arrival(event(name, **changes), name, lasting, fingerprint, raw)
 
 
@@ -104,7 +118,52 @@ async def owe(store: Store, *owing: Delivery, now: datetime = NOW) -> None:
         arrived = Arrival(made, key, True, "same", {})
         if (await store.journal.append(Reading((arrived,)), now=now)).events:
             mine = tuple(d for d in owing if d.event_id == one.event_id)
-            assert await store.journal.route(one.event_id, routed(*mine), now=now)
+            assert await route_one(store, one.event_id, routed(*mine), now=now)
+
+
+async def route_one(
+    store: Store,
+    event_id: str,
+    routing: Routing,
+    *,
+    now: datetime = NOW,
+    completed: Completed | None = None,
+) -> bool:
+    """Route one event; whether that was new."""
+    stored = await store.records.event(event_id)
+    made = completed.event if completed else stored.event if stored else event("", id=event_id)
+    done = await store.journal.route([Owing(made, routing, completed)], now=now)
+    return event_id in done.events
+
+
+async def claim_one(
+    store: Store, target: str, *, now: datetime = NOW, head: bool = False, oldest: bool = False
+) -> Claimed | None:
+    """Claim the next delivery of a lane."""
+    found = (await store.journal.claim(Ask(target, head, oldest), now=now)).claimed
+    if found is not None:
+        ATTEMPTS[found.delivery.id, found.delivery.claim] = found.attempt
+    return found
+
+
+ATTEMPTS: dict[tuple[str, int], int] = {}
+"""Of all claims that were made by `claim_one`."""
+
+
+def attempt_of(delivery: Delivery) -> int:
+    return ATTEMPTS.get((delivery.id, delivery.claim), -1)
+
+
+def said(before: Delivery, outcome: Outcome, **changes: Any) -> Settlement:
+    """The settlement of a claimed delivery."""
+    made = Settlement(
+        before,
+        deliveries.settle(before, outcome, NOW, 0.5),
+        attempt_of(before),
+        outcome_word(outcome),
+        outcome.reason,
+    )
+    return replace(made, **changes)
 
 
 async def only(store: Store, delivery: Delivery) -> Delivery:
@@ -122,27 +181,17 @@ async def settled(
     chance: float = 0.5,
     **more: Any,
 ) -> Delivery:
-    """Try and settle a claimed delivery; it has to hold."""
-    attempt = await store.journal.open_attempt(before, now=now)
-    assert attempt is not None
+    """Settle a claimed delivery; it has to hold."""
     after = deliveries.settle(before, outcome, now, chance)
-    held = await store.journal.settle(
-        before,
-        after,
-        now=now,
-        outcome=outcome_word(outcome),
-        reason=outcome.reason,
-        attempt=attempt,
-        **more,
-    )
-    assert held
+    recorded = await store.journal.settle(said(before, outcome, after=after, **more), now=now)
+    assert recorded.held
     return after
 
 
 async def claimed(store: Store, target: str = "slack:#wa", now: datetime = NOW) -> Delivery:
-    found = await store.journal.claim(target, now=now)
+    found = await claim_one(store, target, now=now)
     assert found is not None
-    return found[0]
+    return found.delivery
 
 
 def trouble(
@@ -244,17 +293,17 @@ class JournalSuite:
     async def test_an_event_is_routed_once(self, store: Store):
         await store.journal.append(reading("a"), now=NOW)
         results = await asyncio.gather(
-            *(store.journal.route(event_id("a"), routed(owed()), now=NOW) for _ in range(3))
+            *(route_one(store, event_id("a"), routed(owed()), now=NOW) for _ in range(3))
         )
         assert sorted(results) == [False, False, True]
         assert len(await store.records.of_event(event_id("a"))) == 1
         assert list(await store.records.unrouted(10)) == []
-        assert not await store.journal.route("unknown", routed(), now=NOW)
+        assert not await route_one(store, "unknown", routed(), now=NOW)
 
     async def test_a_muted_event_says_by_which_rule(self, store: Store):
         await store.journal.append(reading("a"), now=NOW)
-        await store.journal.route(
-            event_id("a"), Routing(EventState.MUTED, (), 7, muted_by="No news"), now=NOW
+        await route_one(
+            store, event_id("a"), Routing(EventState.MUTED, (), 7, muted_by="No news"), now=NOW
         )
         stored = await store.records.event(event_id("a"))
         assert stored is not None
@@ -320,14 +369,14 @@ class JournalSuite:
             owed("8 elsewhere", "slack:#other", due_at=early),
         )
         order = []
-        while found := await store.journal.claim("slack:#wa", now=NOW):
-            delivery, its_event = found
-            assert its_event.id == delivery.event_id
+        while found := await claim_one(store, "slack:#wa", now=NOW):
+            delivery = found.delivery
+            assert found.event.id == delivery.event_id
             assert (delivery.state, delivery.claim) == (State.CLAIMED, 1)
             order.append(delivery.id[0])
         assert "".join(order) == "1234567"
-        assert await store.records.next_due("slack:#wa") == NOW + SECOND
-        assert await store.records.next_due("nowhere") is None
+        assert await store.journal.claim(Ask("slack:#wa"), now=NOW) == Turn(due_at=NOW + SECOND)
+        assert await store.journal.claim(Ask("nowhere"), now=NOW) == Turn()
 
     async def test_what_was_rate_limited_waits_behind_first_tries(self, store: Store):
         await owe(store, owed("a"), owed("b", due_at=NOW + SECOND))
@@ -339,36 +388,105 @@ class JournalSuite:
     async def test_the_head_of_a_lane_is_its_oldest_delivery_due_or_not(self, store: Store):
         head = owed("a", due_at=NOW + DAY, failures=3)
         await owe(store, head, owed("b", critical=True))
-        found = await store.journal.claim("slack:#wa", now=NOW, head=True)
+        found = await claim_one(store, "slack:#wa", now=NOW, head=True)
         assert found is not None
-        assert found[0].id == head.id
+        assert found.delivery.id == head.id
 
     async def test_a_settlement_is_recorded_with_its_attempt(self, store: Store):
         await owe(store, owed())
         before = await claimed(store)
-        attempt = await store.journal.open_attempt(before, now=NOW)
         (stored,) = await store.records.of_event(before.event_id)
         assert [(a.at, a.outcome) for a in stored.attempts] == [(NOW, None)]
-        outcome = Sent(Proof.POSTED, {"ts": "1"})
-        after = deliveries.settle(before, outcome, NOW, 0)
-        done = NOW + SECOND
-        assert await store.journal.settle(
+        settlement = said(
             before,
-            after,
-            now=done,
-            outcome="sent",
-            reason="sent",
-            attempt=attempt,
+            Sent(Proof.POSTED, {"ts": "1"}),
             duration_ms=12,
             rendered={"title": "T", "text": "x"},
         )
+        done = NOW + SECOND
+        assert await store.journal.settle(settlement, now=done) == Recorded(held=True)
         (stored,) = await store.records.of_event(before.event_id)
-        assert stored.delivery == after
+        assert stored.delivery == settlement.after
         assert stored.settled_at == done
         assert stored.created_at == NOW
         assert stored.rendered == {"title": "T", "text": "x"}
         (tried,) = stored.attempts
         assert (tried.at, tried.outcome, tried.duration_ms) == (NOW, "sent", 12)
+
+    async def test_a_settlement_brings_the_next_delivery_of_its_lane(self, store: Store):
+        await owe(store, owed("a"), owed("b"), owed("c", due_at=NOW + SECOND))
+        lane = Ask("slack:#wa")
+        first = await claimed(store)
+        turn = (await store.journal.settle(said(first, Transient("503")), now=NOW, then=lane)).turn
+        assert turn is not None
+        assert turn.claimed is not None
+        second = turn.claimed
+        assert second.delivery.event_id == event_id("b")
+        (stored,) = await store.records.of_event(event_id("b"))
+        assert [a.outcome for a in stored.attempts] == [None]
+        settlement = said(second.delivery, Sent(Proof.POSTED), attempt=second.attempt)
+        done = await store.journal.settle(settlement, now=NOW, then=lane)
+        assert done == Recorded(held=True, turn=Turn(due_at=NOW + SECOND))
+        again = await store.journal.settle(settlement, now=NOW + SECOND, then=lane)
+        assert not again.held
+        assert again.turn is not None
+        assert again.turn.claimed is not None
+
+    async def test_a_routing_claims_the_first_delivery_of_an_idle_lane(self, store: Store):
+        await store.journal.append(reading("a", "b", "c"), now=NOW)
+        others = (owed("b", critical=True), owed("b", "slack:#other"))
+        batch = [
+            Owing(event("a"), routed(owed("a"))),
+            Owing(event("b"), routed(*others)),
+            Owing(event("never"), routed(owed("never", "slack:#idle"))),
+        ]
+        done = await store.journal.route(batch, now=NOW, idle={"slack:#wa", "slack:#idle"})
+        assert done.events == {event_id("a"), event_id("b")}
+        assert {*done.claimed} == {"slack:#wa"}
+        held = done.claimed["slack:#wa"]
+        assert (held.delivery.event_id, held.event) == (event_id("b"), event("b"))
+        assert held.delivery == await only(store, others[0])
+        (stored,) = await store.records.deliveries(Filter(ids=(held.delivery.id,)))
+        assert [a.outcome for a in stored.attempts] == [None]
+        assert (await only(store, owed("a"))).state is State.PENDING
+        assert (await only(store, others[1])).state is State.PENDING
+        settlement = said(held.delivery, Sent(Proof.POSTED), attempt=held.attempt)
+        assert (await store.journal.settle(settlement, now=NOW)).held
+        await store.journal.route(
+            [Owing(event("c"), routed(owed("c")))], now=NOW, idle={"slack:#wa"}
+        )
+        assert (await only(store, owed("c"))).state is State.CLAIMED
+
+    async def test_an_idle_lane_in_trouble_gets_nothing(self, store: Store):
+        await owe(store, owed("a"))
+        await settled(store, await claimed(store), OutOfOrder("x"), trouble=trouble())
+        await store.journal.append(reading("b"), now=NOW)
+        done = await store.journal.route(
+            [Owing(event("b"), routed(owed("b")))], now=NOW, idle={"slack:#wa"}
+        )
+        assert done.claimed == {}
+        assert (await only(store, owed("b"))).state is State.PARKED
+
+    async def test_what_nobody_holds_is_lost_after_its_lease(self, store: Store):
+        await owe(store, owed("a"), owed("b"))
+        gone, held = await claimed(store), await claimed(store)
+        assert await store.journal.expire([held.id], now=NOW + SECOND) == 0
+        assert await store.journal.expire([held.id], now=NOW + DAY) == 1
+        lost = await only(store, gone)
+        assert (lost.state, lost.losses, lost.ambiguous) == (State.PENDING, 1, True)
+        assert (await only(store, held)).state is State.CLAIMED
+        (stored,) = await store.records.of_event(gone.event_id)
+        assert [a.outcome for a in stored.attempts] == ["lost"]
+
+    async def test_a_due_time_farther_than_any_wait_is_due(self, store: Store):
+        """Somebody set the clock back: nothing waits longer for it than its longest wait."""
+        await owe(store, owed("a", due_at=NOW + deliveries.LONGEST_WAIT, tried_since=NOW))
+        turn = await store.journal.claim(Ask("slack:#wa"), now=NOW)
+        assert turn == Turn(due_at=NOW + deliveries.LONGEST_WAIT)
+        back = NOW - SECOND
+        taken = await claimed(store, now=back)
+        assert taken.tried_since == back
+        assert (await only(store, taken)).tried_since == back
 
     async def test_a_lost_claim_settles_nothing(self, store: Store):
         await owe(store, owed())
@@ -376,53 +494,43 @@ class JournalSuite:
         await settled(store, stale, Interrupted(written=False))
         fresh = await claimed(store)
         assert fresh.claim == stale.claim + 1
-        assert await store.journal.open_attempt(stale, now=NOW) is None
-        gone = OutOfOrder("gone")
-        held = await store.journal.settle(
-            stale,
-            deliveries.settle(stale, gone, NOW, 0),
-            now=NOW,
-            outcome="out_of_order",
-            reason="gone",
-            trouble=trouble(),
-        )
-        assert not held
+        gone = said(stale, OutOfOrder("gone"), trouble=trouble())
+        assert not (await store.journal.settle(gone, now=NOW)).held
         assert await only(store, fresh) == fresh
         assert list(await store.records.troubles()) == []
 
     async def test_an_attempt_is_settled_once(self, store: Store):
         await owe(store, owed("a"), owed("b"))
         first, second = await claimed(store), await claimed(store)
-        foreign = await store.journal.open_attempt(second, now=NOW)
-        after = deliveries.settle(first, Transient("down"), NOW, 0)
-        arguments: dict[str, Any] = {"now": NOW, "outcome": "transient", "reason": "down"}
-        assert not await store.journal.settle(first, after, attempt=foreign, **arguments)
-        assert await store.journal.settle(first, after, **arguments)
-        assert not await store.journal.settle(first, after, **arguments)
+        settlement = said(first, Transient("down"))
+        foreign = replace(settlement, attempt=attempt_of(second))
+        assert not (await store.journal.settle(foreign, now=NOW)).held
+        assert (await store.journal.settle(settlement, now=NOW)).held
+        assert not (await store.journal.settle(settlement, now=NOW)).held
         (stored,) = await store.records.of_event(first.event_id)
         assert [a.outcome for a in stored.attempts] == ["transient"]
 
     async def test_an_attempt_of_an_earlier_claim_settles_nothing(self, store: Store):
         await owe(store, owed())
         first = await claimed(store)
-        stale = await store.journal.open_attempt(first, now=NOW)
-        back = deliveries.settle(first, Interrupted(written=False), NOW, 0)
-        assert await store.journal.settle(
-            first, back, now=NOW, outcome="interrupted", reason="stopped"
-        )
+        await settled(store, first, Interrupted(written=True))
         second = await claimed(store)
-        after = deliveries.settle(second, Sent(Proof.POSTED), NOW, 0)
-        assert not await store.journal.settle(
-            second, after, now=NOW, outcome="sent", reason="sent", attempt=stale
-        )
+        stale = said(second, Sent(Proof.POSTED), attempt=attempt_of(first))
+        assert not (await store.journal.settle(stale, now=NOW)).held
         assert await only(store, second) == second
+
+    async def test_a_try_of_which_nothing_was_written_leaves_no_attempt(self, store: Store):
+        await owe(store, owed())
+        await settled(store, await claimed(store), Interrupted(written=False))
+        (stored,) = await store.records.of_event(event_id("a"))
+        assert stored.attempts == ()
 
     async def test_a_settlement_as_claimed_or_of_another_delivery_is_illegal(self, store: Store):
         await owe(store, owed("a"), owed("b"))
         one, two = await claimed(store), await claimed(store)
         for wrong in (one, replace(two, state=State.DELIVERED)):
             with pytest.raises(IllegalMoveError):
-                await store.journal.settle(one, wrong, now=NOW, outcome="sent", reason=None)
+                await store.journal.settle(said(one, Sent(Proof.POSTED), after=wrong), now=NOW)
         assert await only(store, one) == one
 
     @pytest.mark.parametrize(
@@ -456,7 +564,7 @@ class JournalSuite:
         assert await only(store, new) == deliveries.park(new, "channel_not_found")
         await store.journal.owe([replay := owed("d", id="replay")], now=NOW)
         assert (await only(store, replay)).state is State.PARKED
-        assert await store.journal.claim("slack:#wa", now=NOW) is None
+        assert await claim_one(store, "slack:#wa", now=NOW) is None
         assert (await claimed(store, "slack:#other")).event_id == event_id("c")
 
     async def test_an_accounts_trouble_parks_all_its_lanes(self, store: Store):
@@ -690,7 +798,7 @@ class JournalSuite:
         await store.journal.append(
             Reading((arrival("a"), replace(arrival("mine"), event=mine), arrival("b"))), now=NOW
         )
-        await store.journal.route(mine.id, routed(owed("mine")), now=NOW)
+        await route_one(store, mine.id, routed(owed("mine")), now=NOW)
         for wanted in (
             Filter(state="routed"),
             Filter(kind="account_update"),
@@ -714,8 +822,8 @@ class JournalSuite:
             Reading((arrival("a"), replace(arrival("mine"), event=mine))), now=NOW
         )
         late = NOW + DAY
-        await store.journal.route(event_id("a"), routed(owed("a", "slack:#other")), now=NOW)
-        await store.journal.route(mine.id, routed(owed("mine")), now=late)
+        await route_one(store, event_id("a"), routed(owed("a", "slack:#other")), now=NOW)
+        await route_one(store, mine.id, routed(owed("mine")), now=late)
         await claimed(store)
         for wanted in (
             Filter(state="claimed"),
@@ -740,10 +848,10 @@ class JournalSuite:
 
     async def test_the_counts_balance(self, store: Store):
         await store.journal.append(reading(*"abcdef"), now=NOW)
-        await store.journal.route(event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
-        await store.journal.route(event_id("b"), Routing(EventState.MUTED), now=NOW)
-        await store.journal.route(event_id("c"), routed(owed("c"), owed("c", "mail")), now=NOW)
-        await store.journal.route(event_id("d"), routed(owed("d")), now=NOW)
+        await route_one(store, event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
+        await route_one(store, event_id("b"), Routing(EventState.MUTED), now=NOW)
+        await route_one(store, event_id("c"), routed(owed("c"), owed("c", "mail")), now=NOW)
+        await route_one(store, event_id("d"), routed(owed("d")), now=NOW)
         await settled(store, await claimed(store), Sent(Proof.POSTED))
         status = await store.records.status(now=NOW)
         assert status.events == {
@@ -769,7 +877,6 @@ class JournalSuite:
     async def test_a_restart_settles_what_was_claimed_as_lost(self, store: Store, opening: Open):
         await owe(store, owed("a"), owed("b"))
         tried, untried = await claimed(store), await claimed(store)
-        await store.journal.open_attempt(tried, now=NOW)
         await store.journal.close()
         for losses in (1, 2, 3):
             again = await opening()
@@ -800,7 +907,7 @@ class JournalSuite:
 
     async def test_a_cancelled_claim_is_given_back(self, store: Store):
         await owe(store, owed())
-        task = asyncio.ensure_future(store.journal.claim("slack:#wa", now=NOW))
+        task = asyncio.ensure_future(claim_one(store, "slack:#wa", now=NOW))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -14,7 +14,7 @@ from relay.deliveries import Proof, Sent
 from relay.events import event_id
 from relay.journal.sqlite.connection import Synchronous
 from relay.journal.sqlite.engine import open_engine
-from tests.journal_suite import NOW, owed, reading, routed, settled
+from tests.journal_suite import NOW, claim_one, owed, reading, route_one, routed, settled
 from tests.power_loss import Disk
 
 
@@ -47,10 +47,10 @@ async def cut_power(folder: Path, seed: int, synchronous: Synchronous = "FULL") 
             acknowledged[taken.events[0].id] = name
 
         async def deliver(name: str) -> None:
-            await store.journal.route(event_id(name), routed(owed(name)), now=NOW)
-            claimed = await store.journal.claim("slack:#wa", now=NOW)
+            await route_one(store, event_id(name), routed(owed(name)), now=NOW)
+            claimed = await claim_one(store, "slack:#wa", now=NOW)
             if claimed is not None:
-                await settled(store, claimed[0], Sent(Proof.POSTED))
+                await settled(store, claimed.delivery, Sent(Proof.POSTED))
 
         for n in range(chance.randint(1, 8)):
             names = [f"{n} {m}" for m in range(chance.randint(1, 6))]

@@ -6,9 +6,9 @@ disk. Moments are aware datetimes in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -61,6 +61,16 @@ class Routing:
 
 
 @dataclass(frozen=True, slots=True)
+class Owing:
+    """An event that is routed, with what it owes."""
+
+    event: Event
+    routing: Routing
+    completed: Completed | None = None
+    """The same event with where its additions came from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """A target, or an account with all its targets, that is out of order."""
 
@@ -71,6 +81,74 @@ class Trouble:
     fingerprint: str = ""
     """Of the destination's settings when it began: another one lifts the trouble."""
     since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that a lane holds, with its event and its open attempt."""
+
+    delivery: Delivery
+    event: Event
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What came of a batch of routings."""
+
+    events: frozenset[str]
+    """The ids of those that had not been routed before."""
+    claimed: Mapping[str, Claimed]
+    """For idle lanes, by target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a lane wants next: critical first, first tries, retries, each oldest first."""
+
+    target: str
+    head: bool = False
+    """The oldest one, due or not: the lane backs off as a whole, and its head finds out for all."""
+    oldest: bool = False
+    """What is critical and due, then the oldest, due or not: after an outage, what the target
+    refused goes before what came later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a lane gets."""
+
+    claimed: Claimed | None = None
+    due_at: datetime | None = None
+    """With nothing claimed: when the next one is due; None where none waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a claimed delivery."""
+
+    before: Delivery
+    after: Delivery
+    attempt: int
+    outcome: str
+    """A word of `relay.deliveries.outcome_word`."""
+    reason: str | None
+    duration_ms: int = 0
+    rendered: Mapping[str, Any] | None = None
+    trouble: Trouble | None = None
+    """It parks all pending deliveries of its target or account, and is remembered."""
+    cured: Sequence[str] = ()
+    """Targets and accounts that work: their troubles end, and what they parked is due now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of a settlement."""
+
+    held: bool
+    """False: claim or attempt no longer held, and nothing was changed."""
+    turn: Turn | None = None
+    """What the lane gets next, where it asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,18 +311,14 @@ class Journal(Care, Protocol):
         ...
 
     async def route(
-        self,
-        event_id: str,
-        routing: Routing,
-        *,
-        now: datetime,
-        completed: Completed | None = None,
-    ) -> bool:
-        """Record what is owed for an event; False when it was routed before, changing nothing.
+        self, batch: Sequence[Owing], *, now: datetime, idle: Collection[str] = ()
+    ) -> Routed:
+        """Record what is owed for events, those left out that were routed before.
 
         Deliveries whose target or account is out of order are stored as parked. With the
-        `completed` event its additions are stored, and what its twin owes a target already is
-        suppressed.
+        completed event its additions are stored, and what its twin owes a target already is
+        suppressed. Lanes of the `idle` targets, which have nothing older that is due, get their
+        first delivery claimed at once.
         """
         ...
 
@@ -262,24 +336,14 @@ class Journal(Care, Protocol):
         """Record further deliveries of known events (replays); how many were new."""
         ...
 
-    async def claim(
-        self, target: str, *, now: datetime, head: bool = False, by_age: bool = False
-    ) -> tuple[Delivery, Event] | None:
-        """Claim the next due delivery of a lane: critical first, first tries, retries, oldest.
-
-        With `head` the oldest pending one, due or not: the lane backs off as a whole, and its
-        head finds out for all. With `by_age` what is critical and due, then the oldest, due or
-        not: after an outage, what the target refused goes before what came later.
-        """
+    async def claim(self, ask: Ask, *, now: datetime) -> Turn:
+        """Claim the next delivery of a lane and open its attempt, before anything is sent."""
         ...
 
-    def retime(self, step: timedelta, *, now: datetime) -> Awaitable[None]:
-        """Move the due times and horizons of all unfinished deliveries with the wall clock.
+    async def expire(self, held: Collection[str], *, now: datetime) -> int:
+        """Settle as lost what was claimed longer than a lease ago, and is none of these; how many.
 
-        Takes its place in the row of verbs when it is called, not when it is first awaited.
-        `step` is how far it was set. What cannot be true then is mended: a wait that is longer
-        than any wait can be is over, and the horizon of a delivery that nobody tried for as long
-        as it begins anew.
+        `held` are the ids of what this relay's own lanes hold.
         """
         ...
 
@@ -287,29 +351,13 @@ class Journal(Care, Protocol):
         """Put the oldest parked delivery of a target back as pending and due; False if none."""
         ...
 
-    async def open_attempt(self, delivery: Delivery, *, now: datetime) -> int | None:
-        """Record that a try begins, before anything is sent; None if the claim is lost."""
-        ...
-
     async def settle(
-        self,
-        before: Delivery,
-        after: Delivery,
-        *,
-        now: datetime,
-        outcome: str,
-        reason: str | None,
-        attempt: int | None = None,
-        duration_ms: int = 0,
-        rendered: Mapping[str, Any] | None = None,
-        trouble: Trouble | None = None,
-        cured: Sequence[str] = (),
-    ) -> bool:
+        self, settlement: Settlement, *, now: datetime, then: Ask | None = None
+    ) -> Recorded:
         """Record what became of a claimed delivery, if claim and attempt still hold.
 
-        `trouble` parks all pending deliveries of its target or account and is remembered;
-        `cured` names targets and accounts that work: their troubles end and their parked
-        deliveries are due now. All of it in one transaction; False changes nothing.
+        With `then` the lane's next delivery is claimed in the same transaction, also where the
+        settlement no longer held.
         """
         ...
 
@@ -390,10 +438,6 @@ class Records(CareRecords, Protocol):
 
     async def dead(self) -> Sequence[Dead]:
         """What was given up, the relay's own alarms left out, by destination."""
-        ...
-
-    async def next_due(self, target: str) -> datetime | None:
-        """When the soonest pending delivery of a target is due."""
         ...
 
     async def troubles(self) -> Sequence[Trouble]:

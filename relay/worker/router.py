@@ -6,10 +6,11 @@ A fault of the journal stops all for a moment; any other fault touches its own e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from relay.directory import Completed, Facts, complete
+from relay.directory import Facts, complete
 from relay.errors import (
     JournalBrokenError,
     JournalBusyError,
@@ -17,12 +18,15 @@ from relay.errors import (
     JournalFullError,
 )
 from relay.events import Event
-from relay.journal import Routing, Store
+from relay.journal import Claimed, Owing, Routing, Store
 from relay.pipeline import Plan, route, route_faulty
 from relay.worker.inbox import Inbox
+from relay.worker.lanes import Lanes
 
 _NOT_THE_EVENTS = (JournalBrokenError, JournalBusyError, JournalClosedError, JournalFullError)
 """Faults that any event would meet now, so they are no event's own."""
+AT_ONCE = 10
+"""So many events are matched in one go."""
 
 
 class Router:
@@ -32,6 +36,7 @@ class Router:
         self,
         store: Store,
         inbox: Inbox,
+        lanes: Lanes,
         *,
         plan: Callable[[], Plan],
         clock: Callable[[], datetime],
@@ -40,6 +45,7 @@ class Router:
     ) -> None:
         self._store = store
         self._inbox = inbox
+        self._lanes = lanes
         self._plan = plan
         self._clock = clock
         self._on_routed = on_routed
@@ -59,12 +65,29 @@ class Router:
     async def _route(self, events: Sequence[Event]) -> None:
         # Read after all of these were recorded, so their order decides nothing.
         known = await self._known(events)
-        results = await asyncio.gather(
-            *(self._route_one(event, known) for event in events), return_exceptions=True
-        )
-        faults = [result for result in results if isinstance(result, BaseException)]
-        if faults:
-            raise faults[0]
+        now = self._clock()
+        batch: list[Owing] = []
+        for number, event in enumerate(events, 1):
+            try:
+                if known is None:
+                    known_alone = await self._store.records.known_for([event])
+                    batch.append(self._owing(event, known_alone, now))
+                else:
+                    batch.append(self._owing(event, known, now))
+            except _NOT_THE_EVENTS:
+                raise
+            except Exception as error:  # whatever it is: the events behind this one must go on
+                self._on_fault(error, event)
+                batch.append(self._faulty(event, error, now))
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)  # webhooks first
+        try:
+            await self._record(batch, now)
+        except _NOT_THE_EVENTS:
+            raise
+        except Exception:  # one of them cannot be recorded; it is met again alone
+            for owing in batch:
+                await self._record_alone(owing, now)
 
     async def _known(self, events: Sequence[Event]) -> Facts | None:
         """What may complete them; None if each must ask alone, as one is in the way of all."""
@@ -75,32 +98,40 @@ class Router:
         except Exception:  # it is met again, and said, by the event whose fault it is
             return None
 
-    async def _route_one(self, event: Event, known: Facts | None) -> None:
-        try:
-            facts = known if known is not None else await self._store.records.known_for([event])
-            completed = complete(event, facts)
-            now = self._clock()
-            routing = route(completed.event, self._plan(), now)
-            await self._record(completed.event, routing, now, completed)
-        except _NOT_THE_EVENTS:
-            raise
-        except Exception as error:  # whatever it is: the events behind this one must go on
-            self._on_fault(error, event)
-            await self._route_faulty(event, error)
+    def _owing(self, event: Event, known: Facts, now: datetime) -> Owing:
+        completed = complete(event, known)
+        return Owing(completed.event, route(completed.event, self._plan(), now), completed)
 
-    async def _route_faulty(self, event: Event, error: Exception) -> None:
-        now = self._clock()
+    def _faulty(self, event: Event, error: Exception, now: datetime) -> Owing:
         fault = f"unforeseen {type(error).__name__} while the event was routed"
+        return Owing(event, route_faulty(event, self._plan(), now, fault))
+
+    async def _record_alone(self, owing: Owing, now: datetime) -> None:
         try:
-            await self._record(event, route_faulty(event, self._plan(), now, fault), now)
+            await self._record([owing], now)
         except _NOT_THE_EVENTS:
             raise
-        except Exception as second:  # it waits for a person: the watch tells of it
-            self._inbox.set_aside(event.id)
-            self._on_fault(second, event)
+        except Exception as error:
+            self._on_fault(error, owing.event)
+            try:
+                await self._record([self._faulty(owing.event, error, now)], now)
+            except _NOT_THE_EVENTS:
+                raise
+            except Exception as second:  # it waits for a person: the watch tells of it
+                self._inbox.set_aside(owing.event.id)
+                self._on_fault(second, owing.event)
 
-    async def _record(
-        self, event: Event, routing: Routing, now: datetime, completed: Completed | None = None
-    ) -> None:
-        if await self._store.journal.route(event.id, routing, now=now, completed=completed):
-            self._on_routed(event, routing)
+    async def _record(self, batch: Sequence[Owing], now: datetime) -> None:
+        """Record a batch; lanes that wait for work get their first delivery with it."""
+        owed = Counter(one.target for owing in batch for one in owing.routing.deliveries)
+        promised = self._lanes.promise(owed)
+        claimed: Mapping[str, Claimed] = {}
+        try:
+            routed = await self._store.journal.route(batch, now=now, idle=promised)
+            claimed = routed.claimed
+        finally:
+            more = [target for target, count in owed.items() if count > (target in claimed)]
+            self._lanes.hand(promised, claimed, more)
+        for owing in batch:
+            if owing.event.id in routed.events:
+                self._on_routed(owing.event, owing.routing)

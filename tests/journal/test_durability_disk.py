@@ -270,7 +270,13 @@ async def test_after_a_failed_sync_it_answers_503_and_ends_and_the_next_run_reco
         assert (await relay.get("/readyz"))[0] == 200
         assert (await relay.post(partner(500)))[0] == 200
         acknowledged.add(event_id_of(partner(500)))
-        await relay.until(lambda all_: all(one["state"] == "delivered" for one in all_))
+        last = event_id_of(partner(500))
+        await relay.until(
+            lambda all_: (
+                all(one["state"] == "delivered" for one in all_)
+                and any(one["event_id"] == last for one in all_)
+            )
+        )
         assert await relay.stop() == 0
         assert await look(relay, slack, acknowledged, Judge(), at_rest=True) == []
 

@@ -27,7 +27,20 @@ from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without
 from relay.phones import aliases, display
 from relay.sources import Reading, Unreadable
 from tests.journal.test_migrations import version_1
-from tests.journal_suite import DAY, NOW, arrival, claimed, event, only, owe, owed, reading, settled
+from tests.journal_suite import (
+    DAY,
+    NOW,
+    arrival,
+    claim_one,
+    claimed,
+    event,
+    only,
+    owe,
+    owed,
+    reading,
+    route_one,
+    settled,
+)
 
 PHONE = "+491713920011"
 OTHER = "+447700900123"
@@ -78,8 +91,11 @@ async def full(store: Store) -> None:
         await store.journal.append(
             reading(name, phones=(PHONE, OTHER), phone_name="Muster Support", data=data), now=NOW
         )
-        await store.journal.route(
-            event_id(name), Routing(EventState.ROUTED, (owed(name, f"slack:#{name}"),)), now=NOW
+        await route_one(
+            store,
+            event_id(name),
+            Routing(EventState.ROUTED, (owed(name, f"slack:#{name}"),)),
+            now=NOW,
         )
     rendered = {"title": "Live: +49 171 3920011", "text": "Muster Support"}
     unnamed = {"title": "Live", "text": "It is Muster Support's only number"}
@@ -173,7 +189,7 @@ async def test_what_the_directory_knew_and_added_is_erased(store: Store, tmp_pat
     completed = complete(bare, await store.records.known_for([bare]))
     assert completed.event.phones == (PHONE,)
     routing = Routing(EventState.UNMATCHED)
-    await store.journal.route(bare.id, routing, now=NOW, completed=completed)
+    await route_one(store, bare.id, routing, now=NOW, completed=completed)
     done = await forget(store)
     assert (done.events, done.directory > 0) == (2, True)
     stored = await store.records.event(bare.id)
@@ -235,9 +251,9 @@ async def test_unfinished_deliveries_go_out_without_it(store: Store):
     await owe(store, owed())
     done = await forget(store)
     assert (done.unfinished, done.discarded) == (1, 0)
-    found = await store.journal.claim("slack:#wa", now=NOW)
+    found = await claim_one(store, "slack:#wa", now=NOW)
     assert found is not None
-    assert found[1].phones == ()
+    assert found.event.phones == ()
 
 
 async def test_with_discard_they_are_given_up(store: Store):

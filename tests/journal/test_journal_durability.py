@@ -20,7 +20,18 @@ from relay.journal.care import START, Mark
 from relay.journal.sqlite.connection import Synchronous
 from relay.journal.sqlite.engine import open_engine, open_journal, open_records
 from relay.journal.sqlite.writer import LARGEST_GROUP
-from tests.journal_suite import DAY, NOW, claimed, owe, owed, reading, routed, settled
+from tests.journal_suite import (
+    DAY,
+    NOW,
+    claim_one,
+    claimed,
+    owe,
+    owed,
+    reading,
+    route_one,
+    routed,
+    settled,
+)
 from tests.needs import PATIENCE, ROOT
 from tests.power_loss import Disk
 
@@ -71,7 +82,7 @@ async def test_a_verb_that_fails_takes_nothing_else_with_it(tmp_path: Path):
     half = routed(owed("a"), owed("of an unknown event"))
     results = await asyncio.gather(
         store.journal.append(reading("a"), now=NOW),
-        store.journal.route(event_id("a"), half, now=NOW),
+        route_one(store, event_id("a"), half, now=NOW),
         store.journal.append(reading("b"), now=NOW),
         return_exceptions=True,
     )
@@ -141,7 +152,7 @@ async def test_what_is_small_still_finds_room_beside_what_is_large(tmp_path: Pat
     results = await asyncio.gather(
         store.journal.append(reading("small"), now=NOW),
         store.journal.append(large, now=NOW),
-        store.journal.claim("slack:#wa", now=NOW),
+        claim_one(store, "slack:#wa", now=NOW),
         return_exceptions=True,
     )
     assert [isinstance(one, JournalFullError) for one in results] == [False, True, False]
@@ -247,7 +258,7 @@ async def test_what_is_removed_stays_nowhere_in_the_files(tmp_path: Path):
     mark = "Nobody must ever read this again"
     store = await open_journal(url(tmp_path), now=NOW)
     await store.journal.append(reading("a", title=mark), now=NOW)
-    assert await store.journal.route(event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
+    assert await route_one(store, event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
     after: Mark | None = START
     while after is not None:
         done = await store.journal.prune(now=NOW + 9 * DAY, keep=DAY, after=after)

@@ -13,7 +13,7 @@ import pytest
 from relay import deliveries
 from relay.channels import Channel, Destination, Parcel
 from relay.deliveries import Ambiguous, Outcome, Proof, Sent, State, Transient
-from relay.journal import Appended, EventState, Filter, Store
+from relay.journal import Appended, Ask, EventState, Filter, Settlement, Store
 from relay.sources import Reading
 from tests.judge import Judge, Ledgers, Violation
 from tests.model_world import BEHAVIOURS, World
@@ -68,17 +68,26 @@ class SettlesWithoutTheClaim(World):
         world = self
 
         class Trusting(_Around):
-            async def settle(self, before: Any, after: Any, **named: Any) -> bool:
+            async def settle(self, settlement: Settlement, **named: Any) -> Any:
                 assert world.store
-                found = await world.store.records.deliveries(Filter(ids=(before.id,)))
-                mine = replace(before, claim=found[0].delivery.claim)
-                return bool(await self.inner.settle(mine, after, **{**named, "attempt": None}))
+                before = settlement.before
+                (found,) = await world.store.records.deliveries(Filter(ids=(before.id,)))
+                (attempt,) = await self.inner._do(
+                    lambda connection: connection.rows(
+                        "SELECT max(a.id) FROM attempts AS a JOIN deliveries AS d"
+                        " ON d.seq = a.delivery WHERE d.id = ?",
+                        (before.id,),
+                    )[0]
+                )
+                mine = replace(before, claim=found.delivery.claim)
+                trusted = replace(settlement, before=mine, attempt=attempt)
+                return await self.inner.settle(trusted, **named)
 
         return Trusting(journal)
 
 
 class ForgetsWhatItHeld(World):
-    """A relay whose claimed deliveries are nobody's work after a crash."""
+    """A relay whose claimed deliveries are nobody's work after a crash, and never time out."""
 
     def journal_of(self, journal: Any) -> Any:
         world = self
@@ -88,7 +97,10 @@ class ForgetsWhatItHeld(World):
                 await self.inner.aim(*arguments, **named)
                 for one in await _store(world).records.deliveries(Filter(state=State.PENDING)):
                     if one.delivery.losses:
-                        await self.inner.claim(one.delivery.target, now=world.clock())
+                        await self.inner.claim(Ask(one.delivery.target), now=world.clock())
+
+            async def expire(self, *_: Any, **__: Any) -> int:
+                return 0
 
         return Forgetful(journal)
 
@@ -146,8 +158,8 @@ def a_driver_comes_back_from_the_dead(world: World) -> None:
     (one,) = world.do(_store(world).records.deliveries(Filter(state=State.CLAIMED)))
     stale = replace(one.delivery, claim=one.delivery.claim - 1)
     after = deliveries.settle(stale, Transient("503"), world.clock(), 0.0)
-    said = {"now": world.clock(), "outcome": "transient", "reason": "503"}
-    world.do(_store(world).journal.settle(stale, after, **said))
+    said = Settlement(stale, after, attempt=0, outcome="transient", reason="503")
+    world.do(_store(world).journal.settle(said, now=world.clock()))
     world.do(world.wait(60))
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -17,8 +20,9 @@ from relay.journal import Filter
 from relay.journal.sqlite import schema
 from relay.journal.sqlite.engine import open_journal, open_records
 from relay.journal.sqlite.migrations import MIGRATIONS, VERSION
-from relay.journal.sqlite.rows import delivery_row, micros, packed
-from tests.journal_suite import DAY, NOW, claimed, event, owed, reading
+from relay.journal.sqlite.rows import DELIVERY_FIELDS, delivery_values, micros, packed
+from relay.sources import Reading
+from tests.journal_suite import DAY, NOW, arrival, claimed, event, owed, reading
 from tests.needs import ROOT
 
 JOURNALS = ROOT / "tests" / "journals"
@@ -68,7 +72,8 @@ def version_1(path: Path) -> None:
         ("e2", "dead"),
         ("alarm", "delivered"),
     ):
-        row = delivery_row(owed(name, f"slack:#{state}"))
+        values = delivery_values(owed(name, f"slack:#{state}"))
+        row: dict[str, Any] = dict(zip(DELIVERY_FIELDS, values, strict=True))
         row |= {"state": state, "claim": 1, "created_at": micros(NOW), "degraded": 0}
         del row["fault"]
         names = ", ".join(row)
@@ -195,7 +200,9 @@ async def test_an_upgrade_of_version_3_keeps_the_work_and_the_balance(tmp_path: 
     assert [one.key for one in await store.records.alarms()] == ["out-of-order:slack:#broken"]
     (entry,) = await store.records.directory("171")
     assert (entry.waba.value, entry.client_id.value) == ("100000000000101", "dev001CL")
-    assert (await store.journal.append(reading("delivered"), now=NOW)).duplicates == 1
+    print_of_then = hashlib.sha256(b'{"id":"delivered","content":""}').hexdigest()
+    again = replace(arrival("delivered"), fingerprint=print_of_then)
+    assert (await store.journal.append(Reading((again,)), now=NOW)).duplicates == 1
     await store.journal.close()
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.deliveries import OutOfOrder, Proof, Sent, State, Transient
+from relay.deliveries import OutOfOrder, Proof, Refused, Sent, State
 from relay.errors import UsageError
 from relay.events import event_id
 from relay.journal import EventState, Filter, Routing, Store
@@ -22,7 +22,7 @@ from relay.journal.sqlite.retention import EXAMINED, STEP_ROWS
 from relay.settings import parse_retention
 from relay.sources import Reading, Unreadable
 from relay.worker.upkeep import Upkeep, prune_all
-from tests.journal_suite import DAY, NOW, claimed, event, owe, owed, reading, settled
+from tests.journal_suite import DAY, NOW, claimed, event, owe, owed, reading, route_one, settled
 from tests.needs import examples
 
 KEEP = 90 * DAY
@@ -44,7 +44,7 @@ async def muted(store: Store, names: list[str], now: datetime = NOW, **changes: 
     """Events of which nobody hears."""
     await store.journal.append(reading(*names, received_at=now, **changes), now=now)
     muting = [
-        store.journal.route(event_id(name), Routing(EventState.MUTED), now=now) for name in names
+        route_one(store, event_id(name), Routing(EventState.MUTED), now=now) for name in names
     ]
     await asyncio.gather(*muting)
 
@@ -59,7 +59,7 @@ async def test_finished_events_go_with_all_that_belongs_to_them(store: Store):
     await delivered(store, "a")
     await store.journal.append(reading("muted", "unmatched"), now=NOW)
     for name, state in (("muted", EventState.MUTED), ("unmatched", EventState.UNMATCHED)):
-        await store.journal.route(event_id(name), Routing(state), now=NOW)
+        await route_one(store, event_id(name), Routing(state), now=NOW)
     done = await prune(store, LATER)
     assert (done.events, done.deliveries, done.attempts) == (3, 1, 1)
     assert await store.records.events(Filter()) == []
@@ -85,12 +85,13 @@ async def test_an_old_event_that_was_delivered_of_late_stays(store: Store):
 
 async def unfinished(store: Store) -> dict[str, State]:
     """One delivery in each state that is not final, by target."""
-    await owe(store, *(owed(s.value, f"slack:#{s.value}") for s in State))
+    fault = {State.DEAD: "refused once"}
+    await owe(store, *(owed(s.value, f"slack:#{s.value}", fault=fault.get(s)) for s in State))
     await claimed(store, "slack:#claimed")
     parked = await claimed(store, "slack:#parked")
     await settled(store, parked, OutOfOrder("revoked"))
     dead = await claimed(store, "slack:#dead")
-    await settled(store, dead, Transient("busy"), now=NOW + 4 * DAY)
+    await settled(store, dead, Refused("too long"), now=NOW + 4 * DAY)
     await settled(store, await claimed(store, "slack:#delivered"), Sent(Proof.POSTED))
     await store.journal.discard(Filter(destination="suppressed"), now=NOW, who="me")
     return {d.delivery.target: d.delivery.state for d in await store.records.deliveries(Filter())}
@@ -157,7 +158,7 @@ async def test_a_repeat_of_a_removed_event_is_a_duplicate_for_14_days(store: Sto
     """With a sender's id it is; without one, the same content is news after 7 days anyway."""
     read = reading("a", lasting=lasting)
     await store.journal.append(read, now=NOW)
-    await store.journal.route(event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
+    await route_one(store, event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
     keep = 14 * DAY
     removed = NOW + keep + timedelta(hours=1)
     assert (await prune(store, removed, keep)).events == 1
@@ -168,7 +169,7 @@ async def test_a_repeat_of_a_removed_event_is_a_duplicate_for_14_days(store: Sto
 
 async def test_keys_go_at_last(store: Store):
     await store.journal.append(reading("a"), now=NOW)
-    await store.journal.route(event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
+    await route_one(store, event_id("a"), Routing(EventState.UNMATCHED), now=NOW)
     assert (await prune(store, NOW + KEEP + 14 * DAY)).keys == 0
     assert (await prune(store, NOW + KEEP + 15 * DAY)).keys == 1
 
@@ -226,7 +227,7 @@ async def test_no_step_is_long(store: Store):
         name = f"e{number}"
         owing = tuple(owed(name, f"slack:#{n}", state=State.SUPPRESSED) for n in range(9))
         routed = Routing(EventState.ROUTED, owing)
-        routing.append(store.journal.route(event_id(name), routed, now=NOW))
+        routing.append(route_one(store, event_id(name), routed, now=NOW))
     await asyncio.gather(*routing)
     mark: Mark | None = START
     done = Pruned(None)
@@ -315,14 +316,14 @@ async def test_whatever_happened_the_balance_holds_and_nothing_unfinished_goes(
         at, name = NOW + day * DAY, f"e{number}"
         await store.journal.append(reading(name, received_at=at), now=at)
         if what == "muted":
-            await store.journal.route(event_id(name), Routing(EventState.MUTED), now=at)
+            await route_one(store, event_id(name), Routing(EventState.MUTED), now=at)
             continue
         if what != "unrouted":
-            mine = owed(name, f"slack:#{name}", due_at=at, tried_since=at)
-            await store.journal.route(event_id(name), Routing(EventState.ROUTED, (mine,)), now=at)
+            mine = owed(name, f"slack:#{name}", due_at=at, tried_since=at, fault="refused once")
+            await route_one(store, event_id(name), Routing(EventState.ROUTED, (mine,)), now=at)
             if what in ("delivered", "dead"):
                 late = at + (4 * DAY if what == "dead" else 0 * DAY)
-                outcome = Sent(Proof.POSTED) if what == "delivered" else Transient("busy")
+                outcome = Sent(Proof.POSTED) if what == "delivered" else Refused("too long")
                 before = await claimed(store, f"slack:#{name}", late)
                 await settled(store, before, outcome, now=late)
         if what != "delivered":

@@ -21,7 +21,7 @@ from tests.client import partner
 from tests.crashes import RULES, event_id_of, look
 from tests.fakes.http import DROP_AFTER, DROP_BEFORE, STALL, Reply
 from tests.fakes.slack import FakeSlack, error
-from tests.journal_suite import NOW, owe, owed, reading
+from tests.journal_suite import NOW, owe, owed, reading, route_one
 from tests.judge import Judge
 from tests.relay_process import RelayProcess
 from tests.torture import size
@@ -143,7 +143,7 @@ async def test_retention_runs_beside_intake(tmp_path: Path) -> None:
         await store.journal.append(reading(*names), now=NOW)
         finished = Routing(EventState.UNMATCHED, (), rules_version=1)
         await asyncio.gather(
-            *(store.journal.route(event_id(name), finished, now=NOW) for name in names)
+            *(route_one(store, event_id(name), finished, now=NOW) for name in names)
         )
     later = NOW + timedelta(days=100)
     before = await _p99(store, "before", 4)

@@ -26,7 +26,7 @@ from relay.worker.watch import Watch
 from tests.client import Client
 from tests.conftest import Start
 from tests.fakes.slack import error
-from tests.journal_suite import NOW, event, owe, owed, reading, settled
+from tests.journal_suite import NOW, claim_one, event, owe, owed, reading, route_one, settled
 from tests.world import CREATED, a_world
 
 RULES_HERE = """\
@@ -104,9 +104,9 @@ class Looking:
             await owe(self.store, owed(name, self.sales, **placed), now=self.now)
 
     async def claimed(self) -> Any:
-        found = await self.store.journal.claim(self.sales, now=self.now)
+        found = await claim_one(self.store, self.sales, now=self.now)
         assert found is not None
-        return found[0]
+        return found.delivery
 
 
 @asynccontextmanager
@@ -169,7 +169,7 @@ async def test_events_that_nobody_routed_for_15_minutes_are_an_alarm_until_they_
     assert len(await relay.look(MINUTE)) == 1
     for name in ("a", "b"):
         routing = Routing(EventState.UNMATCHED, (), rules_version=1)
-        await relay.store.journal.route(event(name).id, routing, now=relay.now)
+        await route_one(relay.store, event(name).id, routing, now=relay.now)
     assert (await relay.look())[1:] == ["Recovered: events are routed again"]
 
 
@@ -188,8 +188,8 @@ async def test_late_work_names_what_waits_and_is_over_only_when_nothing_old_is_l
     await relay.claimed()
     await relay.restart()
     assert len(await relay.look()) == 1
-    while found := await relay.store.journal.claim(relay.sales, now=relay.now + 600 * MINUTE):
-        await settled(relay.store, found[0], Sent(Proof.POSTED), now=relay.now)
+    while found := await claim_one(relay.store, relay.sales, now=relay.now + 600 * MINUTE):
+        await settled(relay.store, found.delivery, Sent(Proof.POSTED), now=relay.now)
     assert (await relay.look())[1:] == ["Recovered: no message for sales is late"]
 
 

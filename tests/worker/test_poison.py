@@ -93,6 +93,7 @@ async def test_an_event_that_cannot_be_completed_keeps_no_other_from_it(world: W
     router = Router(
         replace(world.app.store, records=unknowing),
         inbox,
+        world.app.worker._lanes,
         plan=lambda: world.app.worker.plan,
         clock=world.clock,
         on_routed=lambda event, routing: routed.update({event.id: routing}),

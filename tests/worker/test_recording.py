@@ -9,6 +9,7 @@ import pytest
 
 from relay.deliveries import State
 from relay.errors import JournalBusyError, JournalError
+from relay.journal import Settlement
 from tests.model_world import BEHAVIOURS, World
 
 LONG = 1_000
@@ -27,11 +28,11 @@ class Unwilling:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
 
-    async def settle(self, *arguments: Any, **named: Any) -> Any:
-        if self._refused(self.refusals, named):
+    async def settle(self, settlement: Settlement, **named: Any) -> Any:
+        if self._refused(self.refusals, settlement):
             self.refusals += 1
             raise self._error
-        return await self._journal.settle(*arguments, **named)
+        return await self._journal.settle(settlement, **named)
 
 
 def world_of(error: Exception, refused: Any) -> World:
@@ -48,8 +49,8 @@ def world_of(error: Exception, refused: Any) -> World:
     [
         (JournalBusyError("another program holds it"), lambda so_far, _: so_far < LONG),
         (JournalError("refused a change"), lambda so_far, _: so_far < LONG),
-        (JournalError("too big"), lambda _, named: named.get("rendered")),
-        (OverflowError("int too big"), lambda _, named: named.get("rendered")),
+        (JournalError("too big"), lambda _, settlement: settlement and settlement.rendered),
+        (OverflowError("int too big"), lambda _, settlement: settlement and settlement.rendered),
     ],
     ids=["busy for long", "refused for long", "the message is refused", "cannot be held"],
 )
@@ -61,7 +62,7 @@ def test_a_settlement_is_tried_until_it_is_recorded_and_sent_once(
         world.do(world.start())
         world.do(world.post(1, "channel_created"))
         world.do(world.wait(10))
-        if world.targets.received and refused(0, {}):
+        if world.targets.received and refused(0, None):
             (lane,) = world.do(world.store.records.lanes())  # type: ignore[union-attr]
             assert (lane.claimed, lane.pending) == (1, 0)
             assert lane.oldest_due_at is not None

@@ -18,11 +18,11 @@ _TAKEN = "SELECT day, noun, count FROM taken WHERE day >= :day"
 _LEDGER = "SELECT day, noun, state, count, closed FROM ledger WHERE day >= :day"
 _EVENTS = """
     SELECT received_at / 86400000000, 'events', state, count(*)
-      FROM events INDEXED BY events_by_time
+      FROM events
      WHERE received_at >= :day * 86400000000 AND source IN ('partner', 'waba') GROUP BY 1, 3"""
 _DELIVERIES = """
     SELECT day, iif(own, 'own', 'deliveries'), state, count(*)
-      FROM deliveries INDEXED BY deliveries_by_day WHERE day >= :day GROUP BY day, own, state"""
+      FROM deliveries WHERE day >= :day GROUP BY day, own, state"""
 _TALLIES = f"""
     SELECT hour / {_HOURS}, name, sum(count) FROM tallies
      WHERE hour >= :day * {_HOURS} AND name IN ({", ".join(f"'{name}'" for name in TALLIES)})

@@ -12,6 +12,7 @@ import apsw
 
 from relay.errors import JournalUnusableError
 from relay.journal.sqlite import damage, schema
+from relay.journal.sqlite.writing import Writing
 
 OLDEST_SQLITE = 3_051_003
 """Before 3.51.3 a WAL reset could lose commits (sqlite.org/wal.html#walresetbug)."""
@@ -41,9 +42,7 @@ def journal_path(url: str) -> Path:
         raise JournalUnusableError(f"the journal's name leads nowhere ({SETTING})") from None
 
 
-def writer(
-    path: Path, *, vfs: str | None = None, synchronous: Synchronous = "FULL"
-) -> apsw.Connection:
+def writer(path: Path, *, vfs: str | None = None, synchronous: Synchronous = "FULL") -> Writing:
     """The connection that writes, with the tables of this relay; whoever calls holds the lock.
 
     `synchronous` is for the test that shows what a weaker setting loses.
@@ -57,7 +56,7 @@ def writer(
             _create(path, vfs)
         _require_one_name(path)
         damage.require_content(path)
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        connection = Writing(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:
             connection.set_busy_timeout(BUSY_MS)
             _require_writable(connection)

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import apsw
 
 from relay import deliveries, failpoints
 from relay.deliveries import Delivery, Interrupted, outcome_word
-from relay.directory import Completed, Contact
+from relay.directory import Contact
 from relay.errors import JournalFullError
 from relay.events import Event
 from relay.failpoints import Failpoint
-from relay.journal import Aim, Appended, Checked, Filter, Records, Routing, Store, Trouble
+from relay.journal import (
+    Aim,
+    Appended,
+    Ask,
+    Checked,
+    Claimed,
+    Filter,
+    Owing,
+    Recorded,
+    Records,
+    Routed,
+    Settlement,
+    Store,
+    Turn,
+)
 from relay.journal.care import START, Forgotten, Mark, Pruned, Quarantined
 from relay.journal.sqlite import (
     connection,
@@ -29,8 +43,8 @@ from relay.journal.sqlite import (
     operators,
     quarantine,
     retention,
+    routing,
     troubles,
-    waits,
     work,
 )
 from relay.journal.sqlite.connection import Synchronous, journal_path
@@ -39,6 +53,7 @@ from relay.journal.sqlite.lock import Lock
 from relay.journal.sqlite.records import SqliteRecords
 from relay.journal.sqlite.room import RESERVE_BYTES, Room
 from relay.journal.sqlite.writer import Verb, Writer
+from relay.journal.sqlite.writing import Writing
 from relay.sources import Reading
 
 __all__ = ["examine_journal", "journal_path", "open_engine", "open_journal", "open_records"]
@@ -101,21 +116,22 @@ async def open_engine(
 ) -> Store:
     """As `open_journal`; `synchronous` is there to show what a weaker setting loses."""
 
-    def open_all() -> tuple[bool, Lock, apsw.Connection, list[apsw.Connection], bytes]:
+    def open_all() -> tuple[bool, Lock, Writing, list[apsw.Connection], bytes]:
         with connection.named_faults(path):
             lock = Lock(path)
             unclean = damage.is_unclean(path)
             opened: list[apsw.Connection] = []
             try:
-                opened.append(connection.writer(path, vfs=vfs, synchronous=synchronous))
-                key = _own_key(opened[0])
+                writing = connection.writer(path, vfs=vfs, synchronous=synchronous)
+                opened.append(writing)
+                key = _own_key(writing)
                 opened.extend(connection.reader(path, vfs=vfs) for _ in range(READERS))
             except BaseException:
                 for one in reversed(opened):
                     one.close()
                 lock.release()
                 raise
-        return unclean, lock, opened[0], opened[1:], key
+        return unclean, lock, writing, opened[1:], key
 
     unclean, lock, writing, reading, key = await asyncio.to_thread(open_all)
     records = SqliteRecords(reading)
@@ -172,7 +188,7 @@ class SqliteJournal:
         if self._writer.waiting >= MOST_WAITING:
             raise JournalFullError(f"{self._writer.waiting} changes wait to be recorded")
 
-        def verb(writing: apsw.Connection) -> Appended:
+        def verb(writing: Writing) -> Appended:
             self._room.require()
             added = intake.append(writing, reading, now=now, route=route)
             failpoints.reach(Failpoint.BEFORE_COMMIT)
@@ -185,17 +201,11 @@ class SqliteJournal:
         await self._do(partial(intake.tally, name=name, count=count, now=now))
 
     async def route(
-        self,
-        event_id: str,
-        routing: Routing,
-        *,
-        now: datetime,
-        completed: Completed | None = None,
-    ) -> bool:
-        """Record what is owed for an event; False when it was routed before."""
-        return await self._do(
-            partial(work.route, event=event_id, routing=routing, now=now, completed=completed)
-        )
+        self, batch: Sequence[Owing], *, now: datetime, idle: Collection[str] = ()
+    ) -> Routed:
+        """Record what is owed for events, with the first claims of idle lanes."""
+        verb = partial(routing.route, batch=batch, now=now, idle=idle)
+        return await self._claiming(verb, lambda done: tuple(done.claimed.values()), now)
 
     async def learn(
         self, contacts: Sequence[Contact], kind: str, *, now: datetime, who: str
@@ -207,67 +217,30 @@ class SqliteJournal:
 
     async def post(self, event: Event, deliveries: Sequence[Delivery], *, now: datetime) -> None:
         """Record an event of the relay's own with its deliveries, routed at once."""
-        await self._do(partial(work.post, event=event, owed=deliveries, now=now))
+        await self._do(partial(routing.post, event=event, owed=deliveries, now=now))
 
     async def owe(self, deliveries: Sequence[Delivery], *, now: datetime) -> int:
         """Record further deliveries of known events; how many were new."""
-        return await self._do(partial(work.owe, owed=deliveries, now=now))
+        return await self._do(partial(routing.owe, owed=deliveries, now=now))
 
-    async def claim(
-        self, target: str, *, now: datetime, head: bool = False, by_age: bool = False
-    ) -> tuple[Delivery, Event] | None:
-        """Claim the next due delivery of a lane; a cancelled caller gives it back."""
-        answer = self._writer.submit(
-            partial(work.claim, target=target, now=now, head=head, by_age=by_age)
-        )
-        try:
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            answer.add_done_callback(partial(self._give_back, now=now))
-            raise
+    async def claim(self, ask: Ask, *, now: datetime) -> Turn:
+        """Claim the next delivery of a lane; a cancelled caller gives it back."""
+        verb = partial(work.claim, ask=ask, now=now)
+        return await self._claiming(verb, lambda done: (done.claimed,), now)
 
-    def retime(self, step: timedelta, *, now: datetime) -> Awaitable[None]:
-        """Move the due times and horizons of all unfinished deliveries with the wall clock."""
-        return asyncio.shield(self._writer.submit(partial(waits.retime, step=step, now=now)))
+    async def expire(self, held: Collection[str], *, now: datetime) -> int:
+        """Settle as lost what nobody has held for longer than a lease; how many."""
+        return await self._do(partial(work.expire, held=held, now=now))
 
     async def probe(self, target: str, *, now: datetime) -> bool:
         """Put the oldest parked delivery of a target back as pending and due."""
         return await self._do(partial(work.probe, target=target, now=now))
 
-    async def open_attempt(self, delivery: Delivery, *, now: datetime) -> int | None:
-        """Record that a try begins, before anything is sent; None if the claim is lost."""
-        return await self._do(partial(work.open_attempt, delivery=delivery, now=now))
-
     async def settle(
-        self,
-        before: Delivery,
-        after: Delivery,
-        *,
-        now: datetime,
-        outcome: str,
-        reason: str | None,
-        attempt: int | None = None,
-        duration_ms: int = 0,
-        rendered: Mapping[str, Any] | None = None,
-        trouble: Trouble | None = None,
-        cured: Sequence[str] = (),
-    ) -> bool:
-        """Record what became of a claimed delivery, if claim and attempt still hold."""
-        return await self._do(
-            partial(
-                work.settle,
-                before=before,
-                after=after,
-                now=now,
-                outcome=outcome,
-                reason=reason,
-                attempt=attempt,
-                duration_ms=duration_ms,
-                rendered=rendered,
-                trouble=trouble,
-                cured=cured,
-            )
-        )
+        self, settlement: Settlement, *, now: datetime, then: Ask | None = None
+    ) -> Recorded:
+        """Record what became of a claimed delivery, and claim the lane's next."""
+        return await self._do(partial(work.settle, settlement=settlement, now=now, then=then))
 
     async def aim(self, aims: Mapping[str, Aim], *, now: datetime) -> None:
         """Point unfinished deliveries at where their destinations are now."""
@@ -320,28 +293,36 @@ class SqliteJournal:
         self._lock.release()
 
     async def _do(self, verb: Verb[T]) -> T:
-        return await asyncio.shield(self._writer.submit(verb))
+        return await self._writer.submit(verb)
 
-    def _give_back(
-        self, answer: asyncio.Future[tuple[Delivery, Event] | None], *, now: datetime
-    ) -> None:
+    async def _claiming(
+        self, verb: Verb[T], claims: Callable[[T], Sequence[Claimed | None]], now: datetime
+    ) -> T:
+        """Run a verb that claims; whoever gives up its answer gives back what it claimed."""
+
+        def give_back(answer: asyncio.Future[T]) -> None:
+            if not answer.cancelled() and answer.exception() is None:
+                for claimed in claims(answer.result()):
+                    if claimed is not None:
+                        self._give_back(claimed, now=now)
+
+        answer = self._writer.submit(verb)
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            answer.add_done_callback(give_back)
+            raise
+
+    def _give_back(self, claimed: Claimed, *, now: datetime) -> None:
         """Nobody drives this claim: put it back as it was, before anything was sent."""
-        if answer.cancelled() or answer.exception() is not None:
-            return
-        claimed = answer.result()
-        if claimed is None:
-            return
-        before, _ = claimed
         outcome = Interrupted(written=False)
-        settled = self._writer.submit(
-            partial(
-                work.settle,
-                before=before,
-                after=deliveries.settle(before, outcome, now, 0.0),
-                now=now,
-                outcome=outcome_word(outcome),
-                reason=outcome.reason,
-            )
+        settlement = Settlement(
+            before=claimed.delivery,
+            after=deliveries.settle(claimed.delivery, outcome, now, 0.0),
+            attempt=claimed.attempt,
+            outcome=outcome_word(outcome),
+            reason=outcome.reason,
         )
-        # Without an answer it stays claimed, and the next opening finds it.
+        settled = self._writer.submit(partial(work.settle, settlement=settlement, now=now))
+        # Without an answer it stays claimed until its lease ends.
         settled.add_done_callback(lambda done: done.exception())

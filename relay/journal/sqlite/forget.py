@@ -19,10 +19,12 @@ import apsw
 from relay.journal import Filter
 from relay.journal.care import Forgotten
 from relay.journal.sqlite import directory, operators
+from relay.journal.sqlite.completion import shape_of
 from relay.journal.sqlite.connection import BUSY_MS
 from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without, names_of
 from relay.journal.sqlite.rows import folded, micros, packed, plain
 from relay.journal.sqlite.writer import INSISTENT_MS
+from relay.journal.sqlite.writing import Writing
 
 PIECE = 500
 """Rows that are looked through at once."""
@@ -40,9 +42,9 @@ class Place:
     columns: tuple[str, ...]
 
 
-EVENTS = Place("events", "seq", ("json",))
+EVENTS = Place("events", "seq", ("json", "added"))
 # Where messages go (destination, target, recipients) is configuration, not a sender's text.
-DELIVERIES = Place("deliveries", "seq", ("rendered", "reason", "refused", "reference"))
+DELIVERIES = Place("deliveries", "seq", ("rendered", "reason", "fault", "refused", "reference"))
 PLACES = (
     DELIVERIES,
     Place("attempts", "id", ("reason",)),
@@ -51,7 +53,7 @@ PLACES = (
 )
 
 
-_FACT = "noun, subject, relation, value"
+_FACT = "noun, subject, relation, object"
 
 
 def without(needle: Needle, column: str, value: Any) -> Any:
@@ -62,7 +64,7 @@ def without(needle: Needle, column: str, value: Any) -> Any:
         case "refused" | "reference" if needle.is_in_json(value):
             texts = json.loads(value)
             return packed({key: needle.erased(text) for key, text in texts.items()})
-        case "json" | "refused" | "reference":
+        case "json" | "added" | "refused" | "reference":
             return FORGOTTEN if needle.is_in_json(value) else value
         case _:
             return FORGOTTEN if needle.is_in(value) else value
@@ -90,7 +92,7 @@ def find(
 
 
 def erase_events(
-    connection: apsw.Connection,
+    connection: Writing,
     seqs: Sequence[int],
     needle: Needle,
     *,
@@ -104,16 +106,17 @@ def erase_events(
     The display names that go with it are added to `names`.
     """
     done: list[int] = []
+    connection.forget_events()
     for seq in seqs:
-        text: Any = connection.execute("SELECT json FROM events WHERE seq = ?", (seq,)).get
-        shape = {} if text is None else json.loads(text)
+        row = connection.execute("SELECT json, added FROM events WHERE seq = ?", (seq,)).fetchone()
+        shape = {} if row is None else shape_of(*row)
         erased = event_without(needle, shape) if shape else None
         if erased is None:
             continue
         names |= names_of(shape) - names_of(erased)
         client = erased["client"]
         connection.execute(
-            "UPDATE events SET json = ?, kind = ?, client_id = ?, client_name = ?,"
+            "UPDATE events SET json = ?, added = NULL, kind = ?, client_id = ?, client_name = ?,"
             " forgotten_at = ? WHERE seq = ?",
             (
                 packed(erased),
@@ -134,7 +137,7 @@ def erase_events(
 
 
 def _of_events(
-    connection: apsw.Connection,
+    connection: Writing,
     seqs: Sequence[int],
     needle: Needle,
     *,

@@ -12,12 +12,14 @@ from enum import Enum, auto
 import apsw
 
 from relay.directory import learn
-from relay.events import Event, event_id, iso
+from relay.events import Event, Source, event_id, iso
 from relay.journal import Appended, EventState
 from relay.journal.sqlite import directory
 from relay.journal.sqlite.rows import folded, micros, packed, plain, plain_or_none
+from relay.journal.sqlite.writing import Writing
 from relay.sources import Arrival, Ignored, Reading, Unreadable
 
+DAY_MICROS = 86_400_000_000
 WINDOW = timedelta(days=7)
 """So long content that has neither an id nor a time is taken for the same happening."""
 
@@ -29,7 +31,7 @@ class _Known(Enum):
 
 
 def append(
-    connection: apsw.Connection, reading: Reading, *, now: datetime, route: str | None = None
+    connection: Writing, reading: Reading, *, now: datetime, route: str | None = None
 ) -> Appended:
     """Record all that one webhook holds."""
     taken: list[Event] = []
@@ -65,7 +67,7 @@ def append(
     )
 
 
-def insert_event(connection: apsw.Connection, event: Event, state: EventState) -> bool:
+def insert_event(connection: Writing, event: Event, state: EventState) -> bool:
     """Store a new event with the columns by which it is looked for; False if its id is known."""
     connection.execute(
         "INSERT INTO events (id, source, kind, client_id, client_name, state, received_at, json)"
@@ -83,9 +85,14 @@ def insert_event(connection: apsw.Connection, event: Event, state: EventState) -
     )
     if connection.changes() == 0:
         return False
-    seq = connection.last_insert_rowid()
-    for phone in dict.fromkeys(event.phones):
-        connection.execute("INSERT INTO event_phones VALUES (?, ?)", (plain(phone), seq))
+    if event.phones:
+        seq = connection.last_insert_rowid()
+        connection.executemany(
+            "INSERT INTO event_phones VALUES (?, ?)",
+            [(plain(phone), seq) for phone in dict.fromkeys(event.phones)],
+        )
+    if event.source in (Source.PARTNER, Source.WABA):
+        connection.take(micros(event.received_at) // DAY_MICROS, "events", state.value)
     return True
 
 
@@ -123,27 +130,29 @@ def hour(now: datetime) -> int:
     return micros(now) // 3_600_000_000
 
 
-def _recognise(
-    connection: apsw.Connection, arrival: Arrival, now: datetime
-) -> tuple[_Known, Event]:
+def _recognise(connection: Writing, arrival: Arrival, now: datetime) -> tuple[_Known, Event]:
     """Whether the arrival is new, and the event under the id by which it is stored."""
     key = hashlib.sha256(arrival.key.encode("utf-8", "surrogatepass")).digest()
-    row = connection.execute(
-        "SELECT fingerprint, seen_at FROM dedupe_keys WHERE hash = ?", (key,)
-    ).fetchone()
     event = arrival.event
-    if row is not None:
-        fingerprint, seen_at = row
+    connection.execute(
+        "INSERT INTO dedupe_keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (key, arrival.fingerprint, event.id, micros(now)),
+    )
+    if connection.changes():
+        if arrival.lasting or not _is_old(connection, event.id, now):
+            return _Known.NEW, event
+        # Its key is gone by retention, and the event is still here because it is unfinished.
+    else:
+        ((fingerprint, seen_at),) = connection.rows(
+            "SELECT fingerprint, seen_at FROM dedupe_keys WHERE hash = ?", (key,)
+        )
         if arrival.lasting or micros(now) - seen_at <= WINDOW // timedelta(microseconds=1):
             same = fingerprint == arrival.fingerprint
             return (_Known.REPEAT if same else _Known.CONFLICT), event
-        event = _another(arrival)
-    elif not arrival.lasting and _is_old(connection, event.id, now):
-        # Its key is gone by retention, and the event is still here because it is unfinished.
-        event = _another(arrival)
+    event = _another(arrival)
     connection.execute(
-        "INSERT OR REPLACE INTO dedupe_keys VALUES (?, ?, ?, ?)",
-        (key, arrival.fingerprint, event.id, micros(now)),
+        "UPDATE dedupe_keys SET fingerprint = ?, event_id = ?, seen_at = ? WHERE hash = ?",
+        (arrival.fingerprint, event.id, micros(now), key),
     )
     return _Known.NEW, event
 

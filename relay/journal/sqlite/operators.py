@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-import apsw
-
 from relay.deliveries import DISCARDED, State
 from relay.journal import Filter
 from relay.journal.sqlite import filters, troubles
 from relay.journal.sqlite.rows import Row, micros, plain
+from relay.journal.sqlite.writing import Writing
 
 _RETRY = """
     state = 'pending', due_at = :now, tried_since = :now, failures = 0, losses = 0, fault = NULL,
@@ -26,7 +25,7 @@ _RETRY = """
 _DISCARD = "state = 'suppressed', reason = :reason, settled_at = :now"
 
 
-def retry(connection: apsw.Connection, wanted: Filter, *, now: datetime, who: str) -> int:
+def retry(connection: Writing, wanted: Filter, *, now: datetime, who: str) -> int:
     """Put dead or parked deliveries back; how many.
 
     Discarded ones too, but only where the filter names them or asks for suppressed ones. All go
@@ -35,23 +34,26 @@ def retry(connection: apsw.Connection, wanted: Filter, *, now: datetime, who: st
     """
     asked = wanted.ids is not None or wanted.state == State.SUPPRESSED
     states = (State.DEAD, State.PARKED, *((State.SUPPRESSED,) if asked else ()))
-    moved = _move(connection, wanted, states, "retry", _RETRY, {"now": micros(now)}, who)
+    moved = _move(
+        connection, wanted, states, State.PENDING, "retry", _RETRY, {"now": micros(now)}, who
+    )
     if moved:
         troubles.follow(connection, orphans=False)
     return moved
 
 
-def discard(connection: apsw.Connection, wanted: Filter, *, now: datetime, who: str) -> int:
+def discard(connection: Writing, wanted: Filter, *, now: datetime, who: str) -> int:
     """Give up pending, parked or dead deliveries; how many."""
     states = (State.PENDING, State.PARKED, State.DEAD)
     parameters: Row = {"now": micros(now), "reason": plain(f"{DISCARDED}{who}")}
-    return _move(connection, wanted, states, "discard", _DISCARD, parameters, who)
+    return _move(connection, wanted, states, State.SUPPRESSED, "discard", _DISCARD, parameters, who)
 
 
 def _move(
-    connection: apsw.Connection,
+    connection: Writing,
     wanted: Filter,
     states: tuple[State, ...],
+    to: State,
     action: str,
     change: str,
     parameters: Row,
@@ -69,10 +71,11 @@ def _move(
             f" SELECT :at, :who, :action, d.id FROM deliveries AS d WHERE {where} ORDER BY d.seq",
             {**found, "at": parameters["now"], "who": plain(who), "action": action},
         )
-        connection.execute(
+        moved += connection.move_all(
+            state,
+            to,
             f"UPDATE deliveries SET {change}"  # noqa: S608
             f" WHERE seq IN (SELECT d.seq FROM deliveries AS d WHERE {where})",
             {**found, **parameters},
         )
-        moved += connection.changes()
     return moved

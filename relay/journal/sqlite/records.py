@@ -34,12 +34,17 @@ from relay.journal import (
 from relay.journal.balance import Balance
 from relay.journal.care import Quarantined
 from relay.journal.sqlite import balancing, directory, filters, notes, quarantine
-from relay.journal.sqlite.completion import event_of, origins_of, shape_of
+from relay.journal.sqlite.completion import (
+    EVENT_COLUMNS,
+    event_of,
+    event_of_row,
+    origins_of,
+    shape_of,
+)
 from relay.journal.sqlite.intake import hour
 from relay.journal.sqlite.rows import (
     DELIVERY_COLUMNS,
     Row,
-    event_of_row,
     micros,
     moment,
     moment_or_none,
@@ -53,27 +58,18 @@ from relay.journal.sqlite.writer import BROKEN
 T = TypeVar("T")
 
 _TALLIED = ("quarantined", "duplicate", "ignored")
-_EVENT = "SELECT e.json, e.state, e.muted_by, e.rules_version FROM events AS e"
+_EVENT = f"SELECT {EVENT_COLUMNS}, e.state, e.muted_by, e.rules_version FROM events AS e"  # noqa: S608
 _DELIVERY = (
     f"SELECT {DELIVERY_COLUMNS}, d.seq, d.rendered, d.created_at, d.settled_at"  # noqa: S608
     " FROM deliveries AS d"
-)
-_TURNS = "(VALUES (0), (1), (2), (3))"
-_NEXT_DUE = (
-    "SELECT min((SELECT d.due_at FROM deliveries AS d INDEXED BY pending_by_lane"  # noqa: S608
-    " WHERE d.state = 'pending' AND d.target = ? AND d.turn = t.column1"
-    f" ORDER BY d.due_at LIMIT 1)) FROM {_TURNS} AS t"
 )
 _LANES = """
     WITH lanes AS (
         SELECT target, sum(pending) AS pending, sum(parked) AS parked, sum(claimed) AS claimed,
                min(oldest) AS oldest, min(next) AS next, min(seq) AS seq, min(open) AS open FROM (
-            SELECT target, count(*) AS pending, 0 AS parked, 0 AS claimed,
-                   min(due_at) AS oldest, min(due_at) AS next, NULL AS seq, NULL AS open
+            SELECT target, count(*) AS pending, 0 AS parked, 0 AS claimed, min(due_at) AS oldest,
+                   min(due_at) AS next, min(seq) AS seq, min(seq) AS open
               FROM deliveries INDEXED BY pending_by_lane WHERE state = 'pending' GROUP BY target
-            UNION ALL
-            SELECT target, 0, 0, 0, NULL, NULL, min(seq), min(seq)
-              FROM deliveries INDEXED BY pending_by_age WHERE state = 'pending' GROUP BY target
             UNION ALL
             SELECT target, 0, count(*), 0, min(due_at), NULL, min(seq), NULL
               FROM deliveries INDEXED BY parked_by_lane WHERE state = 'parked' GROUP BY target
@@ -139,8 +135,8 @@ class SqliteRecords:
 
         def ask(connection: apsw.Connection) -> Sequence[Event]:
             rows = connection.execute(
-                "SELECT json, id, source, kind, received_at FROM events INDEXED BY events_unrouted"
-                " WHERE state = 'received' ORDER BY seq LIMIT ?",
+                f"SELECT {EVENT_COLUMNS} FROM events AS e INDEXED BY events_unrouted"  # noqa: S608
+                " WHERE e.state = 'received' ORDER BY e.seq LIMIT ?",
                 (max(0, limit),),
             )
             return [event_of_row(row) for row in rows]
@@ -206,12 +202,6 @@ class SqliteRecords:
             return [Dead(name, count, moment(since), last) for name, count, since, last in rows]
 
         return await self._ask(ask)
-
-    async def next_due(self, target: str) -> datetime | None:
-        """When the soonest pending delivery of a target is due."""
-        return await self._ask(
-            lambda connection: moment_or_none(connection.execute(_NEXT_DUE, (plain(target),)).get)
-        )
 
     async def troubles(self) -> Sequence[Trouble]:
         """What is out of order, the longest first."""
@@ -313,10 +303,9 @@ class SqliteRecords:
 
 
 def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
-    text, state, muted_by, rules_version = row
-    shape = shape_of(text)
+    *columns, state, muted_by, rules_version = row
     return StoredEvent(
-        event_of(shape), EventState(state), muted_by, rules_version, origins_of(shape)
+        event_of_row(columns), EventState(state), muted_by, rules_version, origins_of(*columns[:2])
     )
 
 

@@ -29,7 +29,7 @@ SPARE_PAGES = 1_000
 STEP_PAGES = 250
 
 _EXAMINED = """
-    SELECT e.seq, e.received_at, octet_length(e.json),
+    SELECT e.seq, e.received_at, octet_length(e.json) + coalesce(octet_length(e.added), 0),
            (SELECT count(*) FROM deliveries AS d WHERE d.event_id = e.id)
            + (SELECT count(*) FROM deliveries AS d JOIN attempts AS a ON a.delivery = d.seq
                WHERE d.event_id = e.id),

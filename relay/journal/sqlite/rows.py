@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from relay.deliveries import Cause, Delivery, Proof, State
-from relay.events import Direction, Event, Severity, Source, Topic
-from relay.journal.sqlite.completion import event_of, shape_of
 
 Value = str | int | float | bytes | None
 Row = dict[str, Value]
@@ -83,86 +82,105 @@ def packed(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def delivery_row(delivery: Delivery) -> Row:
-    """The columns of a delivery, by name."""
-    return {
-        "id": delivery.id,
-        "event_id": delivery.event_id,
-        "destination": plain(delivery.destination),
-        "channel": delivery.channel,
-        "target": plain(delivery.target),
-        "account": plain(delivery.account),
-        "cause": delivery.cause.value,
-        "due_at": micros(delivery.due_at),
-        "tried_since": micros(delivery.tried_since),
-        "rule": plain_or_none(delivery.rule),
-        "rules_version": delivery.rules_version,
-        "template": plain_or_none(delivery.template),
-        "critical": int(delivery.critical),
-        "state": delivery.state.value,
-        "proof": delivery.proof.value if delivery.proof else None,
-        "fault": plain_or_none(delivery.fault),
-        "ambiguous": int(delivery.ambiguous),
-        "recipients": packed(delivery.recipients),
-        "refused": packed(dict(delivery.refused)),
-        "failures": delivery.failures,
-        "losses": delivery.losses,
-        "claim": delivery.claim,
-        "reason": plain_or_none(delivery.reason),
-        "reference": packed(dict(delivery.reference)),
-        "via": plain_or_none(delivery.via),
-    }
+def _packed(value: Any) -> str:
+    """As `packed`; most of these are empty."""
+    return packed(value) if value else _EMPTY[type(value)]
 
 
-def to_delivery(values: tuple[Any, ...]) -> Delivery:
+_EMPTY: Mapping[type, str] = {tuple: "[]", list: "[]", dict: "{}"}
+
+
+ENCODERS: Mapping[str, Callable[[Any], Value]] = {
+    "channel": str,
+    "target": plain,
+    "account": plain,
+    "due_at": micros,
+    "tried_since": micros,
+    "template": plain_or_none,
+    "state": attrgetter("value"),
+    "proof": lambda proof: proof.value if proof else None,
+    "fault": plain_or_none,
+    "ambiguous": int,
+    "recipients": _packed,
+    "refused": lambda refused: _packed(dict(refused)),
+    "failures": int,
+    "losses": int,
+    "claim": int,
+    "reason": plain_or_none,
+    "reference": lambda reference: _packed(dict(reference)),
+    "via": plain_or_none,
+}
+"""How the fields that change are written."""
+_FIXED: Mapping[str, Callable[[Any], Value]] = {
+    "id": str,
+    "event_id": str,
+    "destination": plain,
+    "cause": attrgetter("value"),
+    "rule": plain_or_none,
+    "rules_version": int,
+    "critical": int,
+}
+_ALL = tuple((name, ENCODERS.get(name) or _FIXED[name]) for name in DELIVERY_FIELDS)
+
+
+def delivery_values(delivery: Delivery) -> list[Value]:
+    """The columns of a delivery, in the order of `DELIVERY_FIELDS`."""
+    return [encoded(getattr(delivery, name)) for name, encoded in _ALL]
+
+
+def to_delivery(values: Sequence[Any]) -> Delivery:
     """The delivery of a row that was read by `DELIVERY_COLUMNS`; further values are left alone."""
-    row: Mapping[str, Any] = dict(zip(DELIVERY_FIELDS, values, strict=False))
+    (
+        id_,
+        event_id,
+        destination,
+        channel,
+        target,
+        account,
+        cause,
+        due_at,
+        tried_since,
+        rule,
+        rules_version,
+        template,
+        critical,
+        state,
+        proof,
+        fault,
+        ambiguous,
+        recipients,
+        refused,
+        failures,
+        losses,
+        claim,
+        reason,
+        reference,
+        via,
+    ) = values[: len(DELIVERY_FIELDS)]
     return Delivery(
-        id=row["id"],
-        event_id=row["event_id"],
-        destination=row["destination"],
-        channel=row["channel"],
-        target=row["target"],
-        account=row["account"],
-        cause=Cause(row["cause"]),
-        due_at=moment(row["due_at"]),
-        tried_since=moment(row["tried_since"]),
-        rule=row["rule"],
-        rules_version=row["rules_version"],
-        template=row["template"],
-        critical=bool(row["critical"]),
-        state=State(row["state"]),
-        proof=Proof(row["proof"]) if row["proof"] else None,
-        fault=row["fault"],
-        ambiguous=bool(row["ambiguous"]),
-        recipients=tuple(json.loads(row["recipients"])),
-        refused=json.loads(row["refused"]),
-        failures=row["failures"],
-        losses=row["losses"],
-        claim=row["claim"],
-        reason=row["reason"],
-        reference=json.loads(row["reference"]),
-        via=row["via"],
+        id=id_,
+        event_id=event_id,
+        destination=destination,
+        channel=channel,
+        target=target,
+        account=account,
+        cause=Cause(cause),
+        due_at=moment(due_at),
+        tried_since=moment(tried_since),
+        rule=rule,
+        rules_version=rules_version,
+        template=template,
+        critical=bool(critical),
+        state=State(state),
+        proof=Proof(proof) if proof else None,
+        fault=fault,
+        ambiguous=bool(ambiguous),
+        recipients=() if recipients == "[]" else tuple(json.loads(recipients)),
+        refused={} if refused == "{}" else json.loads(refused),
+        failures=failures,
+        losses=losses,
+        claim=claim,
+        reason=reason,
+        reference={} if reference == "{}" else json.loads(reference),
+        via=via,
     )
-
-
-def event_of_row(row: tuple[Any, ...]) -> Event:
-    """The event of a row `(json, id, source, kind, received_at)`, completed if it was routed.
-
-    Where its JSON cannot be read, the columns say that there is one: it must not stop the others.
-    """
-    text, event_id, source, kind, received_at = row
-    try:
-        return event_of(shape_of(text))
-    except Exception:
-        return Event(
-            id=event_id,
-            source=Source(source),
-            kind=kind,
-            detail=None,
-            topic=Topic.OTHER,
-            severity=Severity.WARNING,
-            direction=Direction.NEUTRAL,
-            title="Event that cannot be read any more",
-            received_at=moment(received_at),
-        )

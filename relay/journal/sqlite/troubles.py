@@ -14,12 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import apsw
-
 from relay import deliveries
 from relay.deliveries import Delivery, Scope, State
 from relay.journal import Aim, Trouble
 from relay.journal.sqlite.rows import micros, packed, plain
+from relay.journal.sqlite.writing import Writing
 
 UNKNOWN_DESTINATION = "its destination is no longer known"
 
@@ -31,34 +30,32 @@ _KNOWN = "SELECT 1 FROM aims AS a WHERE a.destination = deliveries.destination"
 _UNPARK = "SET state = 'pending', due_at = :now, tried_since = :now, reason = NULL"
 
 
-def place(connection: apsw.Connection, delivery: Delivery) -> tuple[Delivery, bool]:
+def place(connection: Writing, delivery: Delivery) -> tuple[Delivery, bool]:
     """A delivery as it is stored while troubles stand, and whether it is an orphan.
 
     Its target follows its destination; a pending one is parked if nothing can be sent there.
     """
-    aim = connection.execute(
-        "SELECT target, account, channel FROM aims WHERE destination = ?",
-        (plain(delivery.destination),),
-    ).fetchone()
-    if aim is not None:
-        target, account, channel = aim
-        delivery = replace(delivery, target=target, account=account, channel=channel)
-    orphan = aim is None and _any_aims(connection)
+    aims, ills = connection.aims, connection.troubles
+    aim = aims.get(plain(delivery.destination))
+    if aim is not None and (delivery.target, delivery.account, delivery.channel) != (
+        aim.target,
+        aim.account,
+        aim.channel,
+    ):
+        delivery = replace(delivery, target=aim.target, account=aim.account, channel=aim.channel)
+    orphan = aim is None and bool(aims)
     if delivery.state is not State.PENDING:
         return delivery, orphan
     if orphan:
         return deliveries.park(delivery, UNKNOWN_DESTINATION), True
-    trouble = connection.execute(
-        "SELECT reason FROM troubles WHERE (scope, key) IN (VALUES ('target', ?), ('account', ?))"
-        " ORDER BY scope LIMIT 1",
-        (plain(delivery.target), plain(delivery.account)),
-    ).fetchone()
-    if trouble is not None:
-        return deliveries.park(delivery, trouble[0]), False
+    if ills:
+        for about in (Scope.ACCOUNT, delivery.account), (Scope.TARGET, delivery.target):
+            if (reason := ills.get(about)) is not None:
+                return deliveries.park(delivery, reason), False
     return delivery, False
 
 
-def begin(connection: apsw.Connection, trouble: Trouble, *, now: datetime) -> None:
+def begin(connection: Writing, trouble: Trouble, *, now: datetime) -> None:
     """Remember a trouble and park all that is pending behind it."""
     connection.execute(
         "INSERT INTO troubles (scope, key, reason, fingerprint, since) VALUES (?, ?, ?, ?, ?)"
@@ -71,75 +68,87 @@ def begin(connection: apsw.Connection, trouble: Trouble, *, now: datetime) -> No
             micros(trouble.since or now),
         ),
     )
-    index, column = (
-        ("pending_by_lane", "target")
-        if trouble.scope is Scope.TARGET
-        else ("pending_by_account", "account")
-    )
-    connection.execute(
-        f"UPDATE deliveries INDEXED BY {index} SET state = 'parked', reason = ?"  # noqa: S608
+    connection.changed_troubles()
+    column = "target" if trouble.scope is Scope.TARGET else "account"
+    connection.move_all(
+        State.PENDING,
+        State.PARKED,
+        "UPDATE deliveries INDEXED BY pending_by_lane SET state = 'parked', reason = ?"  # noqa: S608
         f" WHERE state = 'pending' AND {column} = ?",
         (plain(trouble.reason), plain(trouble.key)),
     )
 
 
-def is_stale(connection: apsw.Connection, trouble: Trouble) -> bool:
+def is_stale(connection: Writing, trouble: Trouble) -> bool:
     """Whether a trouble is about settings that its destinations no longer have."""
-    column = "target" if trouble.scope is Scope.TARGET else "account"
-    found = connection.execute(
-        f"SELECT max(fingerprint = ?) FROM aims WHERE {column} = ?",  # noqa: S608
-        (trouble.fingerprint, plain(trouble.key)),
-    ).fetchone()
-    return bool(trouble.fingerprint) and found is not None and found[0] == 0
+    key = plain(trouble.key)
+    has = {
+        aim.fingerprint
+        for aim in connection.aims.values()
+        if key == (aim.target if trouble.scope is Scope.TARGET else aim.account)
+    }
+    return bool(trouble.fingerprint and has) and trouble.fingerprint not in has
 
 
-def end(connection: apsw.Connection, keys: Sequence[str], *, now: datetime) -> None:
+def end(connection: Writing, keys: Sequence[str], *, now: datetime) -> None:
     """Forget the troubles of targets and accounts that work; what waited for them is due now."""
-    if not keys:
-        return
+    if not any(key in keys for _, key in connection.troubles):
+        return  # whatever is parked waits for something else
     wanted = packed([plain(key) for key in keys])
     connection.execute(
         "DELETE FROM troubles WHERE key IN (SELECT value FROM json_each(?))", (wanted,)
     )
-    for index, column in (("parked_by_lane", "target"), ("parked_by_account", "account")):
-        connection.execute(
-            f"UPDATE deliveries INDEXED BY {index} {_UNPARK}"  # noqa: S608
+    connection.changed_troubles()
+    for column in ("target", "account"):
+        connection.move_all(
+            State.PARKED,
+            State.PENDING,
+            f"UPDATE deliveries INDEXED BY parked_by_lane {_UNPARK}"  # noqa: S608
             f" WHERE state = 'parked' AND {column} IN (SELECT value FROM json_each(:keys))"
             f" AND NOT orphan AND NOT EXISTS (SELECT 1 {_COVERING})",
             {"now": micros(now), "keys": wanted},
         )
 
 
-def aim(connection: apsw.Connection, aims: Mapping[str, Aim], *, now: datetime) -> None:
+def aim(connection: Writing, aims: Mapping[str, Aim], *, now: datetime) -> None:
     """Point unfinished deliveries at where their destinations are now."""
+    wanted = {
+        plain(name): Aim(plain(at.target), plain(at.account), at.channel, at.fingerprint)
+        for name, at in aims.items()
+    }
+    if wanted and wanted == connection.aims:
+        return  # all that is unfinished is placed by these
     connection.execute("DELETE FROM aims")
     connection.executemany(
         "INSERT INTO aims VALUES (?, ?, ?, ?, ?)",
-        [
-            (plain(name), plain(at.target), plain(at.account), at.channel, at.fingerprint)
-            for name, at in aims.items()
-        ],
+        [(name, at.target, at.account, at.channel, at.fingerprint) for name, at in wanted.items()],
     )
     connection.execute(
         "DELETE FROM troubles WHERE NOT EXISTS (SELECT 1 FROM aims AS a"
         " WHERE troubles.key = CASE troubles.scope WHEN 'target' THEN a.target ELSE a.account END"
         " AND troubles.fingerprint IN ('', a.fingerprint))"
     )
+    connection.changed_troubles(aims=True)
     follow(connection, orphans=True)
-    connection.execute(
+    connection.move_all(
+        State.PARKED,
+        State.PENDING,
         f"UPDATE deliveries INDEXED BY parked_by_lane {_UNPARK}"
         f" WHERE state = 'parked' AND NOT orphan AND NOT EXISTS (SELECT 1 {_COVERING})",
         {"now": micros(now)},
     )
-    for state, index in (("parked", "parked_by_lane"), ("pending", "pending_by_lane")):
-        connection.execute(
+    for state, index in ((State.PARKED, "parked_by_lane"), (State.PENDING, "pending_by_lane")):
+        connection.move_all(
+            state,
+            State.PARKED,
             f"UPDATE deliveries INDEXED BY {index} SET state = 'parked',"  # noqa: S608
             f" reason = (SELECT t.reason {_COVERING} ORDER BY t.scope LIMIT 1)"
-            f" WHERE state = '{state}' AND NOT orphan AND EXISTS (SELECT 1 {_COVERING})"
+            f" WHERE state = '{state.value}' AND NOT orphan AND EXISTS (SELECT 1 {_COVERING})",
+            (),
         )
 
 
-def follow(connection: apsw.Connection, *, orphans: bool) -> None:
+def follow(connection: Writing, *, orphans: bool) -> None:
     """Unfinished deliveries follow their destinations; those without one are parked.
 
     With `orphans` also when no destination is known at all: that is news only when the rules
@@ -158,16 +167,14 @@ def follow(connection: apsw.Connection, *, orphans: bool) -> None:
             " (deliveries.target, deliveries.account, deliveries.channel)"
             " <> (a.target, a.account, a.channel))"
         )
-    if not orphans and not _any_aims(connection):
+    if not orphans and not connection.aims:
         return
-    for state, index in (("pending", "pending_by_lane"), ("parked", "parked_by_lane")):
-        connection.execute(
+    for before, index in ((State.PENDING, "pending_by_lane"), (State.PARKED, "parked_by_lane")):
+        connection.move_all(
+            before,
+            State.PARKED,
             f"UPDATE deliveries INDEXED BY {index}"  # noqa: S608
             " SET state = 'parked', orphan = 1, reason = ?"
-            f" WHERE state = '{state}' AND NOT orphan AND NOT EXISTS ({_KNOWN})",
+            f" WHERE state = '{before.value}' AND NOT orphan AND NOT EXISTS ({_KNOWN})",
             (UNKNOWN_DESTINATION,),
         )
-
-
-def _any_aims(connection: apsw.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM aims LIMIT 1").fetchone() is not None

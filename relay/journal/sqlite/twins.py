@@ -7,27 +7,27 @@ one of its subjects. Whoever shares a token is looked at; an event has at most o
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import apsw
 
 from relay.deliveries import Delivery
 from relay.directory import Completed
 from relay.directory.twins import WINDOW, Happening, happening
 from relay.events import Event
 from relay.journal.sqlite.completion import event_of, origins_of, shape_of
-from relay.journal.sqlite.rows import micros, plain
+from relay.journal.sqlite.rows import micros, packed, plain
+from relay.journal.sqlite.writing import Writing
 
 MOST_PHONES = 50
 """Numbers of an account that are looked at; beyond them the account itself must do."""
 
+_SHARERS = (
+    "SELECT token, event FROM twin_tokens WHERE token IN (SELECT unhex(value) FROM json_each(?))"
+)
 _CANDIDATES = (
-    "SELECT e.id, e.json, e.received_at FROM events AS e"
-    " WHERE e.seq IN (SELECT t.event FROM twin_tokens AS t WHERE t.token IN (SELECT unhex(value)"
-    " FROM json_each(:tokens)))"
-    " AND e.twin IS NULL AND e.source <> :source AND e.id <> :id"
+    "SELECT json, added, id, received_at FROM events"
+    " WHERE seq IN (SELECT value FROM json_each(?)) AND twin IS NULL AND source <> ?"
 )
 _OWED = (
     "SELECT 1 FROM deliveries WHERE event_id = ? AND target = ? AND cause IN ('rule', 'default')"
@@ -42,48 +42,51 @@ class Twin:
     tells_all: bool
     """It names everything that this one does; otherwise this one is news all the same."""
 
-    def is_owed(self, connection: apsw.Connection, delivery: Delivery) -> bool:
+    def is_owed(self, connection: Writing, delivery: Delivery) -> bool:
         """Whether the target of a delivery is owed the other report."""
         asked = (self.event_id, plain(delivery.target))
         return self.tells_all and connection.execute(_OWED, asked).fetchone() is not None
 
 
-def pair(connection: apsw.Connection, completed: Completed) -> Twin | None:
-    """The twin of an event that is being routed, if it was routed before; both keep each other."""
-    found = happening(completed)
-    if found is None:
-        return None
-    event = completed.event
-    tokens = _tokens(found)
-    twin = _nearest(connection, found, event, tokens)
-    seq: Any = connection.execute("SELECT seq FROM events WHERE id = ?", (event.id,)).get
+def pair(connection: Writing, routed: Mapping[int, Completed]) -> dict[int, Twin]:
+    """The twins of events that are being routed, by row: each reported before, in or out of them.
+
+    Both keep each other.
+    """
+    told = {seq: (one, found) for seq, one in routed.items() if (found := happening(one))}
+    if not told:
+        return {}
+    tokens = {seq: _tokens(found) for seq, (_, found) in told.items()}
+    asked = "[" + ",".join(f'"{one.hex()}"' for many in tokens.values() for one in many) + "]"
+    sharers: dict[bytes, set[int]] = {}
+    for token, seq in connection.execute(_SHARERS, (asked,)):
+        sharers.setdefault(token, set()).add(seq)
+    twins: dict[int, Twin] = {}
+    for seq, (one, found) in told.items():
+        others = set[int]().union(*(sharers.get(token, ()) for token in tokens[seq])) - {seq}
+        for token in tokens[seq]:
+            sharers.setdefault(token, set()).add(seq)
+        twin = _nearest(connection, found, one.event, others) if others else None
+        if twin is not None:
+            twins[seq] = twin
+            connection.executemany(
+                "UPDATE events SET twin = ? WHERE id = ?",
+                [(twin.event_id, one.event.id), (one.event.id, twin.event_id)],
+            )
     connection.executemany(
         "INSERT INTO twin_tokens VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [(token, seq) for token in tokens],
+        [(token, seq) for seq, many in tokens.items() for token in many],
     )
-    if twin is not None:
-        connection.executemany(
-            "UPDATE events SET twin = ? WHERE id = ?",
-            [(twin.event_id, event.id), (event.id, twin.event_id)],
-        )
-    return twin
+    return twins
 
 
 def _nearest(
-    connection: apsw.Connection, found: Happening, event: Event, tokens: list[bytes]
+    connection: Writing, found: Happening, event: Event, others: Iterable[int]
 ) -> Twin | None:
-    rows = connection.execute(
-        _CANDIDATES,
-        {
-            "tokens": "[" + ",".join(f'"{token.hex()}"' for token in tokens) + "]",
-            "source": event.source.value,
-            "id": event.id,
-        },
-    )
+    rows = connection.execute(_CANDIDATES, (packed(sorted(others)), event.source.value))
     nearest: tuple[int, str, bool] | None = None
-    for event_id, text, received_at in rows:
-        shape = shape_of(text)
-        other = Completed(event_of(shape), origins_of(shape))
+    for text, added, event_id, received_at in rows:
+        other = Completed(event_of(shape_of(text, added)), origins_of(text, added))
         apart = abs(received_at - micros(event.received_at))
         if not _is_near(event, other.event):
             continue

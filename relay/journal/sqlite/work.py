@@ -1,369 +1,256 @@
-"""What is owed, and the way of one delivery: claimed, tried, settled."""
+"""The way of one delivery: claimed with its attempt opened, settled, and lost with its driver."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
-
-import apsw
 
 from relay import deliveries
 from relay.deliveries import Delivery, Interrupted, Lost, State, outcome_word
-from relay.directory import Completed
 from relay.errors import IllegalMoveError
 from relay.events import Event
-from relay.journal import EventState, Routing, Trouble
-from relay.journal.sqlite import troubles, twins
-from relay.journal.sqlite.completion import shape_of, with_additions
-from relay.journal.sqlite.intake import insert_event
+from relay.journal import Ask, Claimed, Recorded, Settlement, Turn
+from relay.journal.sqlite import troubles
+from relay.journal.sqlite.completion import completed_event
 from relay.journal.sqlite.rows import (
     DELIVERY_COLUMNS,
     DELIVERY_FIELDS,
-    delivery_row,
-    event_of_row,
-    folded,
+    ENCODERS,
     micros,
+    moment,
     packed,
     plain,
     plain_or_none,
     to_delivery,
 )
-from relay.journal.sqlite.twins import Twin
+from relay.journal.sqlite.writing import Writing, noun_of
 
-TURNS = range(4)
-"""Critical first tries, critical retries, other first tries, other retries."""
-CRITICAL_TURNS = TURNS[:2]
+LEASE = timedelta(minutes=10)
+"""So long after its claim a delivery that nobody holds is lost."""
+
 _FINAL = (State.DELIVERED, State.DEAD, State.SUPPRESSED)
-
-_INSERT = (
-    f"INSERT INTO deliveries ({', '.join(DELIVERY_FIELDS)},"  # noqa: S608
-    " orphan, created_at, settled_at, day, own)"
-    f" VALUES ({', '.join(f':{name}' for name in DELIVERY_FIELDS)},"
-    " :orphan, :created_at, :settled_at,"
-    " (SELECT received_at / 86400000000 FROM events WHERE id = :event_id),"
-    " (SELECT source NOT IN ('partner', 'waba') FROM events WHERE id = :event_id))"
-    " ON CONFLICT (id) DO NOTHING"
+_CRITICAL = 2
+"""Turns: 0 critical first tries, 1 critical retries, 2 other first tries, 3 other retries."""
+_FIRST = (
+    "SELECT turn, due_at, seq FROM deliveries INDEXED BY pending_by_lane"
+    " WHERE state = 'pending' AND target = ? ORDER BY turn, due_at, seq LIMIT 1"
 )
-_NEXT = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq, e.json, e.id, e.source, e.kind, e.received_at"  # noqa: S608
-    " FROM deliveries AS d INDEXED BY pending_by_lane JOIN events AS e ON e.id = d.event_id"
-    " WHERE d.state = 'pending' AND d.target = ? AND d.turn = ? AND d.due_at <= ?"
-    " ORDER BY d.due_at, d.seq LIMIT 1"
+_HEADS = " UNION ALL ".join(
+    "SELECT * FROM (SELECT turn, due_at, seq FROM deliveries INDEXED BY pending_by_lane"  # noqa: S608
+    f" WHERE state = 'pending' AND target = ?1 AND turn = {turn} ORDER BY due_at, seq LIMIT 1)"
+    for turn in range(4)
 )
 _OLDEST = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq, e.json, e.id, e.source, e.kind, e.received_at"  # noqa: S608
-    " FROM deliveries AS d INDEXED BY pending_by_age JOIN events AS e ON e.id = d.event_id"
-    " WHERE d.state = 'pending' AND d.target = ? ORDER BY d.seq LIMIT 1"
+    "SELECT min(seq) FROM deliveries INDEXED BY pending_by_lane"
+    " WHERE state = 'pending' AND target = ?"
 )
 _OLDEST_PARKED = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq FROM deliveries AS d INDEXED BY parked_by_lane"  # noqa: S608
+    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.day, d.own"  # noqa: S608
+    " FROM deliveries AS d INDEXED BY parked_by_lane"
     " WHERE d.state = 'parked' AND d.target = ? AND d.orphan = 0 ORDER BY d.seq LIMIT 1"
 )
-_CLAIMED = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.snoozed"  # noqa: S608
-    " FROM deliveries AS d WHERE d.id = ? AND d.state = 'claimed' AND d.claim = ?"
+_CLAIM = (
+    "UPDATE deliveries SET state = 'claimed', claim = claim + 1"  # noqa: S608
+    f" WHERE seq = ? RETURNING {', '.join(DELIVERY_FIELDS)}, day, own"
+)
+_ATTEMPT = "INSERT INTO attempts (delivery, claim, at) VALUES (?, ?, ?)"
+_CURRENT = (
+    "SELECT seq, target, account, channel, day, own FROM deliveries"
+    " WHERE id = ? AND state = 'claimed' AND claim = ?"
+)
+_CLOSE = (
+    "UPDATE attempts SET outcome = ?, reason = ?, duration_ms = ?"
+    " WHERE id = ? AND delivery = ? AND claim = ? AND outcome IS NULL"
 )
 _ALL_CLAIMED = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq FROM deliveries AS d INDEXED BY claimed"  # noqa: S608
-    " WHERE d.state = 'claimed' ORDER BY d.seq"
+    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.day, d.own,"  # noqa: S608
+    " (SELECT max(a.at) FROM attempts AS a WHERE a.delivery = d.seq AND a.claim = d.claim)"
+    " FROM deliveries AS d INDEXED BY claimed WHERE d.state = 'claimed' ORDER BY d.seq"
 )
-_SETTLED = tuple(
-    name
-    for name in DELIVERY_FIELDS
-    if name not in ("id", "event_id", "destination", "cause", "rule", "rules_version", "critical")
-)
-_UPDATE = (
-    f"UPDATE deliveries SET {', '.join(f'{name} = :{name}' for name in _SETTLED)},"  # noqa: S608
-    " snoozed = :snoozed, orphan = :orphan, settled_at = :settled_at,"
+_RENDERED = (
     # What was written before the number of its event was erased still holds it.
-    " rendered = CASE WHEN EXISTS (SELECT 1 FROM events AS e"
-    " WHERE e.id = deliveries.event_id AND e.forgotten_at IS NULL)"
-    " THEN coalesce(:rendered, rendered) END WHERE seq = :seq"
+    "rendered = CASE WHEN (SELECT e.forgotten_at FROM events AS e"
+    " WHERE e.id = deliveries.event_id) IS NULL THEN ? END"
 )
+_UNSENT = outcome_word(Interrupted(written=False))
 
 
-def route(
-    connection: apsw.Connection,
-    event: str,
-    routing: Routing,
-    *,
-    now: datetime,
-    completed: Completed | None = None,
-) -> bool:
-    """Record what is owed for a received event; False if it was routed before.
+def claim(connection: Writing, ask: Ask, *, now: datetime) -> Turn:
+    """Claim what a lane gets next, with its attempt; or say when there will be something."""
+    lane = (plain(ask.target),)
+    heads = connection.rows(_FIRST, lane)
+    if not heads:
+        return Turn()
+    at = micros(now)
+    latest = at + deliveries.LONGEST_WAIT // timedelta(microseconds=1)
 
-    What its twin owes a target already is stored as suppressed.
-    """
-    connection.execute(
-        "UPDATE events SET state = ?, muted_by = ?, rules_version = ?"
-        " WHERE id = ? AND state = 'received'",
-        (routing.state.value, plain_or_none(routing.muted_by), routing.rules_version, event),
-    )
-    if connection.changes() == 0:
-        return False
-    twin = None
-    if completed is not None:
-        if completed.origins:
-            _keep_additions(connection, event, completed)
-        twin = twins.pair(connection, completed)
-    owe(connection, routing.deliveries, now=now, twin=twin)
-    return True
+    def due() -> list[int]:
+        return [
+            seq
+            for turn, due_at, seq in heads
+            if (due_at <= at or due_at > latest) and (turn < _CRITICAL or not ask.oldest)
+        ]
 
-
-def _keep_additions(connection: apsw.Connection, event: str, completed: Completed) -> None:
-    """Store what the directory added to an event, unless its number was erased meanwhile."""
-    row = connection.execute(
-        "SELECT seq, json FROM events WHERE id = ? AND forgotten_at IS NULL", (event,)
-    ).fetchone()
-    if row is None:
-        return
-    seq, text = row
-    client = completed.event.client
-    connection.execute(
-        "UPDATE events SET json = ?, client_id = ?, client_name = ? WHERE seq = ?",
-        (
-            packed(with_additions(shape_of(text), completed)),
-            folded(client.id),
-            folded(client.name),
-            seq,
-        ),
-    )
-    connection.executemany(
-        "INSERT INTO event_phones VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [(plain(phone), seq) for phone in completed.event.phones],
-    )
-
-
-def post(
-    connection: apsw.Connection, event: Event, owed: Sequence[Delivery], *, now: datetime
-) -> None:
-    """Record an event of the relay's own with what is owed for it."""
-    insert_event(connection, event, EventState.ROUTED)
-    owe(connection, owed, now=now)
-
-
-def owe(
-    connection: apsw.Connection,
-    owed: Sequence[Delivery],
-    *,
-    now: datetime,
-    twin: Twin | None = None,
-) -> int:
-    """Record deliveries; how many were not known before."""
-    new = 0
-    for delivery in owed:
-        placed, orphan = troubles.place(connection, delivery)
-        if twin is not None and twin.is_owed(connection, placed):
-            placed, orphan = deliveries.suppress(placed, f"twin of event {twin.event_id}"), False
-        row = delivery_row(placed)
-        row["orphan"] = int(orphan)
-        row["created_at"] = micros(now)
-        row["settled_at"] = micros(now) if placed.state in _FINAL else None
-        connection.execute(_INSERT, row)
-        new += connection.changes()
-    return new
-
-
-def claim(
-    connection: apsw.Connection,
-    target: str,
-    *,
-    now: datetime,
-    head: bool = False,
-    by_age: bool = False,
-) -> tuple[Delivery, Event] | None:
-    """Claim the next due delivery of a lane; with `head` its oldest pending one, due or not."""
-    if by_age:
-        row = _next(connection, target, now, CRITICAL_TURNS) or _oldest(connection, target)
+    if not (found := due()) and not ask.head:
+        heads = connection.rows(_HEADS, lane)
+        found = due()
+    if ask.head or (ask.oldest and not found):
+        seq = connection.execute(_OLDEST, lane).get
+    elif found:
+        seq = found[0]
     else:
-        row = _oldest(connection, target) if head else _next(connection, target, now)
-    if row is None:
-        return None
-    *values, seq = row[:-5]
-    claimed = deliveries.claim(to_delivery(tuple(values)))
-    connection.execute(
-        "UPDATE deliveries SET state = ?, claim = ? WHERE seq = ?",
-        (claimed.state.value, claimed.claim, seq),
-    )
-    return claimed, event_of_row(row[-5:])
+        return Turn(due_at=moment(min(due_at for _, due_at, _ in heads)))
+    ((*values, day, own),) = connection.rows(_CLAIM, (seq,))
+    connection.move(day, noun_of(own), State.PENDING.value, State.CLAIMED.value)
+    return Turn(opened(connection, to_delivery(tuple(values)), seq, None, now=now))
 
 
-def probe(connection: apsw.Connection, target: str, *, now: datetime) -> bool:
+def opened(
+    connection: Writing, claimed: Delivery, seq: int, event: Event | None, *, now: datetime
+) -> Claimed:
+    """A delivery that is claimed just now, with its attempt; its horizon may begin anew."""
+    fresh = deliveries.fresh(claimed, now)
+    if fresh is not claimed:
+        connection.execute(
+            "UPDATE deliveries SET tried_since = ? WHERE seq = ?", (micros(fresh.tried_since), seq)
+        )
+    connection.execute(_ATTEMPT, (seq, claimed.claim, micros(now)))
+    attempt = connection.last_insert_rowid()
+    event = event or connection.kept(claimed.event_id)
+    return Claimed(fresh, event or completed_event(connection, claimed.event_id), attempt)
+
+
+def probe(connection: Writing, target: str, *, now: datetime) -> bool:
     """Put the oldest parked delivery of a target back; False if there is none."""
     row = connection.execute(_OLDEST_PARKED, (plain(target),)).fetchone()
     if row is None:
         return False
-    *values, seq = row
-    back = deliveries.unpark(to_delivery(tuple(values)), now)
-    connection.execute(
-        "UPDATE deliveries SET state = ?, due_at = ?, tried_since = ?, reason = ? WHERE seq = ?",
-        (back.state.value, micros(back.due_at), micros(back.tried_since), back.reason, seq),
-    )
+    *values, seq, day, own = row
+    before = to_delivery(tuple(values))
+    back = deliveries.unpark(before, now)
+    _store(connection, seq, before, back)
+    connection.move(day, noun_of(own), State.PARKED.value, State.PENDING.value)
     return True
 
 
-def open_attempt(connection: apsw.Connection, delivery: Delivery, *, now: datetime) -> int | None:
-    """Record that a try begins; None if the claim is lost."""
-    connection.execute(
-        "INSERT INTO attempts (delivery, claim, at) SELECT seq, claim, ? FROM deliveries"
-        " WHERE id = ? AND state = 'claimed' AND claim = ?",
-        (micros(now), delivery.id, delivery.claim),
-    )
-    return connection.last_insert_rowid() if connection.changes() else None
-
-
 def settle(
-    connection: apsw.Connection,
-    before: Delivery,
-    after: Delivery,
-    *,
-    now: datetime,
-    outcome: str,
-    reason: str | None,
-    attempt: int | None = None,
-    duration_ms: int = 0,
-    rendered: Mapping[str, Any] | None = None,
-    trouble: Trouble | None = None,
-    cured: Sequence[str] = (),
-) -> bool:
-    """Record what became of a claimed delivery; False, changing nothing, if the claim is lost."""
+    connection: Writing, settlement: Settlement, *, now: datetime, then: Ask | None = None
+) -> Recorded:
+    """Record what became of a claimed delivery, and claim what its lane gets next."""
+    held = _settle(connection, settlement, now)
+    return Recorded(held, None if then is None else claim(connection, then, now=now))
+
+
+def _settle(connection: Writing, said: Settlement, now: datetime) -> bool:
+    before, after = said.before, said.after
     if after.id != before.id or after.state is State.CLAIMED:
         raise IllegalMoveError(f"delivery {before.id} cannot be settled as {after.state}")
-    row = connection.execute(_CLAIMED, (before.id, before.claim)).fetchone()
+    row = connection.execute(_CURRENT, (before.id, before.claim)).fetchone()
     if row is None:
         return False
-    *values, seq, snoozed = row
-    current = to_delivery(tuple(values))
-    if attempt is None:
-        # An attempt of this claim may be open, of which its driver does not know.
-        unsent = outcome == outcome_word(Interrupted(written=False))
-        if not _close_open(connection, seq, before.claim, outcome, reason) and not unsent:
-            _insert_attempt(connection, seq, before.claim, now, outcome, reason, duration_ms)
-    elif not _close_attempt(connection, attempt, seq, before.claim, outcome, reason, duration_ms):
-        return False
-    troubles.end(connection, cured, now=now)
-    moved = (current.target, current.account) != (before.target, before.account)
+    seq, target, account, channel, day, own = row
+    if said.outcome == _UNSENT and not after.ambiguous:
+        # Nothing was tried.
+        connection.execute(
+            "DELETE FROM attempts WHERE delivery = ? AND claim = ? AND outcome IS NULL",
+            (seq, before.claim),
+        )
+    else:
+        connection.execute(
+            _CLOSE,
+            (
+                said.outcome,
+                plain_or_none(said.reason),
+                said.duration_ms,
+                said.attempt,
+                seq,
+                before.claim,
+            ),
+        )
+        if connection.changes() == 0:
+            return False
+    trouble, settled = said.trouble, after
+    if said.cured:
+        troubles.end(connection, said.cured, now=now)
+    moved = (target, account) != (plain(before.target), plain(before.account))
     if trouble is not None and (moved or troubles.is_stale(connection, trouble)):
         # Its destination was edited while this try was under way: the new settings deserve one.
         trouble, moved = None, True
-    settled = replace(
-        after,
-        claim=current.claim,
-        target=current.target,
-        account=current.account,
-        channel=current.channel,
-    )
+    if moved or channel != after.channel:
+        settled = replace(settled, target=target, account=account, channel=channel)
     if moved and settled.state is State.PARKED:
         settled = deliveries.unpark(settled, now)
-    _store(
-        connection,
-        seq,
-        settled,
-        now=now,
-        snoozed=bool(snoozed) or outcome == "rate_limited",
-        rendered=rendered,
-    )
+    placed, orphan = troubles.place(connection, settled)
+    more: dict[str, Any] = {}
+    if said.rendered is not None:
+        more[_RENDERED] = packed(dict(said.rendered))
+    if orphan:
+        more["orphan = ?"] = 1
+    if said.outcome == "rate_limited":
+        more["snoozed = ?"] = 1
+    if placed.state in _FINAL:
+        more["settled_at = ?"] = micros(now)
+    _store(connection, seq, before, placed, more)
+    connection.move(day, noun_of(own), State.CLAIMED.value, placed.state.value)
     if trouble is not None:
         troubles.begin(connection, trouble, now=now)
     return True
 
 
-def recover(connection: apsw.Connection, *, now: datetime) -> int:
+def recover(connection: Writing, *, now: datetime) -> int:
     """Settle as lost what was claimed when the last relay ended; how many there were."""
+    return expire(connection, (), now=now, lease=None)
+
+
+def expire(
+    connection: Writing, held: Collection[str], *, now: datetime, lease: timedelta | None = LEASE
+) -> int:
+    """Settle as lost what has been claimed for longer than a lease, and is held by nobody."""
     lost = Lost()
-    rows: list[tuple[Any, ...]] = connection.execute(_ALL_CLAIMED).fetchall()
-    for *values, seq in rows:
+    word = outcome_word(lost)
+    count = 0
+    for *values, seq, day, own, since in connection.rows(_ALL_CLAIMED):
         before = to_delivery(tuple(values))
-        after = deliveries.settle(before, lost, now, 0.0)
+        if before.id in held or (
+            lease is not None and since is not None and abs(now - moment(since)) < lease
+        ):
+            continue
+        count += 1
+        placed, orphan = troubles.place(connection, deliveries.settle(before, lost, now, 0.0))
         connection.execute(
             "UPDATE attempts SET outcome = ?, reason = ? WHERE delivery = ? AND outcome IS NULL",
-            (outcome_word(lost), lost.reason, seq),
+            (word, lost.reason, seq),
         )
         if connection.changes() == 0:
-            word = outcome_word(lost)
-            _insert_attempt(connection, seq, before.claim, now, word, lost.reason, None)
-        _store(connection, seq, after, now=now, snoozed=False, rendered=None)
-    return len(rows)
-
-
-def _next(
-    connection: apsw.Connection, target: str, now: datetime, turns: range = TURNS
-) -> tuple[Any, ...] | None:
-    for turn in turns:
-        row: tuple[Any, ...] | None = connection.execute(
-            _NEXT, (plain(target), turn, micros(now))
-        ).fetchone()
-        if row is not None:
-            return row
-    return None
-
-
-def _oldest(connection: apsw.Connection, target: str) -> tuple[Any, ...] | None:
-    row: tuple[Any, ...] | None = connection.execute(_OLDEST, (plain(target),)).fetchone()
-    return row
+            connection.execute(
+                "INSERT INTO attempts (delivery, claim, at, outcome, reason)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (seq, before.claim, micros(now), word, lost.reason),
+            )
+        final = micros(now) if placed.state in _FINAL else None
+        more = {"orphan = ?": int(orphan), "settled_at = ?": final}
+        _store(connection, seq, before, placed, more)
+        connection.move(day, noun_of(own), State.CLAIMED.value, placed.state.value)
+    return count
 
 
 def _store(
-    connection: apsw.Connection,
+    connection: Writing,
     seq: int,
-    settled: Delivery,
-    *,
-    now: datetime,
-    snoozed: bool,
-    rendered: Mapping[str, Any] | None,
+    before: Delivery,
+    after: Delivery,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    placed, orphan = troubles.place(connection, settled)
-    row = delivery_row(placed)
-    parameters = {name: row[name] for name in _SETTLED}
-    parameters["snoozed"] = int(snoozed)
-    parameters["orphan"] = int(orphan)
-    parameters["settled_at"] = micros(now) if placed.state in _FINAL else None
-    parameters["rendered"] = None if rendered is None else packed(dict(rendered))
-    parameters["seq"] = seq
-    connection.execute(_UPDATE, parameters)
-
-
-def _insert_attempt(
-    connection: apsw.Connection,
-    seq: int,
-    claimed: int,
-    now: datetime,
-    outcome: str,
-    reason: str | None,
-    duration_ms: int | None,
-) -> None:
+    """Write what is different."""
+    changes: dict[str, Any] = {}
+    for name, encoded in ENCODERS.items():
+        value = getattr(after, name)
+        if value != getattr(before, name):
+            changes[f"{name} = ?"] = encoded(value)
+    changes |= more or {}
     connection.execute(
-        "INSERT INTO attempts (delivery, claim, at, outcome, reason, duration_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (seq, claimed, micros(now), outcome, plain_or_none(reason), duration_ms),
+        f"UPDATE deliveries SET {', '.join(changes)} WHERE seq = ?",  # noqa: S608
+        (*changes.values(), seq),
     )
-
-
-def _close_open(
-    connection: apsw.Connection, seq: int, claimed: int, outcome: str, reason: str | None
-) -> bool:
-    connection.execute(
-        "UPDATE attempts SET outcome = ?, reason = ?"
-        " WHERE delivery = ? AND claim = ? AND outcome IS NULL",
-        (outcome, plain_or_none(reason), seq, claimed),
-    )
-    return connection.changes() > 0
-
-
-def _close_attempt(
-    connection: apsw.Connection,
-    attempt: int,
-    seq: int,
-    claimed: int,
-    outcome: str,
-    reason: str | None,
-    duration_ms: int,
-) -> bool:
-    connection.execute(
-        "UPDATE attempts SET outcome = ?, reason = ?, duration_ms = ?"
-        " WHERE id = ? AND delivery = ? AND claim = ? AND outcome IS NULL",
-        (outcome, plain_or_none(reason), duration_ms, attempt, seq, claimed),
-    )
-    return connection.changes() == 1

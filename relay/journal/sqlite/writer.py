@@ -1,12 +1,12 @@
 """The one thread that changes the journal: group commit without a waiting window.
 
 Theory of operation: each verb is a function of the connection. The thread takes all verbs that
-are queued, runs each inside a savepoint of one transaction, commits, and only then answers; the
-next group is what arrived meanwhile. A verb that fails takes back its own savepoint and nothing
-else. When the disk is full, the group falls apart into single verbs, so that a small one still
-gets through, if need be on the blocks of a reserve. When the disk fails (a sync above all),
-nothing is ever acknowledged again: after a failed sync the kernel may have dropped the pages, and
-a later success would prove nothing.
+are queued, runs them in one transaction, commits, and only then answers; the next group is what
+arrived meanwhile. Where a verb fails, the group runs again with a savepoint for each, and the verb
+takes back its own and nothing else. When the disk is full, the group falls apart into single
+verbs, so that a small one still gets through, if need be on the blocks of a reserve. When the disk
+fails (a sync above all), nothing is ever acknowledged again: after a failed sync the kernel may
+have dropped the pages, and a later success would prove nothing.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from relay.errors import (
     JournalFullError,
 )
 from relay.journal.sqlite.connection import BUSY_MS
+from relay.journal.sqlite.writing import Writing
 
 T = TypeVar("T")
-Verb = Callable[[apsw.Connection], T]
+Verb = Callable[[Writing], T]
 
 LARGEST_GROUP = 500
 """Verbs in one commit: bounds how long the first of them waits."""
@@ -76,9 +77,7 @@ class _Failed:
 class Writer:
     """Runs verbs one after the other in a thread of its own. Made and used in one event loop."""
 
-    def __init__(
-        self, connection: apsw.Connection, make_room: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, connection: Writing, make_room: Callable[[], bool] = lambda: False) -> None:
         """Take over a connection, which nobody else may use from now on.
 
         `make_room` is asked when the disk is full: True if another try may find room.
@@ -179,9 +178,9 @@ class Writer:
         if jobs[0].alone:
             return [self._alone(jobs[0])]
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            results = [self._one(job) for job in jobs]
-            self._connection.execute("COMMIT")
+            results = self._all(jobs)
+            if results is None:
+                results = self._one_by_one(jobs)
         except apsw.Error as error:
             self._roll_back()
             fault = self._fault(error)
@@ -199,8 +198,32 @@ class Writer:
         except apsw.Error as error:
             return _Failed(self._fault(error))
 
+    def _all(self, jobs: Sequence[_Job]) -> Sequence[Any] | None:
+        """Run all verbs, as if none could fail; None where one did, and nothing is changed."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            results = [job.verb(connection) for job in jobs]
+        except Exception as error:
+            if isinstance(error, BROKEN) and not self._is_full(error):
+                raise
+            self._roll_back()
+            return None
+        connection.book()
+        connection.execute("COMMIT")
+        return results
+
+    def _one_by_one(self, jobs: Sequence[_Job]) -> Sequence[Any]:
+        """Run each verb in a savepoint of its own: one that fails takes nothing else with it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        results = [self._one(job) for job in jobs]
+        self._connection.book()
+        self._connection.execute("COMMIT")
+        return results
+
     def _one(self, job: _Job) -> Any:
         """Run a verb in its savepoint. Raises where the transaction as a whole is lost."""
+        counted = self._connection.counted()
         self._connection.execute("SAVEPOINT verb")
         result: Any
         try:
@@ -211,10 +234,12 @@ class Writer:
                 raise
             result = _Failed(self._fault(error) if isinstance(error, apsw.Error) else error)
             self._connection.execute("ROLLBACK TO verb")
+            self._connection.recount(counted)
         self._connection.execute("RELEASE verb")
         return result
 
     def _roll_back(self) -> None:
+        self._connection.take_back()
         if self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")

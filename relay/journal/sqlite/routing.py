@@ -1,0 +1,164 @@
+"""What events owe: routed in a batch, with the claims of the lanes that wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from relay import deliveries
+from relay.deliveries import Delivery, State
+from relay.directory import Completed
+from relay.errors import JournalError
+from relay.events import Event, Source
+from relay.journal import Claimed, EventState, Owing, Routed
+from relay.journal.sqlite import troubles, twins
+from relay.journal.sqlite.completion import additions
+from relay.journal.sqlite.intake import DAY_MICROS, insert_event
+from relay.journal.sqlite.rows import (
+    DELIVERY_FIELDS,
+    delivery_values,
+    folded,
+    micros,
+    packed,
+    plain,
+    plain_or_none,
+)
+from relay.journal.sqlite.work import opened
+from relay.journal.sqlite.writing import Writing, noun_of
+
+_ROUTE = (
+    "UPDATE events SET state = ?, muted_by = ?, rules_version = ?"
+    " WHERE id = ? AND state = 'received' RETURNING seq, forgotten_at"
+)
+_INSERT = (
+    f"INSERT INTO deliveries ({', '.join(DELIVERY_FIELDS)},"  # noqa: S608
+    " orphan, created_at, settled_at, day, own)"
+    f" VALUES ({', '.join('?' * (len(DELIVERY_FIELDS) + 5))}) ON CONFLICT (id) DO NOTHING"
+)
+_OWN = (Source.PARTNER, Source.WABA)
+
+
+def route(
+    connection: Writing, batch: Sequence[Owing], *, now: datetime, idle: Collection[str] = ()
+) -> Routed:
+    """Record what is owed for received events; those that were routed before are left alone.
+
+    What its twin owes a target already is stored as suppressed. Of what an idle lane is owed the
+    first is claimed at once.
+    """
+    fresh: list[tuple[int, Owing]] = []
+    completed: dict[int, Completed] = {}
+    for owing in batch:
+        routing = owing.routing
+        rows = connection.rows(
+            _ROUTE,
+            (
+                routing.state.value,
+                plain_or_none(routing.muted_by),
+                routing.rules_version,
+                owing.event.id,
+            ),
+        )
+        if not rows:
+            continue
+        ((seq, forgotten_at),) = rows
+        fresh.append((seq, owing))
+        if owing.event.source in _OWN:
+            day = micros(owing.event.received_at) // DAY_MICROS
+            connection.move(day, "events", EventState.RECEIVED.value, routing.state.value)
+        if owing.completed is not None:
+            completed[seq] = owing.completed
+            if owing.completed.origins and forgotten_at is None:
+                _keep_additions(connection, seq, owing.completed)
+            if forgotten_at is None:
+                connection.keep((owing.completed.event,))
+    pairs = twins.pair(connection, completed)
+    first = _firsts(fresh, idle)
+    claimed: dict[str, Claimed] = {}
+    for seq, owing in fresh:
+        twin = pairs.get(seq)
+        for delivery in owing.routing.deliveries:
+            placed, orphan = troubles.place(connection, delivery)
+            if twin is not None and twin.is_owed(connection, placed):
+                placed = deliveries.suppress(placed, f"twin of event {twin.event_id}")
+                orphan = False
+            if placed.state is State.PENDING and placed.id == first.get(placed.target):
+                placed = deliveries.claim(placed)
+            new = _insert(connection, owing.event, placed, now, orphan=orphan)
+            if new is not None and placed.state is State.CLAIMED:
+                claimed[placed.target] = opened(connection, placed, new, owing.event, now=now)
+    return Routed(frozenset(owing.event.id for _, owing in fresh), claimed)
+
+
+def _firsts(fresh: Sequence[tuple[int, Owing]], idle: Collection[str]) -> dict[str, str]:
+    """The delivery that goes first in each idle lane, by target: critical ones, else in order."""
+    first: dict[str, Delivery] = {}
+    for _, owing in fresh:
+        for one in owing.routing.deliveries:
+            if one.target in idle:
+                other = first.setdefault(one.target, one)
+                if one.critical and not other.critical:
+                    first[one.target] = one
+    return {target: one.id for target, one in first.items()}
+
+
+def post(connection: Writing, event: Event, owed: Sequence[Delivery], *, now: datetime) -> None:
+    """Record an event of the relay's own with what is owed for it."""
+    insert_event(connection, event, EventState.ROUTED)
+    owe(connection, owed, now=now)
+
+
+def owe(connection: Writing, owed: Sequence[Delivery], *, now: datetime) -> int:
+    """Record further deliveries of known events; how many were not known before."""
+    new = 0
+    for delivery in owed:
+        placed, orphan = troubles.place(connection, delivery)
+        row = connection.execute(
+            "SELECT received_at, source FROM events WHERE id = ?", (placed.event_id,)
+        ).fetchone()
+        if row is None:
+            raise JournalError(f"event {placed.event_id} is not in the journal")
+        day, own = row[0] // DAY_MICROS, int(row[1] not in _OWN)
+        new += _row(connection, placed, now, orphan=orphan, day=day, own=own) is not None
+    return new
+
+
+def _insert(
+    connection: Writing, event: Event, delivery: Delivery, now: datetime, *, orphan: bool
+) -> int | None:
+    day, own = micros(event.received_at) // DAY_MICROS, int(event.source not in _OWN)
+    return _row(connection, delivery, now, orphan=orphan, day=day, own=own)
+
+
+def _row(
+    connection: Writing, delivery: Delivery, now: datetime, *, orphan: bool, day: int, own: int
+) -> int | None:
+    """Insert a delivery; its row's number, or None if it is known."""
+    at = micros(now)
+    final = delivery.state in (State.DELIVERED, State.DEAD, State.SUPPRESSED)
+    connection.execute(
+        _INSERT,
+        (*delivery_values(delivery), int(orphan), at, at if final else None, day, own),
+    )
+    if connection.changes() == 0:
+        return None
+    connection.take(day, noun_of(own), delivery.state.value)
+    return connection.last_insert_rowid()
+
+
+def _keep_additions(connection: Writing, seq: int, completed: Completed) -> None:
+    """Store what the directory added to an event."""
+    event = completed.event
+    connection.execute(
+        "UPDATE events SET added = ?, client_id = ?, client_name = ? WHERE seq = ?",
+        (
+            packed(additions(completed)),
+            folded(event.client.id),
+            folded(event.client.name),
+            seq,
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO event_phones VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(plain(phone), seq) for phone in event.phones],
+    )
