@@ -294,6 +294,19 @@ async def test_who_is_refused_while_others_are_reached_is_to_blame(
         assert outcome.scope is Scope.TARGET
 
 
+@pytest.mark.parametrize("reply", ODD_REFUSALS)
+async def test_two_destinations_that_are_wrong_stop_nobody_who_is_reached_meanwhile(
+    smtp: FakeSmtp, channel: Channel, reply: str
+) -> None:
+    """The same words for both are about the account only while nobody is taken."""
+    for number, bad in enumerate(("a@example.com", "b@example.com")):
+        smtp.always("RCPT", in_words(reply, bad, number), to=bad)
+        outcome = await post(channel, to(smtp, bad))
+        assert isinstance(outcome, OutOfOrder)
+        assert outcome.scope is Scope.TARGET
+        assert isinstance(await post(channel, to(smtp, "c@example.org")), Sent)
+
+
 async def test_a_closed_list_is_not_the_accounts_fault(smtp: FakeSmtp, channel: Channel) -> None:
     smtp.always("RCPT", "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required for group")
     outcome = await post(channel, to(smtp, "all@example.com"))
