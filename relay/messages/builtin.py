@@ -15,8 +15,8 @@ from relay.messages import Block, Fact, Facts, Message, Paragraph, Text
 from relay.messages.filling import LONGEST_TITLE
 from relay.messages.filters import show_moment
 from relay.messages.languages import DEFAULT, Voice
-from relay.messages.phrases import phrase, title
 from relay.messages.told import emoji, who
+from relay.messages.words import phrase, title
 from relay.phones import display
 from relay.text import one_line
 

@@ -14,7 +14,7 @@ from relay.messages import told
 from relay.messages.languages import Voice
 from relay.messages.marks import MOST_CHARACTERS, SHORT
 from relay.messages.missing import Missing
-from relay.messages.phrases import title
+from relay.messages.words import title
 from relay.text import clean, cut, one_line
 
 

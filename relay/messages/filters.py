@@ -26,7 +26,7 @@ from relay.messages.languages import (
 )
 from relay.messages.missing import Missing
 from relay.messages.moments import moment
-from relay.messages.vocabulary import TIER, say
+from relay.messages.words import TIER, say
 
 FORMS = ("short", "day", "time")
 """What `date` takes besides patterns: without year and zone, without time, the time alone."""

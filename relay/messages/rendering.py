@@ -21,7 +21,7 @@ from relay.messages.filters import show_duration, show_moment
 from relay.messages.languages import Voice
 from relay.messages.marks import MOST_CHARACTERS, MOST_MARKS, SHORT, fill, mark
 from relay.messages.missing import Missing
-from relay.messages.phrases import phrase
+from relay.messages.words import phrase
 from relay.text import clean, cut
 
 MOST_OUTPUT = 64 * 1024

@@ -10,7 +10,7 @@ from relay.events import Direction, Event, Severity
 from relay.events.catalogue import KINDS
 from relay.messages.filters import show_date, show_phone, show_sum
 from relay.messages.languages import DEFAULT, Voice
-from relay.messages.phrases import phrase
+from relay.messages.words import phrase
 from relay.phones import display
 from relay.text import boundary, clean, one_line
 

@@ -32,9 +32,8 @@ from relay.messages.filters import (
 )
 from relay.messages.languages import DEFAULT, Voice, canonical, family, locale, meant
 from relay.messages.missing import Missing
-from relay.messages.phrases import PHRASES, phrase, title
 from relay.messages.templates import Templates
-from relay.messages.titles import GERMAN as GERMAN_TITLES
+from relay.messages.words import phrase, title, words
 from relay.pipeline import Plan
 from relay.rules import Ruleset
 from relay.samples import names
@@ -349,8 +348,9 @@ def test_no_value_breaks_a_filter_in_any_language(value: Any) -> None:
 
 def test_every_phrase_is_there_in_both_languages_with_the_same_places() -> None:
     places = {
-        language: {key: sorted(_places(text)) for key, text in words.items()}
-        for language, words in PHRASES.items()
+        language: {key: sorted(_places(text)) for key, text in held.sections["phrases"].items()}
+        for language in ("en", "de")
+        if (held := words(language))
     }
     assert places["de"] == places["en"]
 
@@ -371,7 +371,9 @@ def test_every_title_of_the_catalogue_and_of_the_samples_is_there_in_german() ->
         for meaning in (kind.meaning, *kind.meanings.values())
     }
     titles |= {sample(name, NOON).title for name in names()}
-    assert titles - set(GERMAN_TITLES) == set()
+    german = words("de")
+    assert german
+    assert titles - set(german.sections["titles"]) == set()
     assert title("New kind of event: abc", "de") == "Neue Art von Ereignis: abc"
     assert title("Words of an alarm", "de") == "Words of an alarm"
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import relay.messages.words
 from relay.events.catalogue import KINDS
-from relay.messages.vocabulary import GROUPS, LANGUAGES, TIER, de, en, say
+from relay.messages.words import TIER, Words, groups, languages, say, words
 from tests.each import each
 
+FOLDER = Path(relay.messages.words.__file__).parent
 BOTH = pytest.mark.parametrize("language", ["en", "de"])
+
+
+def held(language: str) -> Words:
+    found = words(language)
+    assert found is not None
+    return found
+
 
 CONSTANTS = {
     "restriction": (
@@ -67,17 +78,17 @@ def test_every_detail_of_the_catalogue_has_words(language: str) -> None:
 
 
 def test_both_languages_have_words_for_the_same_constants() -> None:
-    assert LANGUAGES == ("en", "de")
-    assert (TIER, *de.GROUPS) == GROUPS
-    assert {g: set(words) for g, words in en.GROUPS.items()} == {
-        g: set(words) for g, words in de.GROUPS.items()
-    }
+    assert languages() == ("en", "de")
+    english, german = (held(language) for language in languages())
+    assert (TIER, *german.constants) == groups()
+    for section in (*english.constants, "phrases", TIER):
+        assert set(english.sections[section]) == set(german.sections[section])
 
 
-@each("group", en.GROUPS)
+@each("group", groups()[1:])
 def test_no_words_are_forgotten_or_left_as_constants(group: str) -> None:
-    for groups in (en.GROUPS, de.GROUPS):
-        for term, said in groups[group].items():
+    for language in languages():
+        for term, said in held(language).sections[group].items():
             assert said.strip() == said != "", term
             assert "_" not in said, term
 
@@ -147,10 +158,22 @@ def test_what_is_unknown_has_no_words(term: str, language: str, group: str | Non
     assert say(term, language, group) is None
 
 
+def test_every_line_of_a_language_is_a_section_a_remark_or_words_for_a_key_of_its_own() -> None:
+    for language in languages():
+        lines = (
+            (Path(relay.messages.words.__file__).parent / f"{language}.txt")
+            .read_text("utf-8")
+            .splitlines()
+        )
+        said = [line for line in lines if line and not line.startswith(("[", "#"))]
+        assert all(" = " in line for line in said)
+        assert sum(map(len, held(language).sections.values())) == len(said)
+
+
 @given(
     st.text(max_size=30) | st.from_regex(r"(?i)\A(TIER_)?-?[0-9²٣]{1,12}[KMkm]?\Z"),
     st.sampled_from(["en", "de", "de-DE", "fr", ""]) | st.text(max_size=5),
-    st.none() | st.sampled_from(GROUPS) | st.text(max_size=5),
+    st.none() | st.sampled_from(groups()) | st.text(max_size=5),
 )
 def test_nothing_that_is_asked_raises(term: str, language: str, group: str | None) -> None:
     said = say(term, language, group)
