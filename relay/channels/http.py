@@ -7,7 +7,6 @@ what came of it in the `Exchange` of the running send. Imports aiohttp: import i
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 from contextvars import ContextVar
@@ -18,7 +17,7 @@ from aiohttp.connector import Connection
 
 from relay.channels import Outbound
 from relay.channels.addresses import is_public
-from relay.channels.exchange import Answer, Exchange, PrivateAddressError
+from relay.channels.exchange import Answer, Exchange, PrivateAddressError, as_json
 
 MOST_BYTES = 65_536
 """Of an answer; a longer one is cut."""
@@ -75,17 +74,13 @@ def open_session(outbound: Outbound) -> aiohttp.ClientSession:
             socket_factory=_open_socket if outbound.allow_private else _guarded_socket,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
-        json_serialize=_json,
+        json_serialize=as_json,
         # The total of a send is kept by its caller, over everything it does.
         timeout=aiohttp.ClientTimeout(total=None),
         trust_env=False,
         request_class=_Request,
         response_class=_Response,
     )
-
-
-def _json(body: object) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 def _open_socket(info: tuple[Any, ...]) -> socket.socket:

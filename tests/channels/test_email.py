@@ -202,6 +202,7 @@ async def test_refusal_is_the_recipients_however_many_get_it(
         ("450 4.7.1 not final", ""),
         ("554 5.7.1 <ops@example.com>: Relay access denied", "username and password"),
         ("550 relay not permitted", "username and password"),
+        ("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "username"),
         ("550 5.7.1 Unable to relay for ops@example.com", "username and password"),
         ("550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain", "username"),
         ("554 5.7.1 <unknown[192.0.2.7]>: Client host rejected: Access denied", "this machine"),

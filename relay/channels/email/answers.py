@@ -76,7 +76,8 @@ _REMEDIES = tuple(
             "set hostname of accounts.email to a full name that the server takes",
         ),
         (
-            r"\brelaying\b|\brelay (access|denied|is|was|not)\b|\b(to|not|no|cannot) relay\b",
+            r"\brelaying\b|\brcpthosts\b|\brelay (access|denied|is|was|not)\b"
+            r"|\b(to|not|no|cannot) relay\b",
             "the server passes on mail for those only whom it knows: give username and password "
             "of accounts.email, or let its admin admit this machine",
         ),

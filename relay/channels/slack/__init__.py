@@ -57,10 +57,10 @@ class SlackChannel:
 
     def _client(self, slack: SlackDestination, session: aiohttp.ClientSession) -> AsyncWebClient:
         """The SDK's client of an account, which costs more to make than a post."""
-        from slack_sdk.web.async_client import AsyncWebClient
-
         client = self._clients.get(slack.account)
         if client is None or client.session is not session:
+            from slack_sdk.web.async_client import AsyncWebClient
+
             client = AsyncWebClient(
                 slack.token.get_secret_value() if slack.token else "",
                 slack.api_url,

@@ -107,7 +107,10 @@ def _is_short(fact: Fact) -> bool:
         len(fact.label) <= _SHORT_LABEL
         and _PLAIN_WORDS.fullmatch(fact.label) is not None
         and units(shown(fact.value)) <= _SHORT_VALUE
-        and all(isinstance(inline, Text) and inline == Text(inline.text) for inline in fact.value)
+        and all(
+            isinstance(inline, Text) and not (inline.bold or inline.italic or inline.code)
+            for inline in fact.value
+        )
     )
 
 

@@ -52,7 +52,8 @@ def write(parcel: Parcel, channel: str | None) -> dict[str, Any]:
     if parcel.plain:
         body |= _words(message)
     elif "slack" in message.native:
-        body |= overridden(message, message.native["slack"], notification(message))
+        said = notification(title(message), gist(message), message.language)
+        body |= overridden(message, message.native["slack"], said)
     else:
         body |= _dressed(message)
     return body | {"link_names": False, "unfurl_links": False, "unfurl_media": False}
@@ -71,9 +72,9 @@ def _words(message: Message) -> dict[str, Any]:
     return {"text": text, "mrkdwn": False, "parse": "none"}
 
 
-def notification(message: Message) -> str:
+def notification(title: str, gist: str, language: str) -> str:
     """What a phone shows: the title and how the body begins; escaped, for it is parsed."""
-    return _text(f"{title(message)}\n{gist(message)}", message.language)
+    return _text(f"{title}\n{gist}", language)
 
 
 def _text(text: str, language: str) -> str:
@@ -92,7 +93,7 @@ def _dressed(message: Message) -> dict[str, Any]:
     if fitted.footer:
         blocks.append(slack_blocks.footer(fitted.footer))
     body: dict[str, Any] = {
-        "text": notification(fitted),
+        "text": notification(fitted.title, gist(fitted), message.language),
         "blocks": [slack_blocks.header(fitted.title, message.language)],
     }
     if blocks:
