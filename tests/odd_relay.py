@@ -10,10 +10,11 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from relay import cli, logs, reload
+from relay import cli, logs
 from relay.app import USUAL, App, utc_now
 from relay.cli.serve import listen_for_signals
 from relay.journal import Appended
@@ -75,12 +76,13 @@ async def serve(part: str, settings: Settings) -> None:
         now=now,
         synchronous="NORMAL" if part == "normal" else "FULL",
     )
-    loaded = await reload.start(settings, store, strict_env=True, now=now)
     if part == "hasty":
         assert isinstance(store.journal, SqliteJournal)
-        store = type(store)(HastyJournal(store.journal), store.records)
-    app = App(settings, store, loaded, USUAL, utc_now)
-    await app._run()
+        hasty: Any = HastyJournal(store.journal)
+        store = replace(store, journal=hasty)
+    app = App(settings, store, USUAL, utc_now, frozenset())
+    await app._begin(await app._load(None))
+    await app._listen()
     addresses = [str(address) for address in app.addresses]
     logs.info("relay serves", addresses=addresses)
     await stop.wait()

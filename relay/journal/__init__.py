@@ -328,11 +328,11 @@ class Journal(Care, Protocol):
         """Teach the directory what a person gave; how many facts changed something."""
         ...
 
-    async def post(self, event: Event, deliveries: Sequence[Delivery], *, now: datetime) -> None:
+    async def post(self, event: Event, owed: Sequence[Delivery], *, now: datetime) -> None:
         """Record an event of the relay's own with its deliveries, routed at once."""
         ...
 
-    async def owe(self, deliveries: Sequence[Delivery], *, now: datetime) -> int:
+    async def owe(self, owed: Sequence[Delivery], *, now: datetime) -> int:
         """Record further deliveries of known events (replays); how many were new."""
         ...
 

@@ -66,7 +66,7 @@ async def test_a_change_that_finds_no_room_is_made_on_the_blocks_of_the_reserve(
 
     writer = Writer(connection.writer(tmp_path / "relay.db", vfs=disk.name), make_room=give_up)
     disk.fault = "full"
-    await writer.submit(lambda writing: tally(writing, "refused", 1, now=NOW))
+    await writer.submit(lambda writing: tally(writing, "refused", now=NOW))
     await writer.close()
 
 
@@ -81,7 +81,8 @@ async def test_a_reserve_that_does_not_help_ends_in_a_refusal(tmp_path: Path, di
     writer = Writer(connection.writer(tmp_path / "relay.db", vfs=disk.name), make_room=in_vain)
     disk.fault = "full"
     changes = [
-        writer.submit(lambda writing: tally(writing, "refused", 1, now=NOW)) for _ in range(3)
+        writer.submit(lambda writing: tally(writing, "refused", now=NOW), quick=True)
+        for _ in range(3)
     ]
     for change in changes:
         with pytest.raises(JournalFullError):
@@ -89,5 +90,5 @@ async def test_a_reserve_that_does_not_help_ends_in_a_refusal(tmp_path: Path, di
     assert len(asked) == 3
     assert not writer.is_broken
     disk.fault = None
-    await writer.submit(lambda writing: tally(writing, "refused", 1, now=NOW))
+    await writer.submit(lambda writing: tally(writing, "refused", now=NOW))
     await writer.close()

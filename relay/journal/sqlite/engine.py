@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import apsw
 
 from relay import deliveries, failpoints
-from relay.deliveries import Delivery, Interrupted, outcome_word
-from relay.directory import Contact
+from relay.deliveries import Interrupted, outcome_word
 from relay.errors import JournalFullError
-from relay.events import Event
 from relay.failpoints import Failpoint
 from relay.journal import (
-    Aim,
     Appended,
     Ask,
-    Checked,
     Claimed,
-    Filter,
     Owing,
-    Recorded,
     Records,
     Routed,
     Settlement,
     Store,
     Turn,
 )
-from relay.journal.care import START, Forgotten, Mark, Pruned, Quarantined
+from relay.journal.care import Forgotten
 from relay.journal.sqlite import (
     connection,
     damage,
@@ -58,6 +52,7 @@ from relay.sources import Reading
 
 __all__ = ["examine_journal", "journal_path", "open_engine", "open_journal", "open_records"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 2
@@ -154,6 +149,17 @@ def _own_key(writing: apsw.Connection) -> bytes:
     return bytes.fromhex(found)
 
 
+def _verb(
+    work: Callable[Concatenate[Writing, P], T], *, quick: bool = False
+) -> Callable[Concatenate[SqliteJournal, P], Coroutine[Any, Any, T]]:
+    """The verb of the journal that this work is; its name and meaning stand in `Journal`."""
+
+    async def verb(self: SqliteJournal, /, *arguments: P.args, **named: P.kwargs) -> T:
+        return await self._do(lambda writing: work(writing, *arguments, **named), quick=quick)
+
+    return verb
+
+
 class SqliteJournal:
     """The verbs, each run by the writer's thread and answered when its commit is on disk.
 
@@ -194,11 +200,7 @@ class SqliteJournal:
             failpoints.reach(Failpoint.BEFORE_COMMIT)
             return added
 
-        return await self._do(verb)
-
-    async def tally(self, name: str, *, now: datetime, count: int = 1) -> None:
-        """Count something that leaves no other trace; `refused` is what `Status` shows of 401s."""
-        await self._do(partial(intake.tally, name=name, count=count, now=now))
+        return await self._do(verb, quick=True)
 
     async def route(
         self, batch: Sequence[Owing], *, now: datetime, idle: Collection[str] = ()
@@ -207,74 +209,27 @@ class SqliteJournal:
         verb = partial(routing.route, batch=batch, now=now, idle=idle)
         return await self._claiming(verb, lambda done: tuple(done.claimed.values()), now)
 
-    async def learn(
-        self, contacts: Sequence[Contact], kind: str, *, now: datetime, who: str
-    ) -> int:
-        """Teach the directory what a person gave; how many facts changed something."""
-        return await self._do(
-            partial(directory.teach, contacts=contacts, kind=kind, now=now, who=who)
-        )
-
-    async def post(self, event: Event, deliveries: Sequence[Delivery], *, now: datetime) -> None:
-        """Record an event of the relay's own with its deliveries, routed at once."""
-        await self._do(partial(routing.post, event=event, owed=deliveries, now=now))
-
-    async def owe(self, deliveries: Sequence[Delivery], *, now: datetime) -> int:
-        """Record further deliveries of known events; how many were new."""
-        return await self._do(partial(routing.owe, owed=deliveries, now=now))
-
     async def claim(self, ask: Ask, *, now: datetime) -> Turn:
         """Claim the next delivery of a lane; a cancelled caller gives it back."""
         verb = partial(work.claim, ask=ask, now=now)
         return await self._claiming(verb, lambda done: (done.claimed,), now)
 
-    async def expire(self, held: Collection[str], *, now: datetime) -> int:
-        """Settle as lost what nobody has held for longer than a lease; how many."""
-        return await self._do(partial(work.expire, held=held, now=now))
-
-    async def probe(self, target: str, *, now: datetime) -> bool:
-        """Put the oldest parked delivery of a target back as pending and due."""
-        return await self._do(partial(work.probe, target=target, now=now))
-
-    async def settle(
-        self, settlement: Settlement, *, now: datetime, then: Ask | None = None
-    ) -> Recorded:
-        """Record what became of a claimed delivery, and claim the lane's next."""
-        return await self._do(partial(work.settle, settlement=settlement, now=now, then=then))
-
-    async def aim(self, aims: Mapping[str, Aim], *, now: datetime) -> None:
-        """Point unfinished deliveries at where their destinations are now."""
-        await self._do(partial(troubles.aim, aims=aims, now=now))
-
-    async def retry(self, wanted: Filter, *, now: datetime, who: str) -> int:
-        """Put all matching dead or parked deliveries back; how many."""
-        return await self._do(partial(operators.retry, wanted=wanted, now=now, who=who))
-
-    async def discard(self, wanted: Filter, *, now: datetime, who: str) -> int:
-        """Give up all matching pending, parked or dead deliveries; how many."""
-        return await self._do(partial(operators.discard, wanted=wanted, now=now, who=who))
-
-    async def adopt_rules(
-        self, files: Mapping[str, str], *, now: datetime, checked: Checked | None = None
-    ) -> int:
-        """The version number of these files, a new one if they differ from the newest."""
-        return await self._do(partial(notes.adopt_rules, files=files, now=now, checked=checked))
-
-    async def raise_alarm(self, key: str, text: str, *, now: datetime) -> bool:
-        """Remember an alarm; False if it is on already."""
-        return await self._do(partial(notes.raise_alarm, key=key, text=text, now=now))
-
-    async def clear_alarm(self, key: str) -> bool:
-        """Forget an alarm; False if it is not on."""
-        return await self._do(partial(notes.clear_alarm, key=key))
-
-    async def prune(self, *, now: datetime, keep: timedelta | None, after: Mark = START) -> Pruned:
-        """One step of retention; go on with the answer's `next`."""
-        return await self._do(partial(retention.prune, now=now, keep=keep, after=after))
-
-    async def look_at(self, item: int, *, now: datetime, who: str) -> Quarantined | None:
-        """One item of quarantine with its body; that somebody looked is recorded."""
-        return await self._do(partial(quarantine.look_at, item=item, now=now, who=who))
+    tally = _verb(intake.tally, quick=True)
+    post = _verb(routing.post, quick=True)
+    expire = _verb(work.expire, quick=True)
+    probe = _verb(work.probe, quick=True)
+    settle = _verb(work.settle, quick=True)
+    raise_alarm = _verb(notes.raise_alarm, quick=True)
+    clear_alarm = _verb(notes.clear_alarm, quick=True)
+    recover = _verb(work.recover)
+    learn = _verb(directory.teach)
+    owe = _verb(routing.owe)
+    aim = _verb(troubles.aim)
+    retry = _verb(operators.retry)
+    discard = _verb(operators.discard)
+    adopt_rules = _verb(notes.adopt_rules)
+    prune = _verb(retention.prune)
+    look_at = _verb(quarantine.look_at)
 
     async def forget(
         self, phone: str, *, now: datetime, who: str, discard: bool = False
@@ -282,18 +237,14 @@ class SqliteJournal:
         """Erase what is known of a number, then what the files still hold of it."""
         return await Forgetting(self._writer, self._records, phone, now, who).run(discard=discard)
 
-    async def recover(self, *, now: datetime) -> int:
-        """Settle as lost what the last relay had claimed; how many. Only for the opening."""
-        return await self._do(partial(work.recover, now=now))
-
     async def close(self) -> None:
         """Finish what was asked for and give the store back, records and lock included."""
         await self._records.close()
         await self._writer.close()
         self._lock.release()
 
-    async def _do(self, verb: Verb[T]) -> T:
-        return await self._writer.submit(verb)
+    async def _do(self, verb: Verb[T], *, quick: bool = False) -> T:
+        return await self._writer.submit(verb, quick=quick)
 
     async def _claiming(
         self, verb: Verb[T], claims: Callable[[T], Sequence[Claimed | None]], now: datetime
@@ -306,7 +257,7 @@ class SqliteJournal:
                     if claimed is not None:
                         self._give_back(claimed, now=now)
 
-        answer = self._writer.submit(verb)
+        answer = self._writer.submit(verb, quick=True)
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
@@ -323,6 +274,7 @@ class SqliteJournal:
             outcome=outcome_word(outcome),
             reason=outcome.reason,
         )
-        settled = self._writer.submit(partial(work.settle, settlement=settlement, now=now))
+        verb = partial(work.settle, settlement=settlement, now=now)
+        settled = self._writer.submit(verb, quick=True)
         # Without an answer it stays claimed until its lease ends.
         settled.add_done_callback(lambda done: done.exception())

@@ -52,11 +52,11 @@ def append(
     for unreadable in reading.unreadable:
         _quarantine(connection, unreadable, now, route)
     quarantined = len(reading.unreadable)
-    tally(connection, "duplicate", duplicates, now=now)
-    tally(connection, "quarantined", conflicts + quarantined, now=now)
-    tally(connection, "ignored", len(reading.ignored), now=now)
+    tally(connection, "duplicate", count=duplicates, now=now)
+    tally(connection, "quarantined", count=conflicts + quarantined, now=now)
+    tally(connection, "ignored", count=len(reading.ignored), now=now)
     for cause, count in Counter(item.cause for item in reading.ignored).items():
-        tally(connection, f"ignored: {cause}", count, now=now)
+        tally(connection, f"ignored: {cause}", count=count, now=now)
     return Appended(
         events=tuple(taken),
         duplicates=duplicates,
@@ -115,7 +115,7 @@ def _withheld(connection: apsw.Connection, ignored: Sequence[Ignored]) -> Iterat
                 yield event
 
 
-def tally(connection: apsw.Connection, name: str, count: int, *, now: datetime) -> None:
+def tally(connection: apsw.Connection, name: str, *, now: datetime, count: int = 1) -> None:
     """Add to a count of the current hour."""
     if count:
         connection.execute(

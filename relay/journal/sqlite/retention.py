@@ -13,7 +13,7 @@ from typing import Any
 
 import apsw
 
-from relay.journal.care import Mark, Phase, Pruned
+from relay.journal.care import START, Mark, Phase, Pruned
 from relay.journal.sqlite.rows import micros, packed
 
 STEP_ROWS = 500
@@ -61,7 +61,7 @@ _OLD_KEYS = """
 
 
 def prune(
-    connection: apsw.Connection, *, now: datetime, keep: timedelta | None, after: Mark
+    connection: apsw.Connection, *, now: datetime, keep: timedelta | None, after: Mark = START
 ) -> Pruned:
     """One step of a pass."""
     match after.phase:

@@ -1,12 +1,16 @@
-"""The one thread that changes the journal: group commit without a waiting window.
+"""What changes the journal: group commit without a waiting window.
 
-Theory of operation: each verb is a function of the connection. The thread takes all verbs that
-are queued, runs them in one transaction, commits, and only then answers; the next group is what
-arrived meanwhile. Where a verb fails, the group runs again with a savepoint for each, and the verb
-takes back its own and nothing else. When the disk is full, the group falls apart into single
-verbs, so that a small one still gets through, if need be on the blocks of a reserve. When the disk
-fails (a sync above all), nothing is ever acknowledged again: after a failed sync the kernel may
-have dropped the pages, and a later success would prove nothing.
+Theory of operation: each verb is a function of the connection. The loop takes all quick verbs that
+are queued and runs them in one transaction, where every statement is a matter of microseconds; a
+thread commits, which is where the disk is waited for, and only then are they answered. The next
+group is what arrived meanwhile. What may take long runs in the thread as a whole, and so does a
+group of which a verb failed: again, with a savepoint for each, so that the verb takes back its own
+and nothing else. The connection is never used by both: whoever has the group has the connection.
+
+When the disk is full, the group falls apart into single verbs, so that a small one still gets
+through, if need be on the blocks of a reserve. When the disk fails (a sync above all), nothing is
+ever acknowledged again: after a failed sync the kernel may have dropped the pages, and a later
+success would prove nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import asyncio
 import errno
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -36,6 +41,8 @@ Verb = Callable[[Writing], T]
 
 LARGEST_GROUP = 500
 """Verbs in one commit: bounds how long the first of them waits."""
+LARGEST_QUICK_GROUP = 100
+"""Quick verbs in one commit: bounds how long the loop does nothing else."""
 CHECKPOINT_PAGES = 1_000
 """After so many further pages the WAL is copied into the database (4 MB)."""
 INSISTENT_PAGES = 16_000
@@ -65,7 +72,8 @@ _SYNCS = (
 class _Job:
     verb: Verb[Any]
     answer: asyncio.Future[Any]
-    alone: bool = False
+    quick: bool
+    alone: bool
     """Outside of any transaction."""
 
 
@@ -74,8 +82,12 @@ class _Failed:
     error: Exception
 
 
+_Group = tuple[Sequence[_Job], Sequence[Any] | None]
+"""Verbs with their results, where they were run and wait for their commit."""
+
+
 class Writer:
-    """Runs verbs one after the other in a thread of its own. Made and used in one event loop."""
+    """Runs verbs one after the other. Made and used in one event loop."""
 
     def __init__(self, connection: Writing, make_room: Callable[[], bool] = lambda: False) -> None:
         """Take over a connection, which nobody else may use from now on.
@@ -85,9 +97,10 @@ class Writer:
         self._connection = connection
         self._make_room = make_room
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._next: _Job | None = None
-        """Taken from the queue, and not of the group before it."""
+        self._queue: deque[_Job] = deque()
+        self._is_busy = False
+        """A group is under way: the connection is not the loop's."""
+        self._groups: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
         self._wal_pages = 0
         self._copied_pages = 0
         self._insist_at = INSISTENT_PAGES
@@ -102,6 +115,7 @@ class Writer:
         self.failure: asyncio.Future[JournalBrokenError] = self._loop.create_future()
         """Done when the disk failed; the process has to end then."""
         connection.set_wal_hook(self._note_wal)
+        connection.set_busy_timeout(0)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -110,12 +124,15 @@ class Writer:
         """The disk failed: everything is refused from now on."""
         return self._broken is not None
 
-    def submit(self, verb: Verb[T], *, alone: bool = False) -> asyncio.Future[T]:
+    def submit(
+        self, verb: Verb[T], *, quick: bool = False, alone: bool = False
+    ) -> asyncio.Future[T]:
         """Queue a verb; the future is done when its change is on disk.
 
         It fails with `JournalFullError`, `JournalBrokenError`, `JournalError`, or with what the
-        verb raised; nothing of the verb is stored then. `alone` is for what SQLite does only
-        outside of a transaction; nothing else is recorded while it lasts.
+        verb raised; nothing of the verb is stored then. `quick` verbs touch a few rows, which
+        takes the loop no time worth speaking of. `alone` is for what SQLite does only outside of a
+        transaction; nothing else is recorded while it lasts.
         """
         answer: asyncio.Future[T] = self._loop.create_future()
         if self._broken is not None:
@@ -125,7 +142,10 @@ class Writer:
         else:
             self.waiting += 1
             self._idle.clear()
-            self._queue.put(_Job(verb, answer, alone))
+            self._queue.append(_Job(verb, answer, quick, alone))
+            if not self._is_busy:
+                self._is_busy = True
+                self._loop.call_soon(self._begin)
         return answer
 
     async def close(self) -> None:
@@ -136,51 +156,88 @@ class Writer:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         self._closing = True
-        self._queue.put(None)
+        self._groups.put(None)
         await asyncio.to_thread(self._thread.join)
 
+    def _begin(self) -> None:
+        """Run the next group here and now, if it is quick, and hand it to the thread."""
+        jobs = self._take()
+        results = self._quickly(jobs) if jobs[0].quick and self._broken is None else None
+        self._groups.put((jobs, results))
+
+    def _take(self) -> Sequence[_Job]:
+        """The next group: all of a kind that are queued, at least one."""
+        first = self._queue.popleft()
+        jobs = [first]
+        most = 1 if first.alone else LARGEST_QUICK_GROUP if first.quick else LARGEST_GROUP
+        while self._queue and len(jobs) < most:
+            following = self._queue[0]
+            if following.quick is not first.quick or following.alone:
+                break
+            jobs.append(self._queue.popleft())
+        return jobs
+
+    def _quickly(self, jobs: Sequence[_Job]) -> Sequence[Any] | None:
+        """Run all verbs, as if none could fail or take long; None where one did or does."""
+        connection = self._connection
+        connection.is_hurried = True
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [job.verb(connection) for job in jobs]
+            connection.book()
+        except Exception as error:  # the thread runs them again, one by one
+            self._roll_back()
+            if isinstance(error, BROKEN) and not self._is_full(error):
+                self._break(error)
+            return None
+        finally:
+            connection.is_hurried = False
+        return results
+
     def _run(self) -> None:
-        stop = False
-        while not stop:
-            jobs, stop = self._take()
+        while (group := self._groups.get()) is not None:
+            jobs, done = group
             results: Sequence[Any]
             try:
-                results = self._group(jobs)
+                results = self._group(jobs) if done is None else self._commit(jobs, done)
             except Exception as error:  # whatever it is: no caller may wait for ever
                 self._break(error)
                 results = [_Failed(self._refusal())] * len(jobs)
-            self._answer(jobs, results)
-            self._checkpoint()
+            if self._wal_pages - self._copied_pages < CHECKPOINT_PAGES:
+                self._tell(self._finish, jobs, results)
+            else:
+                self._tell(self._resolve, jobs, results)
+                self._checkpoint()
+                self._tell(self._finish, (), ())
         self._shut()
 
-    def _take(self) -> tuple[list[_Job], bool]:
-        """The next group: all that is queued, at least one; True with the last group."""
-        job, self._next = self._next or self._queue.get(), None
-        jobs: list[_Job] = []
-        while job is not None:
-            if job.alone and jobs:
-                self._next = job
-                return jobs, False
-            jobs.append(job)
-            if job.alone or len(jobs) == LARGEST_GROUP:
-                return jobs, False
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return jobs, False
-        return jobs, True
+    def _finish(self, jobs: Sequence[_Job], results: Sequence[Any]) -> None:
+        self._resolve(jobs, results)
+        if self._queue:
+            # After those who were answered just now: what they ask for comes along.
+            self._loop.call_soon(self._begin)
+        else:
+            self._is_busy = False
+
+    def _commit(self, jobs: Sequence[_Job], results: Sequence[Any]) -> Sequence[Any]:
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            self._roll_back()
+            if isinstance(self._fault(error), JournalBrokenError):
+                return [_Failed(self._refusal())] * len(jobs)
+            return self._group(jobs)
+        self.commits += 1
+        return results
 
     def _group(self, jobs: Sequence[_Job], *, may_use_reserve: bool = True) -> Sequence[Any]:
-        if not jobs:
-            return []
         if self._broken is not None:
             return [_Failed(self._broken)] * len(jobs)
         if jobs[0].alone:
             return [self._alone(jobs[0])]
+        self._connection.set_busy_timeout(BUSY_MS)
         try:
-            results = self._all(jobs)
-            if results is None:
-                results = self._one_by_one(jobs)
+            results = self._one_by_one(jobs)
         except apsw.Error as error:
             self._roll_back()
             fault = self._fault(error)
@@ -189,6 +246,8 @@ class Writer:
             if isinstance(fault, JournalFullError) and may_use_reserve and self._make_room():
                 return self._group(jobs, may_use_reserve=False)
             return [_Failed(fault)] * len(jobs)
+        finally:
+            self._connection.set_busy_timeout(0)  # the loop waits for nobody
         self.commits += 1
         return results
 
@@ -197,21 +256,6 @@ class Writer:
             return job.verb(self._connection)
         except apsw.Error as error:
             return _Failed(self._fault(error))
-
-    def _all(self, jobs: Sequence[_Job]) -> Sequence[Any] | None:
-        """Run all verbs, as if none could fail; None where one did, and nothing is changed."""
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            results = [job.verb(connection) for job in jobs]
-        except Exception as error:
-            if isinstance(error, BROKEN) and not self._is_full(error):
-                raise
-            self._roll_back()
-            return None
-        connection.book()
-        connection.execute("COMMIT")
-        return results
 
     def _one_by_one(self, jobs: Sequence[_Job]) -> Sequence[Any]:
         """Run each verb in a savepoint of its own: one that fails takes nothing else with it."""
@@ -282,10 +326,6 @@ class Writer:
         if not self.failure.done():
             self.failure.set_result(error)
 
-    def _answer(self, jobs: Sequence[_Job], results: Sequence[Any]) -> None:
-        if jobs:
-            self._tell(self._resolve, jobs, results)
-
     def _resolve(self, jobs: Sequence[_Job], results: Sequence[Any]) -> None:
         for job, result in zip(jobs, results, strict=True):
             if job.answer.done():
@@ -312,8 +352,7 @@ class Writer:
 
     def _checkpoint(self) -> None:
         """Copy the WAL when it has grown; after the answers, so that nobody waits for it."""
-        grown = self._wal_pages - self._copied_pages
-        if grown < CHECKPOINT_PAGES or self._broken is not None:
+        if self._broken is not None:
             return
         insist = self._wal_pages >= self._insist_at
         self._insist_at = INSISTENT_PAGES + (self._wal_pages if insist else 0)
@@ -324,7 +363,7 @@ class Writer:
         except apsw.Error as error:
             self._fault(error)
         finally:
-            self._connection.set_busy_timeout(BUSY_MS)
+            self._connection.set_busy_timeout(0)
 
     def _shut(self) -> None:
         try:

@@ -30,6 +30,10 @@ _LEDGER = (
 Troubles = Mapping[tuple[Scope, str], str]
 
 
+class HurriedError(Exception):
+    """What was asked for may take long, and whoever asked has no time."""
+
+
 class Writing(apsw.Connection):
     """A connection of the writer's thread, used by no other."""
 
@@ -40,6 +44,8 @@ class Writing(apsw.Connection):
         self._aims: dict[str, Aim] | None = None
         self._troubles: dict[tuple[Scope, str], str] | None = None
         self._events: dict[str, Event] = {}
+        self.is_hurried = False
+        """What may take long is not to be done now."""
 
     def rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement, which is over with it."""
@@ -58,7 +64,12 @@ class Writing(apsw.Connection):
     def move_all(
         self, before: State, after: State, sql: str, parameters: Mapping[str, Any] | tuple[Any, ...]
     ) -> int:
-        """Run an UPDATE of deliveries from one state to another, counted; how many there were."""
+        """Run an UPDATE of deliveries from one state to another, counted; how many there were.
+
+        There may be very many. Raises `HurriedError`.
+        """
+        if self.is_hurried:
+            raise HurriedError
         rows = self.rows(f"{sql} RETURNING day, own", parameters)
         for day, own in rows:
             self.move(day, noun_of(own), before.value, after.value)
