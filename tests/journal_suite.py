@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -80,7 +81,7 @@ def event(name: str = "a", **changes: Any) -> Event:
 
 def arrival(name: str = "a", *, lasting: bool = True, content: str = "", **changes: Any) -> Arrival:
     raw = {"id": name, "content": content}
-    fingerprint = hashlib.sha256(str(raw).encode()).hexdigest()
+    fingerprint = hashlib.sha256(json.dumps(raw, separators=(",", ":")).encode()).hexdigest()
     return Arrival(event(name, **changes), name, lasting, fingerprint, raw)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from relay.cli.control import ask_relay, locked
 from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
-from relay.directory import Contact, Entry, Found
+from relay.directory import Contact, Entry, Fact
 from relay.directory.table import IMPORTED, SYNCED, read_table
 from relay.errors import UsageError
 from relay.journal import Journal
@@ -69,7 +69,7 @@ def _show(found: Sequence[Entry], search: str | None, limit: int) -> None:
             )
             if part
         )
-        last = entry.evidence
+        last = entry.last
         rows.add_row(
             display(entry.phone),
             _text(entry.name) if entry.gone is None else "cancelled",
@@ -77,7 +77,7 @@ def _show(found: Sequence[Entry], search: str | None, limit: int) -> None:
             client,
             _text(entry.channel),
             when(last.at) if last else "",
-            cell(last.kind) if last else "",
+            cell(last.evidence.kind) if last else "",
         )
     if found:
         out.print(rows)
@@ -87,7 +87,7 @@ def _show(found: Sequence[Entry], search: str | None, limit: int) -> None:
     out.print(f"{count}{about}{more}", style="dim", markup=False)
 
 
-def _text(found: Found | None) -> str:
+def _text(found: Fact | None) -> str:
     return cell(found.value) if found else ""
 
 

@@ -6,9 +6,9 @@ an event itself does not say. Everything here is pure; the journal keeps the fac
 
 from __future__ import annotations
 
-from relay.directory.completing import Completed, Origin, complete
-from relay.directory.entries import Entry, Found, entry_of
-from relay.directory.facts import Evidence, Fact, Facts, Noun, Relation, Tie
+from relay.directory.completing import Completed, Origin, complete, lacks_something
+from relay.directory.entries import Entry, entry_of
+from relay.directory.facts import Evidence, Fact, Facts, Noun, Relation
 from relay.directory.learning import Contact, channel_of, facts_of, learn
 
 __all__ = [
@@ -18,14 +18,13 @@ __all__ = [
     "Evidence",
     "Fact",
     "Facts",
-    "Found",
     "Noun",
     "Origin",
     "Relation",
-    "Tie",
     "channel_of",
     "complete",
     "entry_of",
     "facts_of",
+    "lacks_something",
     "learn",
 ]

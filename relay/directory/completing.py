@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay import phones
 from relay.directory.entries import (
     Entry,
-    Found,
     client_of_waba,
     entry_of,
     ids_of_waba,
     name_of_client,
+    numbers_of,
 )
-from relay.directory.facts import Evidence, Facts, Noun, Relation, newest
+from relay.directory.facts import Evidence, Fact, Facts, Noun, Relation
 from relay.directory.learning import channel_of, said_country
 from relay.events import Client, Event, Source, from_iso, iso
 
@@ -54,6 +54,15 @@ class Completed:
     what is not here, the event says itself."""
 
 
+def lacks_something(event: Event) -> bool:
+    """Whether the directory could add anything; never to tests and the relay's own events."""
+    if event.test or event.source is Source.RELAY:
+        return False
+    whole = event.phones and event.phone_name and event.client.id and event.client.name
+    account = event.waba and event.waba_360 and event.waba != event.waba_360
+    return not (whole and account and said_country(event))
+
+
 def complete(event: Event, known: Facts) -> Completed:
     """The event with number, name, account, client and country where it says none itself.
 
@@ -62,9 +71,7 @@ def complete(event: Event, known: Facts) -> Completed:
     client's own. All numbers of an account are filled in, sorted; a client alone tells no number.
     Tests and the relay's own events stay as they are.
     """
-    if event.test or event.source is Source.RELAY:
-        return Completed(event)
-    return _Completion(event, known).result()
+    return _Completion(event, known).result() if lacks_something(event) else Completed(event)
 
 
 class _Completion:
@@ -72,142 +79,129 @@ class _Completion:
 
     def __init__(self, event: Event, known: Facts) -> None:
         self._said = event
-        self._event = event
         self._known = known
         self._origins: dict[str, Origin] = {}
+        self._phones = event.phones
+        self._phone_name = event.phone_name
+        self._waba = event.waba
+        self._waba_360 = event.waba_360
+        self._client_id = event.client.id
+        self._client_name = event.client.name
+        self._country = event.country
 
     def result(self) -> Completed:
-        self._fill_account(self._said.waba, f"waba {self._said.waba}")
+        self._fill_account()
         self._fill_phones()
         entry = self._entry()
         if entry is not None:
             self._fill_from_number(entry)
         self._fill_client(entry)
         self._fill_country()
-        return Completed(self._event, self._origins)
+        if not self._origins:
+            return Completed(self._said)
+        event = replace(
+            self._said,
+            phones=self._phones,
+            phone_name=self._phone_name,
+            waba=self._waba,
+            waba_360=self._waba_360,
+            client=Client(self._client_id, self._client_name),
+            country=self._country,
+        )
+        return Completed(event, self._origins)
 
-    def _fill(self, name: str, found: Found | None, through: str, **changes: Any) -> None:
-        if found is not None:
-            self._event = replace(self._event, **changes)
-            self._origins[name] = Origin(through, found.evidence)
+    def _told(self, name: str, fact: Fact, through: str) -> str:
+        """The value of a fact, noted as the origin of a field."""
+        self._origins[name] = Origin(through, fact.evidence)
+        return fact.value
 
-    def _fill_account(self, waba: str | None, through: str) -> None:
+    def _fill_account(self) -> None:
         """The other id of an account that the event names by one."""
-        if waba is None:
-            return
-        said = self._said
-        relation = Relation.META_ID if waba == said.waba_360 else None
-        for name in (relation,) if relation else (Relation.META_ID, Relation.D360_ID):
-            tie = self._known.last(Noun.WABA, waba, name)
-            if tie is None or tie.said is None:
-                continue
-            found = Found(tie.object, tie.said)
-            if name is Relation.META_ID:
-                if said.waba_360 is None:
-                    self._event = replace(self._event, waba_360=waba)
-                self._fill("waba", found, through, waba=tie.object)
-            elif said.waba_360 is None:
-                self._fill("waba_360", found, through, waba_360=tie.object)
-            return
+        waba, through = self._waba, f"waba {self._waba}"
+        meta = self._known.get(Noun.WABA, waba, Relation.META_ID)
+        if meta is not None:
+            self._waba_360 = self._waba_360 or waba
+            self._waba = self._told("waba", meta, through)
+        elif self._waba_360 is None:
+            d360 = self._known.get(Noun.WABA, waba, Relation.D360_ID)
+            if d360 is not None:
+                self._waba_360 = self._told("waba_360", d360, through)
 
     def _fill_phones(self) -> None:
-        if self._said.phones:
+        if self._phones:
             return
         channel = channel_of(self._said)
-        tie = self._known.last(Noun.CHANNEL, channel, Relation.PHONE)
-        if tie is not None and tie.said is not None:
-            entry = entry_of(self._known, tie.object, self._said.id)
+        tied = self._known.get(Noun.CHANNEL, channel, Relation.PHONE)
+        if tied is not None:
+            entry = entry_of(self._known, tied.value, self._said.id)
             if entry.channel is not None and entry.channel.value == channel:
-                found = Found(entry.phone, tie.said)
-                self._fill("phones", found, f"channel {channel}", phones=(entry.phone,))
+                self._told("phones", tied, f"channel {channel}")
+                self._phones = (entry.phone,)
                 return
-        waba = self._event.waba
-        if waba is None:
+        if self._waba is None:
             return
-        numbers: list[str] = []
-        latest: Evidence | None = None
-        for entry in _numbers_of(self._known, waba, self._said.id):
-            numbers.append(entry.phone)
-            latest = newest(latest, entry.waba.evidence if entry.waba else None)
-        if latest is not None:
-            found = Found(numbers[0], latest)
-            self._fill("phones", found, f"waba {waba}", phones=tuple(sorted(numbers)))
+        numbers, last = numbers_of(self._known, self._waba, self._said.id)
+        if last is not None:
+            self._told("phones", last, f"waba {self._waba}")
+            self._phones = numbers
 
     def _entry(self) -> Entry | None:
         """The entry of the event's number, unless it tells of another account or client."""
-        if len(self._event.phones) != 1 and not self._said.phones:
+        if not self._phones or (len(self._phones) > 1 and not self._said.phones):
             return None
-        assert self._event.phone is not None  # there is one, said or filled in
-        entry = entry_of(self._known, phones.index_key(self._event.phone), self._said.id)
+        entry = entry_of(self._known, phones.index_key(self._phones[0]), self._said.id)
         client_id = self._said.client.id
         if client_id and entry.client_id and entry.client_id.value != client_id:
             return None
-        if entry.waba is None or self._event.waba is None:
+        if entry.waba is None or self._waba is None:
             return entry
-        same = entry.waba.value in ids_of_waba(self._known, self._event.waba)
-        return entry if same else None
+        return entry if entry.waba.value in ids_of_waba(self._known, self._waba) else None
 
     def _fill_from_number(self, entry: Entry) -> None:
-        through = f"number {self._event.phone}"
-        if self._said.phone_name is None and entry.name is not None:
-            self._fill("phone_name", entry.name, through, phone_name=entry.name.value)
-        if self._event.waba is None and entry.waba is not None:
-            self._fill("waba", entry.waba, through, waba=entry.waba.value)
-            if entry.waba_360 is not None and self._event.waba_360 is None:
-                self._fill("waba_360", entry.waba_360, through, waba_360=entry.waba_360.value)
+        through = f"number {self._phones[0]}"
+        if self._phone_name is None and entry.name is not None:
+            self._phone_name = self._told("phone_name", entry.name, through)
+        if self._waba is None and entry.waba is not None:
+            self._waba = self._told("waba", entry.waba, through)
+            if entry.waba_360 is not None and self._waba_360 is None:
+                self._waba_360 = self._told("waba_360", entry.waba_360, through)
 
     def _fill_client(self, entry: Entry | None) -> None:
-        known, said, waba = self._known, self._said.client, self._event.waba
-        if said.id is None:
+        known, waba = self._known, self._waba
+        of_number = f"number {self._phones[0]}" if self._phones else ""
+        anybodys = self._client_id is None
+        if anybodys:
             owner = client_of_waba(known, waba) if waba else None
-            if waba and owner is not None and owner.said is not None:
-                self._fill_client_id(Found(owner.object, owner.said), f"waba {waba}")
+            if owner is not None:
+                self._client_id = self._told("client.id", owner, f"waba {waba}")
             elif entry is not None and entry.client_id is not None:
-                self._fill_client_id(entry.client_id, f"number {self._event.phone}")
-        client = self._event.client
-        if client.name is not None:
+                self._client_id = self._told("client.id", entry.client_id, of_number)
+        if self._client_name is not None:
             return
         # Of a client that the event names, only its own name counts.
-        name = name_of_client(known, client.id, waba if said.id is None else None)
-        through = f"client {client.id}" if client.id else f"waba {waba}"
-        if name is None and entry is not None and said.id is None:
-            name, through = entry.client_name, f"number {self._event.phone}"
+        name = name_of_client(known, self._client_id, waba if anybodys else None)
+        through = f"client {self._client_id}" if self._client_id else f"waba {waba}"
+        if name is None and entry is not None and anybodys:
+            name, through = entry.client_name, of_number
         if name is not None:
-            self._fill("client.name", name, through, client=Client(client.id, name.value))
-
-    def _fill_client_id(self, found: Found, through: str) -> None:
-        client = Client(found.value, self._said.client.name)
-        self._fill("client.id", found, through, client=client)
+            self._client_name = self._told("client.name", name, through)
 
     def _fill_country(self) -> None:
         if said_country(self._said) is not None:
             return
-        client_id = self._event.client.id
-        tie = self._known.last(Noun.CLIENT, client_id, Relation.COUNTRY)
-        if tie is not None and tie.said is not None:
-            if tie.object != self._event.country:
-                found = Found(tie.object, tie.said)
-                self._fill("country", found, f"client {client_id}", country=tie.object)
-            return
-        numbers, origin = self._event.phones, self._origins.get("phones")
-        if self._event.country is not None or origin is None:
-            return
-        country = self._known.conclude(("country", numbers), lambda: _country_of(numbers))
-        if country is not None:
-            found = Found(country, origin.evidence)
-            self._fill("country", found, f"number {self._event.phone}", country=country)
+        of_client = self._known.get(Noun.CLIENT, self._client_id, Relation.COUNTRY)
+        if of_client is not None:
+            if of_client.value != self._country:
+                self._country = self._told("country", of_client, f"client {self._client_id}")
+        elif self._country is None and (origin := self._origins.get("phones")):
+            numbers = self._phones
+            country = self._known.conclude(("country", numbers), lambda: _country_of(numbers))
+            if country is not None:
+                self._country = country
+                self._origins["country"] = Origin(f"number {self._phones[0]}", origin.evidence)
 
 
 def _country_of(numbers: tuple[str, ...]) -> str | None:
     """The country of all these numbers; None where they have several."""
     countries = {phones.country(number) for number in numbers}
     return countries.pop() if len(countries) == 1 else None
-
-
-def _numbers_of(known: Facts, waba: str, ignoring: str) -> Iterator[Entry]:
-    """The entries of all numbers that an account has now."""
-    ids = ids_of_waba(known, waba)
-    for key in sorted({key for one in ids for key in known.ever_of(one)}):
-        entry = entry_of(known, key, ignoring)
-        if entry.waba is not None and entry.waba.value in ids:
-            yield entry

@@ -1,19 +1,17 @@
-"""Facts with their evidence, and the one way in which they are put together.
+"""Facts with their evidence: of each thing that may be known of a subject, the newest word.
 
-Theory of operation: a fact says that a subject had a relation to an object at some moment, or
-that the relation ended then. Of each (subject, relation, object) only the newest saying and the
-newest end are kept, and the current object of a relation is the one that was said last. So the
-order in which facts come does not matter, nor does it when one comes twice. What was superseded
-stays, because the end of a newer relation must not bring an older one back.
+Theory of operation: a fact says that a subject has a value for a relation, since some moment. Of
+each subject and relation only the newest is kept, so a subject never has more facts than there are
+relations, and the order in which facts come does not matter, nor does it when one comes twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -50,7 +48,13 @@ class Relation(StrEnum):
     """360dialog's id of an account that is known by Meta's."""
     COUNTRY = "country"
     GONE = "gone"
-    """The number of a channel was cancelled or removed; the object is empty."""
+    """The number of a channel was cancelled or removed; the value is empty."""
+    LEFT_WABA = "left_waba"
+    """The account that a number no longer belongs to, as it was cancelled or removed there."""
+    LEFT_CLIENT = "left_client"
+
+
+_ENDS = frozenset({Relation.GONE, Relation.LEFT_WABA, Relation.LEFT_CLIENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,101 +67,58 @@ class Evidence:
     """The event's kind, or `imported`."""
     event_id: str | None = None
 
-    @property
-    def rank(self) -> tuple[datetime, str, str]:
-        """The larger one counts; equal moments are told apart, so that no order matters."""
-        return self.at, self.event_id or "", self.kind
 
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A subject had a relation to an object, or had it no longer."""
+class Fact(NamedTuple):
+    """A subject has a value."""
 
     noun: Noun
     subject: str
     relation: Relation
-    object: str
+    value: str
     evidence: Evidence
-    ends: bool = False
+    under: str = ""
+    """Of a number's client and channel: the account that was named in the same breath, if any."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was said."""
+        return self.evidence.at
+
+    @property
+    def rank(self) -> tuple[datetime, str, str, str, str]:
+        """The larger one counts; equal moments are told apart, so that no order matters."""
+        said = self.evidence
+        return said.at, said.event_id or "", said.kind, self.value, self.under
 
 
-@dataclass(frozen=True, slots=True)
-class Tie:
-    """What is known of one subject, relation and object."""
-
-    object: str
-    said: Evidence | None = None
-    ended: Evidence | None = None
-
-    def joined(self, fact: Fact) -> Tie:
-        """With one more fact of the same subject, relation and object."""
-        if fact.ends:
-            return Tie(self.object, self.said, newest(self.ended, fact.evidence))
-        return Tie(self.object, newest(self.said, fact.evidence), self.ended)
-
-    def ended_after(self, ignoring: str | None) -> Evidence | None:
-        """The end of what was said, unless it was said again later.
-
-        The end that the event `ignoring` itself tells does not count: it is still about it.
-        """
-        ended = self.ended
-        if ended is None or (ignoring is not None and ended.event_id == ignoring):
-            return None
-        return ended if self.said is None or ended.at >= self.said.at else None
+def newest(*facts: Fact | None) -> Fact | None:
+    """The fact that was said last."""
+    return max((fact for fact in facts if fact is not None), key=lambda f: f.rank, default=None)
 
 
-def newest(one: Evidence | None, other: Evidence | None) -> Evidence | None:
-    """The evidence that counts."""
-    if one is None or other is None:
-        return one or other
-    return max(one, other, key=lambda evidence: evidence.rank)
-
-
-_Ties = dict[tuple[Noun, str], dict[Relation, dict[str, Tie]]]
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """What is known; frozen once made."""
 
-    _ties: _Ties = field(default_factory=dict)
-    _phones: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
-    _conclusions: dict[Hashable, Any] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
-
-    def __post_init__(self) -> None:
-        found: dict[str, set[str]] = {}
-        for (noun, subject), relations in self._ties.items():
-            if noun is Noun.PHONE:
-                for waba in relations.get(Relation.WABA, ()):
-                    found.setdefault(waba, set()).add(subject)
-        phones = {waba: frozenset(keys) for waba, keys in found.items()}
-        object.__setattr__(self, "_phones", phones)
-
-    @classmethod
-    def of(cls, facts: Iterable[Fact]) -> Facts:
-        """The facts put together; their order does not matter."""
-        ties: _Ties = {}
+    def __init__(self, facts: Iterable[Fact] = ()) -> None:
+        self._known: dict[tuple[Noun, str], dict[Relation, Fact]] = {}
+        self._conclusions: dict[Hashable, Any] = {}
         for fact in facts:
-            objects = ties.setdefault((fact.noun, fact.subject), {}).setdefault(fact.relation, {})
-            tie = objects.get(fact.object) or Tie(fact.object)
-            objects[fact.object] = tie.joined(fact)
-        return cls(ties)
+            known = self._known.setdefault((fact.noun, fact.subject), {})
+            before = known.setdefault(fact.relation, fact)
+            if before is not fact and before.rank < fact.rank:
+                known[fact.relation] = fact
+
+    def __iter__(self) -> Iterator[Fact]:
+        return (fact for known in self._known.values() for fact in known.values())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Facts) and self._known == other._known
+
+    __hash__ = None  # type: ignore[assignment]
 
     def with_more(self, facts: Iterable[Fact]) -> Facts:
         """These facts and further ones."""
-        return Facts.of([*self, *facts])
-
-    def __iter__(self) -> Iterator[Fact]:
-        """Facts that, put together, make these again."""
-        for (noun, subject), relations in self._ties.items():
-            for relation, objects in relations.items():
-                for tie in objects.values():
-                    if tie.said is not None:
-                        yield Fact(noun, subject, relation, tie.object, tie.said)
-                    if tie.ended is not None:
-                        yield Fact(noun, subject, relation, tie.object, tie.ended, ends=True)
+        return Facts([*self, *facts])
 
     def conclude(self, about: Hashable, conclusion: Callable[[], T]) -> T:
         """What follows from these facts, worked out once: they never change."""
@@ -166,38 +127,27 @@ class Facts:
         found: T = self._conclusions[about]
         return found
 
-    def enders(self) -> frozenset[str | None]:
-        """The ids of the events that told of an end."""
+    def get(self, noun: Noun, subject: str | None, relation: Relation) -> Fact | None:
+        """The newest word on a relation."""
+        known = self._known.get((noun, subject)) if subject is not None else None
+        return None if known is None else known.get(relation)
 
-        def found() -> frozenset[str | None]:
-            return frozenset(
-                fact.evidence.event_id
-                for fact in self
-                if fact.ends or fact.relation is Relation.GONE
-            )
+    def tells_end(self, event_id: str | None) -> bool:
+        """Whether an event said that a number is gone."""
+        ends: frozenset[str | None] = self.conclude("ends", self._ends)
+        return event_id in ends
 
-        return self.conclude("enders", found)
+    def _ends(self) -> frozenset[str | None]:
+        return frozenset(fact.evidence.event_id for fact in self if fact.relation in _ENDS)
 
-    def subjects(self, noun: Noun) -> tuple[str, ...]:
-        """All subjects of a noun, sorted."""
-        return tuple(sorted(subject for found, subject in self._ties if found is noun))
+    def numbers(self, accounts: Iterable[str]) -> list[str]:
+        """The keys of all numbers that were last said to belong to one of these ids, sorted."""
+        found = self.conclude("numbers", self._numbers)
+        return sorted(set().union(*(found.get(one, ()) for one in accounts)))
 
-    def ever_of(self, waba: str) -> frozenset[str]:
-        """The keys of all numbers that were ever said to belong to an account."""
-        return self._phones.get(waba, frozenset())
-
-    def ties(self, noun: Noun, subject: str | None, relation: Relation) -> Mapping[str, Tie]:
-        """What is known of a relation, by object."""
-        if subject is None:
-            return {}
-        return self._ties.get((noun, subject), {}).get(relation, {})
-
-    def last(self, noun: Noun, subject: str | None, relation: Relation) -> Tie | None:
-        """The object that was said last, whether or not it ended since."""
-        said = [tie for tie in self.ties(noun, subject, relation).values() if tie.said is not None]
-        return max(said, key=_rank, default=None)
-
-
-def _rank(tie: Tie) -> tuple[tuple[datetime, str, str], str]:
-    assert tie.said is not None  # only ties that were said are ranked
-    return tie.said.rank, tie.object
+    def _numbers(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for (noun, subject), known in self._known.items():
+            if noun is Noun.PHONE and (waba := known.get(Relation.WABA)):
+                found.setdefault(waba.value, set()).add(subject)
+        return found

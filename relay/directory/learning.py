@@ -93,39 +93,43 @@ def is_ending(kind: str, data: Mapping[str, Any]) -> bool:
 
 
 def facts_of(said: Contact, evidence: Evidence) -> tuple[Fact, ...]:
-    """The facts of one contact; of one that ended, that the number's own relations did."""
-    return tuple(_facts(said, evidence, said.ended))
+    """The facts of one contact; of one that ended, that its number is gone."""
+    return tuple(
+        Fact(noun, subject, relation, value or "", evidence, under[:LONGEST])
+        for noun, subject, relation, value, under in _told(said)
+        if subject and len(subject) <= LONGEST
+        if relation is Relation.GONE or (value and len(value) <= LONGEST)
+    )
 
 
-def _facts(said: Contact, evidence: Evidence, ends: bool) -> Iterator[Fact]:
-    def fact(
-        noun: Noun, subject: str | None, relation: Relation, what: str | None, end: bool = False
-    ) -> Iterator[Fact]:
-        if subject and what and len(subject) <= LONGEST and len(what) <= LONGEST:
-            yield Fact(noun, subject, relation, what, evidence, end)
+_Told = tuple[Noun, str | None, Relation, str | None, str]
 
-    key = phones.index_key(said.phone) if said.phone else None
-    wabas = tuple(dict.fromkeys(one for one in (said.waba, said.waba_360) if one))
-    meta = said.waba if said.waba != said.waba_360 else None
-    if said.phone and len(phones.aliases(said.phone)) > 1:
-        yield from fact(Noun.PHONE, key, Relation.SPELLING, said.phone)
-    for waba in wabas if ends else wabas[:1]:
-        yield from fact(Noun.PHONE, key, Relation.WABA, waba, ends)
-    yield from fact(Noun.PHONE, key, Relation.CLIENT, said.client_id, ends)
-    yield from fact(Noun.PHONE, key, Relation.CHANNEL, said.channel, ends)
-    yield from fact(Noun.CHANNEL, said.channel, Relation.PHONE, key)
-    if ends and said.channel:
-        yield Fact(Noun.CHANNEL, said.channel, Relation.GONE, "", evidence)
-    if not ends:
-        yield from fact(Noun.PHONE, key, Relation.NAME, said.name)
-        if said.client_id is None:
-            yield from fact(Noun.PHONE, key, Relation.CLIENT_NAME, said.client_name)
-            for waba in wabas:
-                yield from fact(Noun.WABA, waba, Relation.CLIENT_NAME, said.client_name)
-    if meta is not None and said.waba_360 is not None:
-        yield from fact(Noun.WABA, said.waba_360, Relation.META_ID, meta)
-        yield from fact(Noun.WABA, meta, Relation.D360_ID, said.waba_360)
+
+def _told(said: Contact) -> Iterator[_Told]:
+    phone, channel, client = said.phone, said.channel, said.client_id
+    key = phones.index_key(phone) if phone else None
+    account = said.waba or said.waba_360 or ""
+    if phone and len(phones.aliases(phone)) > 1:
+        yield Noun.PHONE, key, Relation.SPELLING, phone, ""
+    yield Noun.CHANNEL, channel, Relation.PHONE, key, ""
+    if said.ended:
+        yield Noun.CHANNEL, channel, Relation.GONE, "", ""
+        yield Noun.PHONE, key, Relation.LEFT_WABA, account, ""
+        yield Noun.PHONE, key, Relation.LEFT_CLIENT, client, ""
+    else:
+        yield Noun.PHONE, key, Relation.WABA, account, ""
+        yield Noun.PHONE, key, Relation.CLIENT, client, account
+        yield Noun.PHONE, key, Relation.CHANNEL, channel, account
+        yield Noun.PHONE, key, Relation.NAME, said.name, ""
+    wabas = tuple(dict.fromkeys(filter(None, (said.waba, said.waba_360))))
+    if len(wabas) > 1:
+        yield Noun.WABA, said.waba_360, Relation.META_ID, said.waba, ""
+        yield Noun.WABA, said.waba, Relation.D360_ID, said.waba_360, ""
     for waba in wabas:
-        yield from fact(Noun.WABA, waba, Relation.CLIENT, said.client_id)
-    yield from fact(Noun.CLIENT, said.client_id, Relation.NAME, said.client_name)
-    yield from fact(Noun.CLIENT, said.client_id, Relation.COUNTRY, said.country)
+        yield Noun.WABA, waba, Relation.CLIENT, client, ""
+    if client is None and not said.ended:
+        yield Noun.PHONE, key, Relation.CLIENT_NAME, said.client_name, ""
+        for waba in wabas:
+            yield Noun.WABA, waba, Relation.CLIENT_NAME, said.client_name, ""
+    yield Noun.CLIENT, client, Relation.NAME, said.client_name, ""
+    yield Noun.CLIENT, client, Relation.COUNTRY, said.country, ""

@@ -33,7 +33,7 @@ from tests.directory_cases import CLIENT, NOW, PHONE, WABA, channel, partner, te
 
 
 def known(*events: Event) -> Facts:
-    return Facts.of(fact for event in events for fact in learn(event))
+    return Facts(fact for event in events for fact in learn(event))
 
 
 def after(event: Event, minutes: float) -> Event:
@@ -372,17 +372,17 @@ def test_the_order_of_lessons_does_not_matter(lessons: list[tuple[Fact, ...]], c
     straight = [fact for lesson in lessons for fact in lesson]
     mixed = list(straight)
     chance.shuffle(mixed)
-    assert Facts.of(mixed) == Facts.of(straight)
+    assert Facts(mixed) == Facts(straight)
     for number in _PHONES:
         key = index_key(number)
-        assert entry_of(Facts.of(mixed), key) == entry_of(Facts.of(straight), key)
+        assert entry_of(Facts(mixed), key) == entry_of(Facts(straight), key)
 
 
 @given(_lessons())
 def test_a_lesson_twice_is_a_lesson_once(lessons: list[tuple[Fact, ...]]) -> None:
-    facts = Facts.of(fact for lesson in lessons for fact in lesson)
+    facts = Facts(fact for lesson in lessons for fact in lesson)
     assert facts.with_more(fact for lesson in lessons[:2] for fact in lesson) == facts
-    assert Facts.of(facts) == facts
+    assert Facts(facts) == facts
 
 
 @st.composite
@@ -402,7 +402,7 @@ def _events(draw: st.DrawFn) -> Event:
 
 @given(_events(), _lessons())
 def test_completing_overwrites_nothing(event: Event, lessons: list[tuple[Fact, ...]]) -> None:
-    done = complete(event, Facts.of(fact for lesson in lessons for fact in lesson))
+    done = complete(event, Facts(fact for lesson in lessons for fact in lesson))
     found = done.event
     for before, now in (
         (event.phones, found.phones),
@@ -437,7 +437,7 @@ def test_completing_overwrites_nothing(event: Event, lessons: list[tuple[Fact, .
 def test_completing_a_completed_event_adds_nothing(
     event: Event, lessons: list[tuple[Fact, ...]]
 ) -> None:
-    facts = Facts.of(fact for lesson in lessons for fact in lesson)
+    facts = Facts(fact for lesson in lessons for fact in lesson)
     once = complete(event, facts).event
     assert complete(once, facts).event == once
 
@@ -455,5 +455,5 @@ def test_evidence_of_the_same_moment_has_one_order() -> None:
         for name, number in (("a", "e1"), ("b", "e2"))
         for fact in facts_of(Contact(phone=PHONE, name=name), Evidence(at, "k", number))
     ]
-    found = [entry_of(Facts.of(order), index_key(PHONE)).name for order in (facts, facts[::-1])]
+    found = [entry_of(Facts(order), index_key(PHONE)).name for order in (facts, facts[::-1])]
     assert found[0] == found[1]

@@ -199,11 +199,11 @@ async def test_an_import_loses_against_a_newer_event_and_wins_over_an_older_one(
     store: Store,
 ) -> None:
     await take(store, live())
-    for minutes, name in ((-1, "Musterladen Support"), (1, "Listed")):
+    for minutes, name, news in ((-1, "Musterladen Support", 0), (1, "Listed", 1)):
         contact = Contact(phone=PHONE, name="Listed")
         at = NOW + timedelta(minutes=minutes)
         changed = await store.journal.learn([contact], "imported", now=at, who="me")
-        assert changed == 1  # the first one is remembered too, but not believed
+        assert changed == news
         (entry,) = await store.records.directory()
         assert entry.name is not None
         assert entry.name.value == name
@@ -283,7 +283,7 @@ def test_the_disk_joins_facts_as_memory_does(lessons: list[Any], chance: Any) ->
     chance.shuffle(mixed)
     for fact in mixed:
         on_disk.learn(connection, [fact])
-    facts = Facts.of(mixed)
+    facts = Facts(mixed)
     asked = parsed(rejected()).arrivals[0].event
     for number in _PHONES:
         event = replace(asked, phones=(number,), waba=None)
@@ -298,15 +298,92 @@ def test_the_disk_joins_facts_as_memory_does(lessons: list[Any], chance: Any) ->
 
 def test_no_question_looks_through_the_whole_directory() -> None:
     connection = in_memory()
-
-    def plan(sql: str, *parameters: str) -> str:
-        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)
-        return " ".join(str(row[3]) for row in rows)
-
-    assert "SEARCH directory USING PRIMARY KEY" in plan(on_disk._ROWS, "phone", "[]")
-    assert "SEARCH directory USING COVERING INDEX directory_phones" in plan(
-        on_disk._PHONES_OF_WABAS, "[]"
+    rows = connection.execute(
+        f"EXPLAIN QUERY PLAN {on_disk._KNOWN}", {"seeds": "[]", "whole": True}
     )
+    plan = [str(row[3]) for row in rows if "directory" in str(row[3]) or " d " in f"{row[3]} "]
+    assert len(plan) == 3
+    assert all("SEARCH d USING" in step for step in plan), plan
+    connection.close()
+
+
+def statements(connection: apsw.Connection, work: Callable[[], Any]) -> int:
+    """How many steps SQLite takes for some work."""
+    steps = 0
+
+    def count() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    connection.set_progress_handler(count, 10)
+    work()
+    connection.set_progress_handler(None)
+    return steps
+
+
+def test_what_one_subject_collects_is_bounded() -> None:
+    """The thousandth new name of a client, or account of a number, costs no more than the first."""
+    connection = in_memory()
+    costs = []
+    for number in range(1_000):
+        at = NOW + number * MINUTE
+        body = live(client=(CLIENT, f"Name {number}"), waba=str(10**14 + number))
+        events = [arrival.event for arrival in parsed(body, at=at).arrivals]
+        asked = [replace(event, phone_name=None) for event in events]
+
+        def work(events: Any = events, asked: Any = asked) -> None:
+            on_disk.learn(connection, (fact for event in events for fact in learn(event)))
+            on_disk.known_for(connection, asked)
+
+        costs.append(statements(connection, work))
+    assert max(costs[-10:]) <= 1.2 * max(costs[5:15])
+    rows = connection.execute(
+        "SELECT noun, max(count) FROM (SELECT noun, count(*) AS count FROM directory"
+        " GROUP BY noun, subject) GROUP BY noun"
+    )
+    assert dict(rows) == {"phone": 4, "channel": 1, "client": 2, "waba": 2}  # type: ignore[arg-type]
+    connection.close()
+
+
+_OLD = """
+    INSERT INTO directory VALUES
+    ('client', 'aCL', 'name', 'Old GmbH', 10, 'channel_live', 'e1', NULL, NULL, NULL),
+    ('client', 'aCL', 'name', 'New GmbH', 20, 'channel_live', 'e2', NULL, NULL, NULL),
+    ('phone', '+491713920011', 'waba', '100', 10, 'channel_live', 'e1', 30, 'cut', 'e4'),
+    ('phone', '+491713920011', 'waba', '200', 20, 'security', 'e2', NULL, NULL, NULL),
+    ('phone', '+491713920011', 'client', 'aCL', 10, 'channel_live', 'e1', 30, 'cut', 'e4'),
+    ('phone', '+491713920011', 'name', 'Laden', 10, 'channel_live', 'e1', NULL, NULL, NULL),
+    ('phone', '+447700900123', 'waba', '100', 10, 'channel_live', 'e3', 30, 'cut', 'e5'),
+    ('phone', '+447700900123', 'waba', 'aWA', NULL, NULL, NULL, 30, 'cut', 'e5'),
+    ('phone', '+5511987654321', 'client', 'aCL', 15, 'imported', '', NULL, NULL, NULL),
+    ('phone', '+5511987654321', 'waba', '300', 15, 'imported', '', NULL, NULL, NULL),
+    ('phone', '+5511987654321', 'waba', '400', 25, 'security', 'e6', NULL, NULL, NULL)
+"""
+
+
+def test_the_facts_of_older_tables_still_count() -> None:
+    """Newer names, moves and ends are brought along; what they superseded is not."""
+    connection = apsw.Connection(":memory:")
+    before = next(n for n, step in enumerate(schema.MIGRATIONS) if "RENAME TO told" in step)
+    schema.migrate(connection, schema.MIGRATIONS[:before])
+    connection.execute(_OLD)
+    schema.migrate(connection)
+    found = {entry.phone: entry for entry in on_disk.entries(connection, None, 9)}
+    told = {
+        phone: [one and one.value for one in (entry.name, entry.waba, entry.client_name)]
+        for phone, entry in found.items()
+    }
+    assert told == {
+        "+491713920011": ["Laden", "200", None],
+        "+447700900123": [None, None, None],
+        "+5511987654321": [None, "400", None],
+    }
+    gone = found["+447700900123"].gone
+    assert gone is not None
+    assert (gone.evidence.kind, gone.evidence.event_id) == ("cut", "e5")
+    (client,) = connection.execute("SELECT value, event FROM directory WHERE noun = 'client'")
+    assert client == ("New GmbH", "e2")
     connection.close()
 
 

@@ -23,7 +23,7 @@ from tests.directory_cases import (
 
 
 def reported(event: Event, *others: Event) -> Happening:
-    known = Facts.of(fact for one in (event, *others) for fact in learn(one))
+    known = Facts(fact for one in (event, *others) for fact in learn(one))
     found = happening(complete(event, known))
     assert found is not None
     return found

@@ -1,50 +1,66 @@
-"""The directory on disk: facts as rows, joined as `relay.directory.facts` joins them.
+"""The directory on disk: of each subject and relation the newest fact, as one row.
 
-One row holds what is known of one subject, relation and object: the newest saying and the newest
-end. The rules by which an entry follows from the rows are not here but in `relay.directory`.
+What follows from the facts is not decided here but in `relay.directory`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import apsw
 
 from relay import phones
-from relay.directory import Contact, Entry, Evidence, Fact, Facts, Noun, Relation, entry_of
-from relay.directory.learning import channel_of, facts_of
+from relay.directory import (
+    Contact,
+    Entry,
+    Evidence,
+    Fact,
+    Facts,
+    Noun,
+    Relation,
+    channel_of,
+    entry_of,
+    facts_of,
+    lacks_something,
+)
 from relay.events import Event
 from relay.journal.sqlite.rows import micros, moment, packed, plain
 
-ROUNDS = 6
-"""So far facts lead from one to the next: account, number, other account, client."""
 PAGE = 500
 """Numbers whose entries are made at once."""
+_NOUNS = {noun.value: noun for noun in Noun}
+_RELATIONS = {relation.value: relation for relation in Relation}
 
-_UPSERT = {
-    verb: (
-        f"INSERT INTO directory (noun, subject, relation, object, {verb}_at, {verb}_kind,"  # noqa: S608
-        f" {verb}_by) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-        f" {verb}_at = excluded.{verb}_at, {verb}_kind = excluded.{verb}_kind,"
-        f" {verb}_by = excluded.{verb}_by WHERE {verb}_at IS NULL"
-        f" OR (excluded.{verb}_at, excluded.{verb}_by, excluded.{verb}_kind)"
-        f" > ({verb}_at, {verb}_by, {verb}_kind)"
-    )
-    for verb in ("said", "ended")
-}
-_ROWS = (
-    "SELECT subject, relation, object, said_at, said_kind, said_by, ended_at, ended_kind, ended_by"
-    " FROM directory WHERE noun = ? AND subject IN (SELECT value FROM json_each(?))"
-)
-_PHONES_OF_WABAS = (
-    "SELECT subject FROM directory INDEXED BY directory_phones WHERE noun = 'phone'"
-    " AND relation = 'waba' AND object IN (SELECT value FROM json_each(?))"
-)
+_LEARN = """
+    INSERT INTO directory (noun, subject, relation, value, under, at, kind, event)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET value = excluded.value, under = excluded.under, at = excluded.at,
+        kind = excluded.kind, event = excluded.event
+    WHERE (excluded.at, excluded.event, excluded.kind, excluded.value, excluded.under)
+        > (at, event, kind, value, under)"""
+# A fact leads to the next subject: from an account to its other id, from a number to its client.
+# Only of accounts that an event is about, and not of every number's, all numbers are looked up.
+_KNOWN = """
+    WITH RECURSIVE reached (noun, subject, whole) AS (
+        SELECT value ->> 0, value ->> 1, value ->> 0 = 'waba' AND :whole FROM json_each(:seeds)
+        UNION
+        SELECT iif(d.relation IN ('meta_id', 'd360_id'), 'waba', d.relation), d.value,
+               r.whole AND r.noun = 'waba' AND d.relation <> 'client'
+          FROM reached AS r CROSS JOIN directory AS d
+         WHERE (d.noun, d.subject) = (r.noun, r.subject)
+           AND +d.relation IN ('waba', 'client', 'channel', 'phone', 'meta_id', 'd360_id')
+        UNION
+        SELECT 'phone', d.subject, FALSE
+          FROM reached AS r CROSS JOIN directory AS d INDEXED BY numbers_of_account
+         WHERE r.whole AND d.noun = 'phone' AND d.relation = 'waba' AND d.value = r.subject)
+    SELECT d.noun, d.subject, d.relation, d.value, d.under, d.at, d.kind, d.event
+      FROM (SELECT DISTINCT noun, subject FROM reached) AS r CROSS JOIN directory AS d
+     WHERE (d.noun, d.subject) = (r.noun, r.subject)"""
 _HIT = " OR ".join(
     f"{column} LIKE {pattern} ESCAPE '\\'"
-    for column in ("subject", "object")
+    for column in ("subject", "value")
     for pattern in (":text", ":digits")
 )
 _HITS = f"""
@@ -53,41 +69,27 @@ _HITS = f"""
          accounts AS (
              SELECT subject FROM hits WHERE noun = 'waba' UNION
              SELECT subject FROM directory
-              WHERE noun = 'waba' AND relation = 'client' AND object IN clients)
+              WHERE noun = 'waba' AND relation = 'client' AND value IN clients)
     SELECT subject FROM hits WHERE noun = 'phone' UNION
     SELECT subject FROM directory WHERE noun = 'phone' AND (
-        subject = :key OR (relation = 'client' AND object IN clients)
-        OR (relation = 'waba' AND object IN accounts)) ORDER BY 1"""  # noqa: S608
-_LEADS_TO = {
-    (Noun.PHONE, Relation.WABA): Noun.WABA,
-    (Noun.PHONE, Relation.CLIENT): Noun.CLIENT,
-    (Noun.PHONE, Relation.CHANNEL): Noun.CHANNEL,
-    (Noun.CHANNEL, Relation.PHONE): Noun.PHONE,
-    (Noun.WABA, Relation.META_ID): Noun.WABA,
-    (Noun.WABA, Relation.D360_ID): Noun.WABA,
-    (Noun.WABA, Relation.CLIENT): Noun.CLIENT,
-}
+        subject = :key OR (relation = 'client' AND value IN clients)
+        OR (relation = 'waba' AND value IN accounts)) ORDER BY 1"""  # noqa: S608
 
 
 def learn(connection: apsw.Connection, facts: Iterable[Fact]) -> int:
     """Join facts with what is known; how many changed something."""
-    rows: dict[str, list[tuple[Any, ...]]] = {"said": [], "ended": []}
-    for fact in facts:
-        rows["ended" if fact.ends else "said"].append(
-            (
-                fact.noun.value,
-                plain(fact.subject),
-                fact.relation.value,
-                plain(fact.object),
-                micros(fact.evidence.at),
-                plain(fact.evidence.kind),
-                fact.evidence.event_id or "",
-            )
-        )
+    rows: list[tuple[Any, ...]] = []
+    told: Evidence | None = None
+    by: tuple[int, str, str] = (0, "", "")
+    for noun, subject, relation, value, evidence, under in facts:
+        if evidence is not told:  # it is the same for all facts of an event
+            told = evidence
+            by = micros(told.at), plain(told.kind), told.event_id or ""
+        rows.append((noun, plain(subject), relation, plain(value), plain(under), *by))
+    if not rows:
+        return 0
     before = connection.total_changes()
-    for verb, values in rows.items():
-        if values:
-            connection.executemany(_UPSERT[verb], values)
+    connection.executemany(_LEARN, rows)
     return connection.total_changes() - before
 
 
@@ -105,64 +107,35 @@ def teach(
 
 
 def known_for(connection: apsw.Connection, events: Iterable[Event]) -> Facts:
-    """All facts that may complete these events."""
-    seeds: dict[Noun, set[str]] = {noun: set() for noun in Noun}
-    for event in events:
-        seeds[Noun.PHONE].update(map(phones.index_key, event.phones))
-        seeds[Noun.WABA].update(filter(None, (event.waba, event.waba_360)))
-        seeds[Noun.CHANNEL].update(filter(None, (channel_of(event),)))
-        seeds[Noun.CLIENT].update(filter(None, (event.client.id,)))
-    return Facts.of(_gathered(connection, seeds))
+    """All facts that may complete these events, by one question."""
+    seeds: set[tuple[Noun, str | None]] = set()
+    for event in filter(lacks_something, events):
+        seeds.update((Noun.PHONE, phones.index_key(number)) for number in event.phones)
+        seeds.update((Noun.WABA, waba) for waba in (event.waba, event.waba_360))
+        seeds.add((Noun.CHANNEL, channel_of(event)))
+        seeds.add((Noun.CLIENT, event.client.id))
+    return _facts(connection, seeds, whole=True)
 
 
-def _gathered(connection: apsw.Connection, seeds: dict[Noun, set[str]]) -> list[Fact]:
-    """The facts of the seeds, and of what these lead to."""
-    found: list[Fact] = []
-    done: dict[Noun, set[str]] = {noun: set() for noun in Noun}
-    accounts = set(seeds[Noun.WABA])
-    todo = {noun: {plain(subject) for subject in subjects} for noun, subjects in seeds.items()}
-    for _ in range(ROUNDS):
-        if todo[Noun.WABA] & accounts:
-            held = packed(sorted(todo[Noun.WABA] & accounts))
-            todo[Noun.PHONE].update(key for (key,) in connection.execute(_PHONES_OF_WABAS, (held,)))
-        coming: dict[Noun, set[str]] = {noun: set() for noun in Noun}
-        for noun, subjects in todo.items():
-            fresh = subjects - done[noun]
-            done[noun] |= fresh
-            for fact in _facts(connection, noun, fresh):
-                found.append(fact)
-                following = _LEADS_TO.get((noun, fact.relation))
-                if following is not None:
-                    coming[following].add(fact.object)
-                    if noun is following is Noun.WABA and fact.subject in accounts:
-                        accounts.add(fact.object)
-        todo = {noun: subjects - done[noun] for noun, subjects in coming.items()}
-        if not any(todo.values()):
-            break
-    return found
-
-
-def _facts(connection: apsw.Connection, noun: Noun, subjects: set[str]) -> Iterator[Fact]:
-    if not subjects:
-        return
-    rows = connection.execute(_ROWS, (noun.value, packed(sorted(subjects))))
-    for (
-        subject,
-        relation,
-        what,
-        said_at,
-        said_kind,
-        said_by,
-        ended_at,
-        ended_kind,
-        ended_by,
-    ) in rows:
-        key = (noun, subject, Relation(relation), what)
-        if said_at is not None:
-            yield Fact(*key, Evidence(moment(said_at), said_kind, said_by or None))
-        if ended_at is not None:
-            ended = Evidence(moment(ended_at), ended_kind, ended_by or None)
-            yield Fact(*key, ended, ends=True)
+def _facts(
+    connection: apsw.Connection, seeds: Iterable[tuple[Noun, str | None]], *, whole: bool
+) -> Facts:
+    """What is known of subjects and of what they lead to; `whole`: with all numbers of accounts."""
+    asked = [[noun.value, plain(subject)] for noun, subject in seeds if subject]
+    if not asked:
+        return Facts()
+    rows: Iterable[tuple[Any, ...]] = connection.execute(
+        _KNOWN, {"seeds": packed(asked), "whole": whole}
+    )
+    said: dict[tuple[Any, ...], Evidence] = {}
+    facts = []
+    for noun, subject, relation, value, under, *by in rows:
+        evidence = said.get(told := tuple(by))
+        if evidence is None:
+            at, kind, event = by
+            evidence = said[told] = Evidence(moment(at), kind, event or None)
+        facts.append(Fact(_NOUNS[noun], subject, _RELATIONS[relation], value, evidence, under))
+    return Facts(facts)
 
 
 def entries(connection: apsw.Connection, search: str | None, limit: int) -> list[Entry]:
@@ -171,7 +144,7 @@ def entries(connection: apsw.Connection, search: str | None, limit: int) -> list
     keys = _candidates(connection, search)
     for start in range(0, len(keys), PAGE):
         page = keys[start : start + PAGE]
-        facts = Facts.of(_gathered(connection, {**_none(), Noun.PHONE: set(page)}))
+        facts = _facts(connection, [(Noun.PHONE, key) for key in page], whole=False)
         for key in page:
             entry = entry_of(facts, key)
             if search is None or _is_found(entry, search):
@@ -179,10 +152,6 @@ def entries(connection: apsw.Connection, search: str | None, limit: int) -> list
                 if len(found) >= limit:
                     return found
     return found
-
-
-def _none() -> dict[Noun, set[str]]:
-    return {noun: set() for noun in Noun}
 
 
 def _candidates(connection: apsw.Connection, search: str | None) -> list[str]:
@@ -227,10 +196,9 @@ def _is_found(entry: Entry, search: str) -> bool:
 
 def forget(connection: apsw.Connection, phone: str) -> int:
     """Take a number out; how many rows held it."""
-    key = phones.index_key(phone)
-    connection.execute("DELETE FROM directory WHERE noun = 'phone' AND subject = ?", (key,))
-    gone = connection.changes()
     connection.execute(
-        "DELETE FROM directory WHERE noun = 'channel' AND relation = 'phone' AND object = ?", (key,)
+        "DELETE FROM directory WHERE (noun = 'phone' AND subject = :key)"
+        " OR (noun = 'channel' AND relation = 'phone' AND value = :key)",
+        {"key": phones.index_key(phone)},
     )
-    return gone + connection.changes()
+    return connection.changes()

@@ -53,7 +53,7 @@ PLACES = (
 )
 
 
-_FACT = "noun, subject, relation, object"
+_FACT = "noun, subject, relation, value"
 
 
 def without(needle: Needle, column: str, value: Any) -> Any:

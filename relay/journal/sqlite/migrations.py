@@ -342,6 +342,45 @@ DROP INDEX events_by_time;
 CREATE INDEX events_by_time ON events (received_at);
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
+_SEVENTH = """
+-- Of each subject and relation the newest fact alone: what a subject can collect is bounded.
+ALTER TABLE directory RENAME TO told;
+DROP INDEX directory_phones;
+CREATE TABLE directory (
+    noun     TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    relation TEXT NOT NULL,
+    value    TEXT NOT NULL,
+    under    TEXT NOT NULL,             -- of a number's client and channel: the account
+    at       INTEGER NOT NULL,
+    kind     TEXT NOT NULL,
+    event    TEXT NOT NULL,             -- empty where people said it
+    PRIMARY KEY (noun, subject, relation)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX numbers_of_account ON directory (value, subject)
+    WHERE noun = 'phone' AND relation = 'waba';
+INSERT INTO directory
+    SELECT noun, subject, relation, object,
+           iif(noun = 'phone' AND relation IN ('client', 'channel'), coalesce(
+               (SELECT min(w.object) FROM told AS w
+                 WHERE w.noun = 'phone' AND w.subject = t.subject AND w.relation = 'waba'
+                   AND (w.said_at, w.said_by) = (t.said_at, t.said_by)), ''), ''),
+           said_at, said_kind, said_by
+      FROM (SELECT *, row_number() OVER (
+                PARTITION BY noun, subject, relation
+                ORDER BY said_at DESC, said_by DESC, said_kind DESC, object DESC) AS place
+              FROM told WHERE said_at IS NOT NULL) AS t
+     WHERE place = 1;
+INSERT INTO directory
+    SELECT noun, subject, 'left_' || relation, object, '', ended_at, ended_kind, ended_by
+      FROM (SELECT *, row_number() OVER (
+                PARTITION BY subject, relation
+                ORDER BY ended_at DESC, ended_by DESC, ended_kind DESC, object) AS place
+              FROM told WHERE relation IN ('waba', 'client') AND ended_at IS NOT NULL)
+     WHERE place = 1;
+DROP TABLE told;
+"""
+
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
 """The step at index n leads from version n to version n + 1."""
 VERSION = len(MIGRATIONS)
