@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from relay.cli.contacts import Contacts
 from relay.cli.control import ask_relay, locked
 from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
-from relay.directory import Contact, Entry, Fact
-from relay.directory.table import IMPORTED, SYNCED, read_table
+from relay.directory import IMPORTED, SYNCED, Contact, Entry, Fact
 from relay.errors import UsageError
 from relay.journal import Journal
 from relay.journal.sqlite.engine import open_records
@@ -93,7 +93,8 @@ def _text(found: Fact | None) -> str:
 
 async def _import(file: str, options: Namespace, settings: Settings) -> int:
     """Teach a whole list; nothing of it where any line is wrong."""
-    found = read_table(_content(file), "standard input" if file == "-" else file)
+    found = Contacts("standard input" if file == "-" else file)
+    found.read(_content(file))
     if found.faults:
         for fault in found.faults:
             print(fault, file=sys.stderr)
@@ -102,7 +103,7 @@ async def _import(file: str, options: Namespace, settings: Settings) -> int:
     return await _teach(found.contacts, IMPORTED, options, settings)
 
 
-def _content(file: str) -> str:
+def _content(file: str) -> bytes:
     try:
         if file == "-":
             content = sys.stdin.buffer.read(LARGEST_LIST + 1)
@@ -113,13 +114,7 @@ def _content(file: str) -> str:
         raise UsageError(f"cannot read {file}: {error.strerror}") from None
     if len(content) > LARGEST_LIST:
         raise UsageError(f"{file} is larger than {LARGEST_LIST // 2**20} MB: import it in parts")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{file}:{line}:1: error: it is not UTF-8 text: save it as UTF-8"
-        ) from None
+    return content
 
 
 async def _sync(options: Namespace, settings: Settings) -> int:

@@ -9,9 +9,20 @@ from __future__ import annotations
 from relay.directory.completing import Completed, Origin, complete, lacks_something
 from relay.directory.entries import Entry, entry_of
 from relay.directory.facts import Evidence, Fact, Facts, Noun, Relation
-from relay.directory.learning import Contact, channel_of, facts_of, learn
+from relay.directory.learning import (
+    IMPORTED,
+    LONGEST,
+    SYNCED,
+    Contact,
+    channel_of,
+    facts_of,
+    learn,
+)
 
 __all__ = [
+    "IMPORTED",
+    "LONGEST",
+    "SYNCED",
     "Completed",
     "Contact",
     "Entry",

@@ -22,6 +22,10 @@ _OTHER_IDS = ("CL", "WA", "PA", "WT")
 _COUNTRY = ("client.contact_info.country", "contact_info.country")
 LONGEST = 500
 """Characters of an id or a name: what is longer is none."""
+IMPORTED = "imported"
+"""The kind of evidence for what people import."""
+SYNCED = "synced"
+"""The kind of evidence for what 360dialog's Partner API listed."""
 
 
 @dataclass(frozen=True, slots=True)

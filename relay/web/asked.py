@@ -22,8 +22,7 @@ from pydantic import (
 )
 
 from relay.deliveries import State
-from relay.directory import Contact
-from relay.directory.table import IMPORTED, SYNCED
+from relay.directory import IMPORTED, SYNCED, Contact
 from relay.events import from_iso
 from relay.journal import EventState, Filter
 from relay.phones import normalise

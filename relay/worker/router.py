@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from relay.directory import Facts, complete
+from relay.directory import Facts, complete, lacks_something
 from relay.errors import (
     JournalBrokenError,
     JournalBusyError,
@@ -92,7 +92,8 @@ class Router:
     async def _known(self, events: Sequence[Event]) -> Facts | None:
         """What may complete them; None if each must ask alone, as one is in the way of all."""
         try:
-            return await self._store.records.known_for(events)
+            lacking = [event for event in events if lacks_something(event)]
+            return await self._store.records.known_for(lacking) if lacking else Facts()
         except _NOT_THE_EVENTS:
             raise
         except Exception:  # it is met again, and said, by the event whose fault it is
