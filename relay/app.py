@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from relay import logs
-from relay.control import short_path, socket_path
+from relay.control import for_the_owner_alone, short_path, socket_path
 from relay.errors import JournalError, UsageError
 from relay.events import Event
 from relay.journal import Store
@@ -28,10 +28,9 @@ from relay.journal.sqlite.engine import open_journal
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.settings import Address, Settings
-from relay.web.api import Admin, guard, journal_faults
-from relay.web.bodies import LARGEST_BODY
-from relay.web.connections import BACKLOG, Doors, GuardedRunner, make_room
-from relay.web.intake import Gate, Health, Intake, plain_errors
+from relay.web.api import Admin
+from relay.web.intake import Gate, Health, Intake
+from relay.web.senders import BACKLOG, Doors, Runner, most_connections
 
 if TYPE_CHECKING:
     from relay.channels import Channel
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from relay.worker import Worker
 
 USUAL = Tempo()
-DOORS = web.AppKey("doors", Doors)
 
 
 def utc_now() -> datetime:
@@ -74,7 +72,7 @@ class App:
         self._keep = keep
         self._early: list[Callable[[Live], None]] = []
         """What the watch is told as soon as there is one."""
-        self._runners: list[web.AppRunner] = []
+        self._runners: list[Runner] = []
         self._guard: asyncio.Task[None] | None = None
         self.intake = Intake(
             store.journal,
@@ -178,23 +176,23 @@ class App:
         health = Health(self.metrics, self._ready, self._refresh)
         admin = Admin(self.store, self._now, self.status, self._hurry, self.reload)
 
-        outside = _web([plain_errors, journal_faults, guard(settings.admin_token)])
-        self.intake.add_routes(outside)
-        health.add_routes(outside, metrics=shared)
+        outside = self._runner()
+        self.intake.add_routes(outside.app)
+        health.add_routes(outside.app, metrics=shared)
         if shared:
-            admin.add_routes(outside)
+            admin.add_routes(outside.app, settings.admin_token)
         await self._open(outside, settings.listen, "RELAY_LISTEN")
         if settings.admin_listen and not shared:
-            inside = _web([plain_errors, journal_faults, guard(settings.admin_token)])
-            health.add_routes(inside, metrics=True)
-            admin.add_routes(inside)
+            inside = self._runner()
+            health.add_routes(inside.app, metrics=True)
+            admin.add_routes(inside.app, settings.admin_token)
             await self._open(inside, settings.admin_listen, "RELAY_ADMIN_LISTEN")
-        local = _web([plain_errors, journal_faults])
-        admin.add_routes(local)
+        local = self._runner()
+        admin.add_routes(local.app, token=None)
         await self._open_socket(local)
 
-    async def _open(self, app: web.Application, address: Address, name: str) -> None:
-        runner = await self._runner(app)
+    async def _open(self, runner: Runner, address: Address, name: str) -> None:
+        await runner.setup()
         site = web.TCPSite(runner, address.host, address.port, backlog=BACKLOG)
         try:
             await site.start()
@@ -203,17 +201,15 @@ class App:
         host, port = runner.addresses[0][:2]
         self.addresses.append(Address(host, port))
 
-    async def _open_socket(self, app: web.Application) -> None:
+    async def _open_socket(self, runner: Runner) -> None:
         path = socket_path(journal_path(self.settings.journal))
         path.unlink(missing_ok=True)
-        runner = await self._runner(app)
-        with short_path(path) as short:
-            await web.UnixSite(runner, str(short)).start()
-        path.chmod(0o600)
-
-    async def _runner(self, app: web.Application) -> web.AppRunner:
-        runner = GuardedRunner(app, app[DOORS], shutdown_timeout=self.tempo.grace)
         await runner.setup()
+        with short_path(path) as short, for_the_owner_alone():
+            await web.UnixSite(runner, str(short)).start()
+
+    def _runner(self) -> Runner:
+        runner = Runner(Doors(most=most_connections()), grace=self.tempo.grace)
         self._runners.append(runner)
         return runner
 
@@ -264,12 +260,3 @@ class App:
         logs.critical("the journal failed: nothing is acknowledged any more", error=reason)
         if not self.failed.done():
             self.failed.set_result(reason)
-
-
-def _web(middlewares: list[Callable[..., Any]]) -> web.Application:
-    doors = Doors(most=make_room())
-    app = web.Application(
-        middlewares=[doors.middleware, *middlewares], client_max_size=LARGEST_BODY
-    )
-    app[DOORS] = doors
-    return app

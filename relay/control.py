@@ -30,6 +30,16 @@ def short_path(path: Path) -> Iterator[Path]:
         os.close(folder)
 
 
+@contextmanager
+def for_the_owner_alone() -> Iterator[None]:
+    """Whatever is created meanwhile has no mode for others, from its first moment on."""
+    before = os.umask(0o177)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def user(uid: int | None = None) -> str:
     """The name of a user, or its uid where it has none; unless said otherwise, our own."""
     number = os.getuid() if uid is None else uid

@@ -6,6 +6,7 @@ outcomes), never from a webhook's texts: no phone number and no name can become 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -112,10 +113,15 @@ class Metrics:
             registry=r,
         )
 
+        # Which child has which labels is worked out once for each: the sets are small and closed.
+        self._received = cache(self.received.labels)
+        self._delivered = cache(self.delivered.labels)
+        self._attempt_seconds = cache(self.attempt_seconds.labels)
+
     def took(self, event: Event) -> None:
         """An event is on disk."""
         kind = event.kind if event.kind in _KNOWN else "other"
-        self.received.labels(event.source.value, kind).inc()
+        self._received(event.source.value, kind).inc()
 
     def routed(self, matched: bool) -> None:
         (self.matched if matched else self.unmatched).inc()
@@ -123,13 +129,13 @@ class Metrics:
     def settled(self, settled: Settled) -> None:
         """The one place where every outcome of an attempt is counted."""
         after = settled.after
-        self.attempt_seconds.labels(after.channel).observe(settled.duration_ms / 1000)
+        self._attempt_seconds(after.channel).observe(settled.duration_ms / 1000)
         if settled.fault:
             self.template_faults.inc()
         self.missing_values.inc(len(settled.missing))
         if after.state is State.DELIVERED:
             proof = after.proof.value if after.proof else "unknown"
-            self.delivered.labels(after.destination, proof).inc()
+            self._delivered(after.destination, proof).inc()
             return
         self.failed.labels(after.destination, outcome_word(settled.outcome)).inc()
         if after.state is State.DEAD:

@@ -1,22 +1,17 @@
-"""The JSON API under `/api/`: what came, what became of it, and putting things right.
-
-Behind `RELAY_ADMIN_TOKEN` over the network; the Unix socket beside the journal needs no token,
-because its mode lets in its owner alone.
-"""
+"""The JSON API under `/api/`: what came, what became of it, and putting things right."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
 from relay.control import peer
-from relay.errors import JournalError
 from relay.journal import Filter, Store
 from relay.shapes import delivery_json, event_json, forgotten_json, quarantined_json
 from relay.web import asked
@@ -25,7 +20,6 @@ from relay.web.asked import Asked, WrongRequestError
 if TYPE_CHECKING:
     from relay.reload import Loaded
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T", bound=Asked)
 Answer = Callable[[web.Request, T], Awaitable[web.Response]]
 
@@ -41,14 +35,31 @@ class Admin:
     """Somebody put deliveries back: look at the lanes now."""
     reload: Callable[[], Awaitable[Loaded]]
 
-    def add_routes(self, app: web.Application) -> None:
-        """All routes, each with the one shape of body or query that it takes."""
+    def add_routes(self, app: web.Application, token: str | None) -> None:
+        """All routes, each with the one shape of body or query that it takes.
 
-        def get(path: str, model: type[T], answer: Answer[T]) -> None:
-            app.router.add_get(path, partial(_with_query, model, answer))
+        They want the token as a bearer, and answer nobody where it is empty; None stands for the
+        Unix socket, whose mode lets in its owner alone.
+        """
+        expected = None if token is None else token.encode()
 
-        def post(path: str, model: type[T], answer: Answer[T]) -> None:
-            app.router.add_post(path, partial(_with_body, model, answer))
+        def route(method: str, path: str, model: type[T], answer: Answer[T]) -> None:
+            async def handle(request: web.Request) -> web.Response:
+                if expected is not None and not _admitted(request, expected):
+                    return _no(401, "this needs the admin token as a bearer")
+                try:
+                    if method == "GET":
+                        wanted = asked.of_texts(model, request.query.items())
+                    else:
+                        asked.of_texts(asked.Nothing, request.query.items())
+                        wanted = asked.of_body(model, await request.read())
+                except WrongRequestError as error:
+                    return _no(400, str(error))
+                return await answer(request, wanted)
+
+            app.router.add_route(method, path, handle)
+
+        get, post = partial(route, "GET"), partial(route, "POST")
 
         get("/api/status", asked.Nothing, self._status)
         post("/api/reload", asked.Nothing, self._reload)
@@ -163,41 +174,10 @@ class Admin:
         return web.json_response({"contacts": len(contacts), "changed": changed})
 
 
-def guard(token: str) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
-    """The middleware that lets only the admin token through to `/api/`."""
-    expected = token.encode()
-
-    @web.middleware
-    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith("/api/"):
-            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-            scheme, _, value = given.partition(b" ")
-            right = scheme.lower() == b"bearer" and hmac.compare_digest(value.strip(), expected)
-            if not expected or not right:
-                return _no(401, "this needs the admin token as a bearer")
-        return await handler(request)
-
-    return admit
-
-
-@web.middleware
-async def journal_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A journal that cannot answer is a 503, not an internal error; a wrong request is a 400."""
-    try:
-        return await handler(request)
-    except JournalError as error:
-        return _no(503, str(error))
-    except WrongRequestError as error:
-        return _no(400, str(error))
-
-
-async def _with_query(model: type[T], answer: Answer[T], request: web.Request) -> web.Response:
-    return await answer(request, asked.of_texts(model, request.query.items()))
-
-
-async def _with_body(model: type[T], answer: Answer[T], request: web.Request) -> web.Response:
-    asked.of_texts(asked.Nothing, request.query.items())
-    return await answer(request, asked.of_body(model, await request.read()))
+def _admitted(request: web.Request, token: bytes) -> bool:
+    given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+    scheme, _, value = given.partition(b" ")
+    return bool(token) and scheme.lower() == b"bearer" and compare_digest(value.strip(), token)
 
 
 def _no(status: int, why: str) -> web.Response:

@@ -32,7 +32,7 @@ from relay.sources.signatures import (
     parse_secrets,
     parse_tokens,
 )
-from relay.web.bodies import Hands, Held, later, read_body
+from relay.web.senders import Room, later, read_body
 
 LARGE_BODY = 256 * 1024
 """Bytes; a larger one is read beside the event loop, so that nobody else waits for it."""
@@ -110,7 +110,7 @@ class Intake:
         self._on_events = on_events
         self._on_refused = on_refused
         self._on_withheld = on_withheld
-        self._hands = Hands()
+        self._room = Room()
         self._seldom_refused = Seldom()
         self._seldom_failed = Seldom()
         self.accepting = True
@@ -135,17 +135,20 @@ class Intake:
 
     async def _take(self, admit: Admit, request: web.Request) -> web.Response:
         started = time.monotonic()
-        with self._hands.hold() as held:
-            answer = await self._answer(admit, request, held)
+        body = await read_body(request, self._room)
+        if isinstance(body, web.Response):
+            answer = body
+        else:
+            try:
+                answer = await self._answer(admit, request, body)
+            finally:
+                self._room.give_back(len(body))
         self._metrics.answer_seconds.observe(time.monotonic() - started)
         if answer.status != 200:
             self._metrics.refused.labels(str(answer.status)).inc()
         return answer
 
-    async def _answer(self, admit: Admit, request: web.Request, held: Held) -> web.Response:
-        body = await read_body(request, held)
-        if isinstance(body, web.Response):
-            return body
+    async def _answer(self, admit: Admit, request: web.Request, body: bytes) -> web.Response:
         verdict = admit(request, body)
         if not verdict.admitted:
             self._seldom_refused(
@@ -241,25 +244,3 @@ class Health:
             body=self._metrics.text(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
-
-
-@web.middleware
-async def plain_errors(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Every error is a small JSON body; an unforeseen one is said in the log, without content."""
-    try:
-        return await handler(request)
-    except web.HTTPException as answer:
-        if answer.status < 400:
-            raise
-        return web.json_response(
-            {"error": answer.reason.lower()},
-            status=answer.status,
-            headers={"Allow": answer.headers["Allow"]} if "Allow" in answer.headers else None,
-        )
-    except asyncio.CancelledError:
-        raise
-    except Exception as error:
-        logs.error("unforeseen fault in a request", path=request.path, error=type(error).__name__)
-        return web.json_response({"error": "internal error"}, status=500)

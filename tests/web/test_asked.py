@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from relay.journal.sqlite.engine import open_journal
 from relay.sources.reading import read
 from tests.client import Client, partner
 from tests.conftest import Start
+from tests.fakes.slack import FakeSlack, error
 
 ODD = (
     "",
@@ -156,15 +157,17 @@ MALFORMED: tuple[Any, ...] = (
 
 
 @pytest.fixture
-async def waiting(start: Start, folder: Path) -> Client:
-    """A relay with one delivery that cannot go out: its account's server is never there."""
-    rules = folder / "rules.yaml"
-    text = rules.read_text().replace("xoxb-of-the-tests", 'x, api_url: "http://127.0.0.1:9/api/"')
-    rules.write_text(text)
-    client = await start(sandbox=False, insecure=True, allow_private=True)
-    await client.post(partner(1))
-    await client.until("/api/deliveries", lambda found: len(found["deliveries"]) == 1)
-    return client
+async def waiting(start: Start, folder: Path) -> AsyncIterator[Client]:
+    """A relay with one delivery that cannot go out: its channel is gone, so it is parked."""
+    async with FakeSlack() as slack:
+        slack.always(error("channel_not_found"))
+        rules = folder / "rules.yaml"
+        account = f'x, api_url: "{slack.api_url}"'
+        rules.write_text(rules.read_text().replace("xoxb-of-the-tests", account))
+        client = await start(sandbox=False, insecure=True, allow_private=True)
+        await client.post(partner(1))
+        await client.until("/api/status", lambda found: found["deliveries"]["parked"] == 1)
+        yield client
 
 
 async def the_one(client: Client) -> dict[str, Any]:
@@ -177,18 +180,16 @@ async def test_a_malformed_change_is_400_and_changes_nothing(waiting: Client, ve
     for body in MALFORMED:
         status, said = await waiting.api(f"/api/deliveries/{verb}", "POST", body)
         assert (status, list(said)) == (400, ["error"]), body
-    assert (await the_one(waiting))["state"] in ("pending", "claimed")
+    assert (await the_one(waiting))["state"] == "parked"
 
 
 async def test_all_is_said_by_its_name(waiting: Client) -> None:
-    await waiting.until("/api/status", lambda found: found["deliveries"]["pending"] == 1)
     status, done = await waiting.api("/api/deliveries/discard", "POST", {"all": True})
     assert (status, done) == (200, {"discarded": 1})
 
 
 @pytest.mark.parametrize("way", ["id", "ids", "state"])
 async def test_a_discard_can_be_taken_back(waiting: Client, way: str) -> None:
-    await waiting.until("/api/status", lambda found: found["deliveries"]["pending"] == 1)
     name = (await the_one(waiting))["id"]
     assert await waiting.api(f"/api/deliveries/{name}/discard", "POST") == (200, {"discarded": 1})
     assert (await the_one(waiting))["reason"] == "discarded by api"

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from relay.settings import Address
-from relay.web.bodies import LARGEST_BODY
+from relay.web.senders import LARGEST_BODY
 from tests.client import partner, sign
 from tests.fakes.messages import HOSTILE, strings
 from tests.fakes.slack import FakeSlack

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from relay.settings import Address
-from relay.web.bodies import LARGEST_BODY
+from relay.web.senders import LARGEST_BODY
 from tests.client import Client, partner, sign, waba
 from tests.conftest import Start
 

@@ -1,20 +1,22 @@
-"""Connections that come slowly, in halves or in thousands: they end, and hold up nobody."""
+"""Senders that come slowly, in halves or in thousands: they end, and hold up nobody."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from relay.settings import Address
-from relay.web import bodies, connections
-from relay.web.bodies import Hands, read_body
-from relay.web.connections import Doors, GuardedRunner
+from relay.web import senders
+from relay.web.senders import LARGEST_BODY, Doors, Room, Runner, read_body
 from tests.client import partner
 from tests.conftest import Start
 from tests.needs import PATIENCE
@@ -30,20 +32,21 @@ async def serve() -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def run(
-            doors: Doors, hands: Hands | None = None, until: asyncio.Event | None = None
+            doors: Doors, room: Room | None = None, until: asyncio.Event | None = None
         ) -> Address:
-            room = hands or Hands()
+            kept = room or Room()
 
             async def take(request: web.Request) -> web.StreamResponse:
-                with room.hold() as held:
-                    body = await read_body(request, held, deadline=SOON)
+                body = await read_body(request, kept, deadline=SOON)
                 if until is not None:
                     await until.wait()
-                return body if isinstance(body, web.Response) else web.Response(text="taken")
+                if isinstance(body, web.Response):
+                    return body
+                kept.give_back(len(body))
+                return web.Response(text="taken")
 
-            app = web.Application(middlewares=[doors.middleware])
-            app.router.add_post("/webhooks/360dialog", take)
-            runner = GuardedRunner(app, doors, shutdown_timeout=0.1)
+            runner = Runner(doors, grace=0.1)
+            runner.app.router.add_post("/webhooks/360dialog", take)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -53,17 +56,17 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 def impatient(most: int = 100) -> Doors:
-    return Doors(most=most, head_deadline=SOON, keep_alive=SOON)
+    return Doors(most=most, deadline=SOON)
 
 
 async def test_a_connection_that_says_nothing_is_closed(serve: Serve) -> None:
-    async with Raw(await serve(Doors(head_deadline=SOON))) as silent:
+    async with Raw(await serve(impatient())) as silent:
         assert await silent.rest() == b""
 
 
 async def test_a_head_that_drips_is_cut_at_its_deadline(serve: Serve) -> None:
     """Each byte starts no new deadline."""
-    address = await serve(Doors(head_deadline=SOON))
+    address = await serve(impatient())
     async with Raw(address) as slow:
         answered = asyncio.create_task(slow.status())
         for byte in head(length=5):
@@ -83,18 +86,8 @@ async def test_a_body_that_drips_is_cut_at_its_deadline_with_408(serve: Serve) -
         assert await slow.status() == 408
 
 
-async def test_a_connection_lives_on_between_requests_and_not_for_ever(serve: Serve) -> None:
-    async with Raw(await serve(impatient())) as kept:
-        for _ in range(2):
-            await kept.say(head(length=2) + "{}")
-            assert await kept.status() == 200
-            await kept.reader.readuntil(b"taken")
-        assert await kept.rest() == b""
-
-
 async def test_the_second_head_on_a_connection_has_the_same_deadline(serve: Serve) -> None:
-    doors = Doors(head_deadline=SOON, keep_alive=60)
-    async with Raw(await serve(doors)) as kept:
+    async with Raw(await serve(impatient())) as kept:
         await kept.say(head(length=2) + "{}")
         await kept.reader.readuntil(b"taken")
         await kept.say("POST /webh")
@@ -121,12 +114,10 @@ async def test_a_sender_that_closes_its_side_while_it_waits_gets_its_answer(
     serve: Serve,
 ) -> None:
     until = asyncio.Event()
-    doors = Doors()
+    doors = Doors(most=10)
     async with Raw(await serve(doors, until=until)) as half:
         await half.say(head(length=2) + "{}")
-        async with asyncio.timeout(PATIENCE):
-            while doors.idle or not len(doors):
-                await asyncio.sleep(0.001)
+        await at_work(doors, 1)
         half.writer.write_eof()
         answer = asyncio.create_task(half.status())
         await asyncio.wait([answer], timeout=0.05)
@@ -135,45 +126,43 @@ async def test_a_sender_that_closes_its_side_while_it_waits_gets_its_answer(
 
 
 async def test_half_a_body_and_no_more_ends_without_waiting_for_the_deadline(serve: Serve) -> None:
-    doors = Doors(head_deadline=60, keep_alive=60)
+    doors = Doors(most=10, deadline=60)
     async with Raw(await serve(doors)) as half:
         await half.say(head(length=500) + "half")
         half.writer.write_eof()
         assert await half.status() in (0, 400)
+
+
+async def test_half_a_head_and_no_more_ends_before_its_deadline(serve: Serve) -> None:
+    doors = Doors(most=10, deadline=5)
     async with Raw(await serve(doors)) as half:
         await half.say("POST /webh")
         half.writer.write_eof()
         assert await half.status() == 0
 
 
-async def test_when_all_places_are_taken_the_longest_idle_connection_makes_room(
-    serve: Serve,
-) -> None:
-    doors = Doors(most=10)
-    address = await serve(doors)
-    async with AsyncExitStack() as stack:
-        idle = [await stack.enter_async_context(Raw(address)) for _ in range(10)]
-        async with Raw(address) as real:
-            await real.say(head(length=2) + "{}")
-            assert await real.status() == 200
-        assert await idle[0].rest() == b""
-        await idle[-1].say(head(length=2) + "{}")
-        assert await idle[-1].status() == 200
-        assert len(doors) <= 10
+async def at_work(doors: Doors, count: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while sum(door.request is not None for door in doors.open.values()) < count:
+            await asyncio.sleep(0.001)
 
 
-async def test_when_all_places_are_at_work_a_further_sender_gets_503(serve: Serve) -> None:
+async def test_when_all_places_are_taken_a_further_sender_gets_503(serve: Serve) -> None:
     doors = Doors(most=2)
     address = await serve(doors)
     async with Raw(address) as one, Raw(address) as two:
         await one.say(head(length=50) + "{")
         await two.say(head(length=50) + "{")
-        async with asyncio.timeout(PATIENCE):
-            while doors.idle:
-                await asyncio.sleep(0.001)
-        async with Raw(address) as fourth:
-            assert await fourth.status() == 503
-            assert b"Retry-After" in await fourth.rest()
+        await at_work(doors, 2)
+        async with Raw(address) as third:
+            assert await third.status() == 503
+            assert b"Retry-After" in await third.rest()
+    async with asyncio.timeout(PATIENCE):
+        while doors.open:
+            await asyncio.sleep(0.001)
+    async with Raw(address) as real:
+        await real.say(head(length=2) + "{}")
+        assert await real.status() == 200
 
 
 async def test_closed_connections_are_forgotten(serve: Serve) -> None:
@@ -184,16 +173,15 @@ async def test_closed_connections_are_forgotten(serve: Serve) -> None:
             await one.say(head(length=2) + "{}")
             assert await one.status() == 200
     async with asyncio.timeout(PATIENCE):
-        while len(doors):
+        while doors.open:
             await asyncio.sleep(0.01)
-    assert doors.idle == 0
 
 
 async def test_large_bodies_beyond_the_room_get_503_and_small_ones_still_go_through(
     serve: Serve,
 ) -> None:
-    address = await serve(impatient(), Hands(room=100_000))
-    large = bodies.SMALL_BODY + 90_000
+    address = await serve(impatient(), Room(100_000))
+    large = senders.SMALL_BODY + 90_000
     async with Raw(address) as first, Raw(address) as second:
         await first.say(head(length=large + 1))
         await first.say(b"x" * large)
@@ -207,17 +195,70 @@ async def test_large_bodies_beyond_the_room_get_503_and_small_ones_still_go_thro
 
 
 async def test_a_promise_of_megabytes_takes_no_room(serve: Serve) -> None:
-    address = await serve(impatient(), Hands(room=1))
+    address = await serve(impatient(), Room(1))
     async with Raw(address) as promising, Raw(address) as real:
-        await promising.say(head(length=bodies.LARGEST_BODY) + "x")
+        await promising.say(head(length=LARGEST_BODY) + "x")
         await real.say(head(length=2) + "{}")
         assert await real.status() == 200
 
 
-def test_the_real_deadlines_are_those_of_the_documentation() -> None:
-    assert connections.HEAD_DEADLINE == bodies.BODY_DEADLINE == 10
-    assert Doors().head_deadline == connections.HEAD_DEADLINE
-    assert connections.make_room() >= 16
+def test_the_process_may_have_connections() -> None:
+    assert senders.most_connections() >= 16
+
+
+CLOSED = {
+    "413, announced": (413, head(length=LARGEST_BODY + 1).encode()),
+    "413, in chunks": (
+        413,
+        head(more="Transfer-Encoding: chunked\r\n").encode()
+        + b"100000\r\n%b\r\n" % (b"x" * 0x100000) * 4,
+    ),
+    "503, no room": (503, head(length=LARGEST_BODY).encode() + b"x" * (LARGEST_BODY - 1)),
+}
+
+
+@pytest.mark.parametrize(("status", "said"), CLOSED.values(), ids=CLOSED)
+async def test_after_a_refused_body_the_connection_is_closed(
+    serve: Serve, status: int, said: bytes
+) -> None:
+    """What comes after it would be taken for the next request."""
+    address = await serve(Doors(most=10), Room(1 if status == 503 else 10**9))
+    async with Raw(address) as sender:
+        answer = asyncio.create_task(sender.status())
+        with contextlib.suppress(ConnectionError):
+            await sender.say(said)
+        assert await answer == status
+        assert b"Connection: close" in await sender.rest()
+
+
+async def test_after_a_body_that_breaks_the_connection_is_closed(serve: Serve) -> None:
+    doors = Doors(most=10)
+    async with Raw(await serve(doors)) as sender:
+        await sender.say(head(more="Transfer-Encoding: chunked\r\n") + "2\r\n{}\r\n")
+        await at_work(doors, 1)
+        await sender.say("zz\r\n")
+        assert await sender.status() in (400, 408)
+        assert b"Connection: close" in await sender.rest()
+
+
+async def test_what_was_refused_gives_its_room_back(serve: Serve) -> None:
+    room = Room(LARGEST_BODY)
+    address = await serve(impatient(), room)
+    for _, said in CLOSED.values():
+        async with Raw(address) as sender:
+            with contextlib.suppress(ConnectionError):
+                await sender.say(said)
+            await sender.rest()
+    async with asyncio.timeout(PATIENCE):
+        while room.left != LARGEST_BODY:
+            await asyncio.sleep(0.001)
+
+
+async def test_the_socket_of_commands_is_its_owners_alone(start: Start, folder: Path) -> None:
+    await start()
+    mode = (folder / "relay.db.sock").stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
 
 
 BROKEN = {
