@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from relay.control import user
 from relay.deliveries import Cause
 from relay.events import Source
 from relay.journal.sqlite.engine import open_journal
@@ -246,6 +247,9 @@ async def test_lists_are_read_beside_a_running_relay_and_changes_go_through_it(
             assert "no event matches; the last event came" in out
             code, out, _ = await run("explain", found[0]["event_id"][:8])
             assert "What really happened" in out
+            code, out, _ = await run("discard", found[0]["id"][:6])
+            assert (code, out) == (0, "discarded: 1\n")
+            assert (await relay.deliveries())[0]["reason"] == f"discarded by {user()}"
             slack.always(None)
             code, out, _ = await run("retry", found[0]["id"][:6])
             assert (code, out) == (0, "retried: 1\n")
