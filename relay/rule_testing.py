@@ -14,7 +14,6 @@ from relay.events import Client, Event
 from relay.events.catalogue import describe
 from relay.phones import country, normalise
 from relay.pipeline import Plan, compose, route
-from relay.rules import Verdict
 from relay.sources.reading import read
 
 
@@ -35,17 +34,16 @@ def _run(test: RuleTest, plan: Plan, now: datetime) -> str | None:
     except RelayError as error:
         return str(error)
     routing = route(event, plan, now)
-    verdicts = plan.ruleset.explain(event)
     told = tuple(delivery.destination for delivery in routing.deliveries)
     if test.expect is not None:
         wanted = {plan.destinations[name].target for name in test.expect}
         if wanted != {delivery.target for delivery in routing.deliveries}:
             return (
                 f"expected {_names(test.expect)}, found {_names(told)}; "
-                f"{_why(verdicts, test.expect, told, plan)}"
+                f"{_why(event, test.expect, told, plan)}"
             )
     if test.rule is not None:
-        verdict = next(one for one in verdicts if one.name == test.rule)
+        verdict = next(one for one in plan.ruleset.explain(event) if one.name == test.rule)
         if not verdict.matched:
             return f'the rule "{test.rule}" does not match: {verdict.reason}'
     for delivery in routing.deliveries:
@@ -58,7 +56,7 @@ def _run(test: RuleTest, plan: Plan, now: datetime) -> str | None:
                     f'its title is "{message.title}" (template {message.template or "built in"})'
                 )
     if test.fragments and not routing.deliveries:
-        return f"no message says anything; {_why(verdicts, (), told, plan)}"
+        return f"no message says anything; {_why(event, (), told, plan)}"
     return None
 
 
@@ -114,10 +112,9 @@ def _names(destinations: tuple[str, ...]) -> str:
     return ", ".join(destinations) or "nobody"
 
 
-def _why(
-    verdicts: tuple[Verdict, ...], wanted: tuple[str, ...], told: tuple[str, ...], plan: Plan
-) -> str:
+def _why(event: Event, wanted: tuple[str, ...], told: tuple[str, ...], plan: Plan) -> str:
     """The rule that decided: one that should not have matched, else one that should have."""
+    verdicts = plan.ruleset.explain(event)  # of every rule: asked of a test that fails alone
     sends = {rule.name: rule.send_to for rule in plan.ruleset.rules}
     for verdict in verdicts:
         unwanted = set(sends[verdict.name]) & set(told) - set(wanted)
