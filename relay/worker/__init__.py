@@ -96,7 +96,7 @@ class Worker:
         self._lanes.adopt(plan)
         for trouble in await self._store.records.troubles():
             self._probes.begin_now(trouble.key)
-        self.wake()
+        self.wake([lane.target for lane in await self._store.records.lanes()])
 
     def wake(self, targets: Sequence[str] | None = None) -> None:
         """There may be work in these lanes (None: in all)."""
