@@ -24,7 +24,7 @@ QUICK = Tempo(first_probe=0.05, longest_probe=0.2, watch=0.05, grace=0.5)
 RULES = """\
 version: 1
 accounts:
-  slack: {{token: xoxb-of-the-tests, api_url: "{slack.api_url}"}}
+  slack: {{token: "${{SLACK_TOKEN}}", api_url: "{slack.api_url}"}}
   email: {{host: 127.0.0.1, port: {smtp.port}, tls: none, sender: relay@example.com}}
 destinations:
   support: {{slack: {{channel: "#support"}}, pace: none}}
@@ -66,6 +66,7 @@ class World:
             insecure=True,
             allow_private=True,
             admin_token="admin",
+            env={"SLACK_TOKEN": "xoxb-of-the-tests"},
         )
 
     def write_rules(self, text: str) -> None:
