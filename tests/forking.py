@@ -22,6 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.needs import ROOT
+
 
 class Forked:
     """What a test needs of `asyncio.subprocess.Process`."""
@@ -84,7 +86,7 @@ async def _reader(pipe: int) -> asyncio.StreamReader:
 def _parent() -> socket.socket:
     """The process that forks, for the rest of this one's life."""
     ours, theirs = socket.socketpair()
-    process = subprocess.Popen([sys.executable, "-m", "tests.forking"], stdin=theirs)
+    process = subprocess.Popen([sys.executable, "-m", "tests.forking"], stdin=theirs, cwd=ROOT)
     theirs.close()
 
     def end() -> None:
