@@ -42,7 +42,7 @@ from relay.journal.sqlite import (
     work,
 )
 from relay.journal.sqlite.connection import Synchronous, journal_path
-from relay.journal.sqlite.forgetting import Forgetting
+from relay.journal.sqlite.forget import Forgetting
 from relay.journal.sqlite.lock import Lock
 from relay.journal.sqlite.records import SqliteRecords
 from relay.journal.sqlite.room import RESERVE_BYTES, Room

@@ -7,11 +7,14 @@ Whoever adds a table with texts of senders or targets adds it to `PLACES`.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import apsw
@@ -21,9 +24,10 @@ from relay.journal.care import Forgotten
 from relay.journal.sqlite import directory, operators
 from relay.journal.sqlite.completion import shape_of
 from relay.journal.sqlite.connection import BUSY_MS
-from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without, names_of
+from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without
+from relay.journal.sqlite.records import SqliteRecords
 from relay.journal.sqlite.rows import folded, micros, packed, plain
-from relay.journal.sqlite.writer import INSISTENT_MS
+from relay.journal.sqlite.writer import INSISTENT_MS, Writer
 from relay.journal.sqlite.writing import Writing
 
 PIECE = 500
@@ -31,6 +35,10 @@ PIECE = 500
 STEP_ROWS = 100
 """Events or other rows that are erased in one step."""
 ACTION = "forget"
+TRIES = 20
+"""To write the file anew while others read the journal."""
+BETWEEN_TRIES = 0.25
+"""Seconds, in which webhooks are recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +48,20 @@ class Place:
     table: Literal["events", "deliveries", "attempts", "quarantine", "audit"]
     key: str
     columns: tuple[str, ...]
+    noun: str
+    """How `Forgotten` calls its rows."""
 
 
-EVENTS = Place("events", "seq", ("json", "added"))
+EVENTS = Place("events", "seq", ("json", "added"), "events")
 # Where messages go (destination, target, recipients) is configuration, not a sender's text.
-DELIVERIES = Place("deliveries", "seq", ("rendered", "reason", "fault", "refused", "reference"))
+DELIVERIES = Place(
+    "deliveries", "seq", ("rendered", "reason", "fault", "refused", "reference"), "deliveries"
+)
 PLACES = (
     DELIVERIES,
-    Place("attempts", "id", ("reason",)),
-    Place("quarantine", "id", ("reason", "body")),
-    Place("audit", "id", ("who", "subject")),
+    Place("attempts", "id", ("reason",), "attempts"),
+    Place("quarantine", "id", ("reason", "body"), "quarantined"),
+    Place("audit", "id", ("who", "subject"), "audit"),
 )
 
 
@@ -93,27 +105,22 @@ def find(
 
 def erase_events(
     connection: Writing,
-    seqs: Sequence[int],
-    needle: Needle,
     *,
+    keys: Sequence[int],
+    needle: Needle,
     now: datetime,
     who: str,
     discard: bool,
-    names: set[str],
 ) -> Forgotten:
-    """Erase it from events, and with it all that was written of them to targets.
-
-    The display names that go with it are added to `names`.
-    """
+    """Erase it from events, and with it all that was written of them to targets."""
     done: list[int] = []
     connection.forget_events()
-    for seq in seqs:
+    for seq in keys:
         row = connection.execute("SELECT json, added FROM events WHERE seq = ?", (seq,)).fetchone()
         shape = {} if row is None else shape_of(*row)
         erased = event_without(needle, shape) if shape else None
         if erased is None:
             continue
-        names |= names_of(shape) - names_of(erased)
         client = erased["client"]
         connection.execute(
             "UPDATE events SET json = ?, added = NULL, kind = ?, client_id = ?, client_name = ?,"
@@ -201,6 +208,14 @@ def erase(
     return erased
 
 
+def erase_rows(
+    connection: apsw.Connection, *, place: Place, keys: Sequence[int], needle: Needle
+) -> Forgotten:
+    """Erase it from rows of a table that stand alone."""
+    erased: dict[str, Any] = {place.noun: erase(connection, place, keys, needle)}
+    return Forgotten(**erased)
+
+
 def find_facts(connection: apsw.Connection, needle: Needle) -> list[tuple[str, ...]]:
     """Keys of the directory's facts that hold the number beside those that are about it."""
     rows: Iterable[tuple[Any, ...]] = connection.execute(
@@ -284,16 +299,77 @@ def sealed(phone: str, salt: str) -> str:
     return f"scrypt:{salt}:{made.hex()}"
 
 
-def cut(connection: apsw.Connection) -> bool:
-    """Copy the WAL into the file and empty it; False while another program reads the journal.
+def rewritten(connection: apsw.Connection) -> bool:
+    """Write the whole file anew from its rows, and empty the WAL; False while others read it.
 
-    Outside of any transaction.
+    SQLite overwrites what it removes, but where it moves rows from one page to another, copies may
+    stay in the first. Outside of any transaction; nothing else is recorded meanwhile.
     """
+    # A copy of a large journal does not fit into memory.
+    connection.pragma("temp_store", "file")
     connection.set_busy_timeout(INSISTENT_MS)
     try:
+        connection.execute("VACUUM")
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     except (apsw.BusyError, apsw.LockedError):
         return False
     finally:
         connection.set_busy_timeout(BUSY_MS)
+        connection.pragma("temp_store", "memory")
     return True
+
+
+class Forgetting:
+    """One number that is erased from one journal, from the first look to the file."""
+
+    def __init__(
+        self, writer: Writer, records: SqliteRecords, phone: str, now: datetime, who: str
+    ) -> None:
+        """`phone` in E.164."""
+        self._writer = writer
+        self._records = records
+        self._phone = phone
+        self._needle = Needle(phone)
+        self._now = now
+        self._who = who
+
+    async def run(self, *, discard: bool) -> Forgotten:
+        """Erase it; what was erased. Doing it again finds nothing and does no harm."""
+        events = partial(
+            erase_events, needle=self._needle, now=self._now, who=self._who, discard=discard
+        )
+        done = await self._through(EVENTS, events)
+        for place in PLACES:
+            done += await self._through(
+                place, partial(erase_rows, place=place, needle=self._needle)
+            )
+        facts = await self._records.ask(partial(find_facts, needle=self._needle))
+        done += await self._writer.submit(partial(erase_facts, phone=self._phone, others=facts))
+        done += await self._writer.submit(partial(erase_the_rest, needle=self._needle))
+        if done.found:
+            mark = await asyncio.to_thread(sealed, self._phone, secrets.token_hex(8))
+            await self._writer.submit(
+                partial(record, mark=mark, forgotten=done, now=self._now, who=self._who)
+            )
+        return replace(done, synced=await self._clear())
+
+    async def _through(self, place: Place, erasing: Callable[..., Forgotten]) -> Forgotten:
+        """Look through a table in pieces, and erase what each of them held."""
+        done = Forgotten()
+        after: int | None = -1
+        while after is not None:
+            found, after = await self._records.ask(
+                partial(find, place=place, needle=self._needle, after=after)
+            )
+            for start in range(0, len(found), STEP_ROWS):
+                keys = found[start : start + STEP_ROWS]
+                done += await self._writer.submit(partial(erasing, keys=keys))
+        return done
+
+    async def _clear(self) -> bool:
+        """Leave nothing of what was erased in the files; False where others read them."""
+        for _ in range(TRIES):
+            if await self._writer.submit(rewritten, alone=True):
+                return True
+            await asyncio.sleep(BETWEEN_TRIES)
+        return False

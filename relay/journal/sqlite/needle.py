@@ -44,8 +44,6 @@ class Needle:
                 patterns.append(f"0{_BETWEEN}{spaced}")
             self._tails.append(national.encode())
         self._pattern = re.compile(rf"(?<!\d)(?:00)?(?:{'|'.join(patterns)})(?!\d)")
-        self.in_bytes = re.compile(b"|".join(map(_in_bytes, self._tails)))
-        """For the raw bytes of a file: it rather finds too much than too little."""
 
     def is_number(self, phone: str) -> bool:
         """Whether a number in E.164 is this one."""
@@ -105,7 +103,9 @@ def event_without(needle: Needle, shape: Mapping[str, Any]) -> dict[str, Any] | 
     """
     added = shape.get(ADDITIONS) or {}
     about = any(needle.is_number(p) for one in (shape, added) for p in one.get("phones", ()))
-    names = {name.strip().casefold() for name in names_of(shape)}
+    names = {
+        one["phone_name"].strip().casefold() for one in (shape, added) if one.get("phone_name")
+    }
     without: dict[str, Any] = {
         key: value if key in _FIXED else needle.erased(value) for key, value in shape.items()
     }
@@ -116,12 +116,6 @@ def event_without(needle: Needle, shape: Mapping[str, Any]) -> dict[str, Any] | 
         if added:
             without[ADDITIONS] = {**without[ADDITIONS], **_of_nobody(needle, added)}
     return None if without == dict(shape) else without
-
-
-def names_of(shape: Mapping[str, Any]) -> set[str]:
-    """The display names in a stored event's JSON."""
-    both = (shape, shape.get(ADDITIONS) or {})
-    return {one["phone_name"] for one in both if one.get("phone_name")}
 
 
 def _of_nobody(needle: Needle, shape: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,10 +146,6 @@ def _unnamed(value: Any, names: Set[str]) -> Any:
 
 def _names_a_number(key: str) -> bool:
     return _NAMES_A_NUMBER.search(re.sub(r"[\W_]+", "", key).casefold()) is not None
-
-
-def _in_bytes(national: bytes) -> bytes:
-    return rb"[^0-9A-Za-z]{0,4}".join(bytes([digit]) for digit in national)
 
 
 def _texts(value: bytes) -> list[str]:
