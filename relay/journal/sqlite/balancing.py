@@ -31,7 +31,7 @@ _TALLIES = f"""
 _Counts = dict[tuple[int, str], dict[str, int]]
 
 
-def balance(connection: apsw.Connection, since: datetime | None) -> Balance:
+def balance(connection: apsw.Connection, since: datetime | None = None) -> Balance:
     """The balance of every day from that of `since` on."""
     first = {"day": 0 if since is None else micros(since) // DAY_MICROS}
     taken: dict[tuple[int, str], int] = {}

@@ -138,7 +138,9 @@ def _facts(
     return Facts(facts)
 
 
-def entries(connection: apsw.Connection, search: str | None, limit: int) -> list[Entry]:
+def entries(
+    connection: apsw.Connection, search: str | None = None, limit: int = 100
+) -> list[Entry]:
     """The entries of all numbers that a search finds, by number; at most `limit`."""
     found: list[Entry] = []
     keys = _candidates(connection, search)

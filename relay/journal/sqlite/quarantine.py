@@ -17,7 +17,7 @@ _COLUMNS = "id, at, route, reason, size, sha256, body IS NOT NULL"
 
 
 def quarantined(
-    connection: apsw.Connection, since: datetime | None, limit: int
+    connection: apsw.Connection, since: datetime | None = None, limit: int = 100
 ) -> Sequence[Quarantined]:
     """What stands there, newest last; at most `limit`, the newest ones."""
     rows = connection.execute(

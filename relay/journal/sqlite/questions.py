@@ -1,0 +1,275 @@
+"""The questions of `Records`, each a function of a connection that reads one moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import apsw
+
+from relay.deliveries import Scope, State
+from relay.events import Event
+from relay.journal import (
+    Alarm,
+    Attempt,
+    Dead,
+    EventState,
+    Filter,
+    Lane,
+    RulesVersion,
+    Status,
+    StoredDelivery,
+    StoredEvent,
+    Trouble,
+)
+from relay.journal.sqlite import filters, notes
+from relay.journal.sqlite.completion import (
+    EVENT_COLUMNS,
+    event_of,
+    event_of_row,
+    origins_of,
+    shape_of,
+)
+from relay.journal.sqlite.intake import hour
+from relay.journal.sqlite.rows import (
+    DELIVERY_COLUMNS,
+    Row,
+    micros,
+    moment,
+    moment_or_none,
+    packed,
+    plain,
+    plain_or_none,
+    to_delivery,
+)
+
+_TALLIED = ("quarantined", "duplicate", "ignored")
+_EVENT = f"SELECT {EVENT_COLUMNS}, e.state, e.muted_by, e.rules_version FROM events AS e"  # noqa: S608
+_DELIVERY = (
+    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.rendered, d.created_at, d.settled_at"  # noqa: S608
+    " FROM deliveries AS d"
+)
+_LANES = """
+    WITH lanes AS (
+        SELECT target, sum(pending) AS pending, sum(parked) AS parked, sum(claimed) AS claimed,
+               min(oldest) AS oldest, min(next) AS next, min(seq) AS seq, min(open) AS open FROM (
+            SELECT target, count(*) AS pending, 0 AS parked, 0 AS claimed, min(due_at) AS oldest,
+                   min(due_at) AS next, min(seq) AS seq, min(seq) AS open
+              FROM deliveries INDEXED BY pending_by_lane WHERE state = 'pending' GROUP BY target
+            UNION ALL
+            SELECT target, 0, count(*), 0, min(due_at), NULL, min(seq), NULL
+              FROM deliveries INDEXED BY parked_by_lane WHERE state = 'parked' GROUP BY target
+            UNION ALL
+            SELECT target, 0, 0, count(*), min(due_at), NULL, min(seq), min(seq)
+              FROM deliveries INDEXED BY claimed WHERE state = 'claimed' GROUP BY target)
+        GROUP BY target)
+    SELECT lanes.target, first.account, lanes.pending, lanes.parked, lanes.oldest, lanes.next,
+           lanes.claimed, (SELECT tried_since FROM deliveries WHERE seq = lanes.open), first.id
+      FROM lanes JOIN deliveries AS first ON first.seq = lanes.seq
+     ORDER BY lanes.target"""
+_DEAD = """
+    SELECT d.destination, count(*), min(d.settled_at), last.id
+      FROM deliveries AS d INDEXED BY dead
+      JOIN (SELECT destination, max(seq) AS seq FROM deliveries INDEXED BY dead
+             WHERE state = 'dead' AND cause <> 'alarm' GROUP BY destination) AS newest
+           USING (destination)
+      JOIN deliveries AS last ON last.seq = newest.seq
+     WHERE d.state = 'dead' AND d.cause <> 'alarm'
+     GROUP BY d.destination ORDER BY d.destination"""
+
+
+def event(connection: apsw.Connection, event_id: str) -> StoredEvent | None:
+    """The event of an id, or of a beginning that only one has."""
+    found = filters.resolve(connection, "events", event_id)
+    if found is None:
+        return None
+    row = connection.execute(f"{_EVENT} WHERE e.id = ?", (found,)).fetchone()
+    return None if row is None else _stored_event(row)
+
+
+def events(connection: apsw.Connection, wanted: Filter) -> Sequence[StoredEvent]:
+    """Events that a filter finds, newest last."""
+    if wanted.state == EventState.IGNORED:
+        return _ignored(connection, wanted)
+    where, parameters = filters.of_events(connection, wanted)
+    rows = connection.execute(
+        f"{_EVENT} WHERE {where} ORDER BY e.seq DESC LIMIT :limit",
+        {**parameters, "limit": max(0, wanted.limit)},
+    )
+    return [_stored_event(row) for row in rows][::-1]
+
+
+def unrouted(connection: apsw.Connection, limit: int) -> Sequence[Event]:
+    """Events that wait for routing, oldest first."""
+    rows = connection.execute(
+        f"SELECT {EVENT_COLUMNS} FROM events AS e INDEXED BY events_unrouted"  # noqa: S608
+        " WHERE e.state = 'received' ORDER BY e.seq LIMIT ?",
+        (max(0, limit),),
+    )
+    return [event_of_row(row) for row in rows]
+
+
+def deliveries(connection: apsw.Connection, wanted: Filter) -> Sequence[StoredDelivery]:
+    """Deliveries that a filter finds, newest last."""
+    where, parameters = filters.of_deliveries(connection, wanted)
+    parameters["limit"] = max(0, wanted.limit)
+    found = f"{_DELIVERY} WHERE {where} ORDER BY d.seq DESC LIMIT :limit"
+    return _stored_deliveries(connection, found, parameters)[::-1]
+
+
+def of_event(connection: apsw.Connection, event_id: str) -> Sequence[StoredDelivery]:
+    """All deliveries of one event, in the order of its rules."""
+    found = f"{_DELIVERY} WHERE d.event_id = :event ORDER BY d.seq"
+    return _stored_deliveries(connection, found, {"event": plain(event_id)})
+
+
+def lanes(connection: apsw.Connection) -> Sequence[Lane]:
+    """The unfinished work of every target."""
+
+    def lane(row: tuple[Any, ...]) -> Lane:
+        target, account, pending, parked, oldest, soonest, claimed, since, first = row
+        dues = moment_or_none(oldest), moment_or_none(soonest)
+        return Lane(target, account, pending, parked, *dues, claimed, moment_or_none(since), first)
+
+    return [lane(row) for row in connection.execute(_LANES)]
+
+
+def dead(connection: apsw.Connection) -> Sequence[Dead]:
+    """What was given up, by destination."""
+    rows = connection.execute(_DEAD)
+    return [Dead(name, count, moment(since), last) for name, count, since, last in rows]
+
+
+def troubles(connection: apsw.Connection) -> Sequence[Trouble]:
+    """What is out of order, the longest first."""
+    rows = connection.execute(
+        "SELECT key, scope, reason, fingerprint, since FROM troubles ORDER BY since, key"
+    )
+    return [
+        Trouble(key, Scope(scope), reason, fingerprint, moment(since))
+        for key, scope, reason, fingerprint, since in rows
+    ]
+
+
+def alarms(connection: apsw.Connection) -> Sequence[Alarm]:
+    """What is on, the oldest first."""
+    rows = connection.execute("SELECT key, began_at, text FROM alarms ORDER BY began_at, key")
+    return [Alarm(key, moment(began_at), text) for key, began_at, text in rows]
+
+
+def rules(connection: apsw.Connection, version: int | None = None) -> RulesVersion | None:
+    """A rules version; None: the newest."""
+    row = connection.execute(
+        "SELECT version, loaded_at, files FROM rules_versions"
+        " WHERE :version IS NULL OR version = :version ORDER BY version DESC LIMIT 1",
+        {"version": version},
+    ).fetchone()
+    if row is None:
+        return None
+    made = RulesVersion(row[0], moment(row[1]), json.loads(row[2]))
+    return made if version is not None else replace(made, checked=notes.checked(connection))
+
+
+def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
+    *columns, state, muted_by, rules_version = row
+    return StoredEvent(
+        event_of_row(columns), EventState(state), muted_by, rules_version, origins_of(*columns[:2])
+    )
+
+
+def _ignored(connection: apsw.Connection, wanted: Filter) -> list[StoredEvent]:
+    """What was dropped as private; it has neither number, client nor destination."""
+    if any((wanted.phone, wanted.client, wanted.destination)):
+        return []
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT json, reason FROM ignored WHERE received_at >= :since"
+        " AND (:kind IS NULL OR kind = :kind)"
+        " AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))"
+        " ORDER BY seq DESC LIMIT :limit",
+        {
+            "since": micros(wanted.since) if wanted.since else 0,
+            "kind": plain_or_none(wanted.kind),
+            "ids": None if wanted.ids is None else packed(list(wanted.ids)),
+            "limit": max(0, wanted.limit),
+        },
+    ).fetchall()
+    return [
+        StoredEvent(event_of(shape_of(text)), EventState.IGNORED, None, None, reason=reason)
+        for text, reason in rows
+    ][::-1]
+
+
+def _stored_deliveries(
+    connection: apsw.Connection, sql: str, parameters: Row
+) -> list[StoredDelivery]:
+    rows: list[tuple[Any, ...]] = connection.execute(sql, parameters).fetchall()
+    attempts: dict[int, list[Attempt]] = {row[-4]: [] for row in rows}
+    tried: Iterable[tuple[Any, ...]] = connection.execute(
+        "SELECT delivery, at, outcome, reason, duration_ms FROM attempts"
+        " WHERE delivery IN (SELECT value FROM json_each(?)) ORDER BY delivery, id",
+        (packed(list(attempts)),),
+    )
+    for seq, at, outcome, reason, duration_ms in tried:
+        attempts[seq].append(Attempt(moment(at), outcome, reason, duration_ms))
+    return [
+        StoredDelivery(
+            delivery=to_delivery(tuple(values)),
+            attempts=tuple(attempts[seq]),
+            rendered=None if rendered is None else json.loads(rendered),
+            created_at=moment(created_at),
+            settled_at=moment_or_none(settled_at),
+        )
+        for *values, seq, rendered, created_at, settled_at in rows
+    ]
+
+
+def status(connection: apsw.Connection, *, now: datetime) -> Status:
+    """The counts, all from one moment."""
+    counted: dict[str, dict[str, int]] = {"events": {}, "deliveries": {}}
+    for noun, state, count in connection.execute(
+        "SELECT iif(noun = 'own', 'deliveries', noun), state, sum(count) FROM ledger GROUP BY 1, 2"
+    ):
+        counted[noun][state] = count
+    events = counted["events"]
+    tallied = dict.fromkeys(_TALLIED, 0) | dict(
+        connection.execute(
+            "SELECT name, sum(count) FROM tallies WHERE name IN (?, ?, ?) GROUP BY name", _TALLIED
+        )
+    )
+    ignored = dict(
+        connection.execute(
+            "SELECT substr(name, 10), sum(count) FROM tallies"
+            " WHERE name LIKE 'ignored: %' GROUP BY 1"
+        )
+    )
+    last = connection.execute(
+        "SELECT received_at FROM events WHERE source IN ('partner', 'waba')"
+        " ORDER BY seq DESC LIMIT 1"
+    ).get
+    refused = connection.execute(
+        "SELECT coalesce(sum(count), 0) FROM tallies WHERE name = 'refused' AND hour > ?",
+        (hour(now) - 24,),
+    ).get
+    return Status(
+        events={
+            "received": sum(events.values()),
+            "unrouted": events.get(EventState.RECEIVED, 0),
+            "unmatched": events.get(EventState.UNMATCHED, 0),
+            "muted": events.get(EventState.MUTED, 0),
+            "routed": events.get(EventState.ROUTED, 0),
+            **tallied,
+        },
+        deliveries={state.value: 0 for state in State} | counted["deliveries"],
+        last_event_at=moment_or_none(last),
+        refused_webhooks=refused,
+        unrouted_since=moment_or_none(
+            connection.execute(
+                "SELECT received_at FROM events INDEXED BY events_unrouted"
+                " WHERE state = 'received' ORDER BY seq LIMIT 1"
+            ).get
+        ),
+        ignored=ignored,
+    )
