@@ -23,8 +23,7 @@ from relay.control import for_the_owner_alone, short_path, socket_path
 from relay.errors import JournalError, UsageError
 from relay.events import Event
 from relay.journal import Store
-from relay.journal.sqlite.connection import journal_path
-from relay.journal.sqlite.engine import open_journal
+from relay.journal.doors import journal_path, open_journal
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.settings import Address, Settings

@@ -18,8 +18,7 @@ from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
 from relay.errors import JournalError
 from relay.journal import Store
-from relay.journal.sqlite.connection import journal_path
-from relay.journal.sqlite.engine import examine_journal
+from relay.journal.doors import examine_journal, journal_path
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan

@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from relay.cli.output import print_json
-from relay.journal.sqlite.backup import back_up
+from relay.journal.doors import back_up
 from relay.settings import Settings
 
 

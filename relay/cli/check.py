@@ -8,8 +8,7 @@ from relay import reload
 from relay.checks import check
 from relay.cli.output import clean, console, print_json
 from relay.errors import ConfigError, Fault, JournalError
-from relay.journal.sqlite.damage import WAY_BACK
-from relay.journal.sqlite.engine import examine_journal, journal_path
+from relay.journal.doors import WAY_BACK, examine_journal, journal_path
 from relay.rule_checks import check_rules
 from relay.settings import Settings
 

@@ -12,8 +12,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, UnixCon
 from relay.control import short_path, socket_path, user
 from relay.errors import RelayError, UsageError
 from relay.journal import Journal
-from relay.journal.sqlite.connection import journal_path
-from relay.journal.sqlite.engine import open_journal
+from relay.journal.doors import journal_path, open_journal
 from relay.settings import Settings
 
 PATIENCE = 30.0

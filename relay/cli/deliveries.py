@@ -7,7 +7,7 @@ from argparse import Namespace
 from relay.cli.conditions import asked_of
 from relay.cli.events import context
 from relay.cli.output import cell, console, print_json_lines, table, when
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import open_records
 from relay.settings import Settings
 from relay.shapes import delivery_json
 from relay.web.asked import Deliveries

@@ -16,7 +16,7 @@ from relay.cli.output import cell, clean, console, print_json, print_json_lines,
 from relay.directory import IMPORTED, SYNCED, Contact, Entry, Fact
 from relay.errors import UsageError
 from relay.journal import Journal
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import open_records
 from relay.partner_api import Access, connect
 from relay.phones import display
 from relay.settings import Settings

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from relay.cli.conditions import asked_of
 from relay.cli.output import cell, console, print_json_lines, table, when
 from relay.journal import Records
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import open_records
 from relay.phones import display
 from relay.settings import Settings
 from relay.shapes import event_json

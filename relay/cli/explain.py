@@ -19,7 +19,7 @@ from relay.directory import Completed, complete
 from relay.errors import RelayError, UsageError
 from relay.events import Source
 from relay.journal import EventState, StoredDelivery
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import open_records
 from relay.pipeline import Explanation, explain
 from relay.settings import Settings
 from relay.shapes import delivery_json, explanation_json

@@ -8,8 +8,7 @@ from itertools import chain
 from relay.directory import Completed, Facts, Origin, complete, learn
 from relay.errors import JournalError
 from relay.events import Event
-from relay.journal.sqlite.connection import journal_path
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import journal_path, open_records
 from relay.settings import Settings
 
 

@@ -14,7 +14,7 @@ from relay.cli.output import cell, clean, console, print_json_lines, table, when
 from relay.errors import RelayError, UsageError
 from relay.events import from_iso
 from relay.journal import Journal
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import open_records
 from relay.settings import Settings
 from relay.shapes import quarantined_json
 from relay.web.asked import Quarantine

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from relay.cli.conditions import parse_since
 from relay.cli.output import clean, print_json
 from relay.journal.balance import Day
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import open_records
 from relay.settings import Settings
 from relay.shapes import balance_json
 

@@ -11,7 +11,7 @@ from relay.cli.conditions import given_of
 from relay.cli.control import agreed, change
 from relay.errors import UsageError
 from relay.journal import Journal
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import open_records
 from relay.settings import Settings
 from relay.web.asked import Discard, Retry, WrongRequestError, of_body
 

@@ -9,7 +9,7 @@ from relay.cli.output import console, print_json, print_json_lines, table, when
 from relay.errors import UsageError
 from relay.events import iso
 from relay.journal import Records, RulesVersion
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import open_records
 from relay.reload.files import BESIDE, RULES
 from relay.settings import Settings
 

@@ -17,7 +17,7 @@ from relay.alarms import Alarms, Notice
 from relay.deliveries import OutOfOrder, State
 from relay.events import Event, Severity, Source
 from relay.journal import Alarm, EventState, Filter, Lane, Routing, Store
-from relay.journal.sqlite.room import free_space
+from relay.journal.doors import free_space
 from relay.metrics import Metrics
 from relay.pipeline import Plan
 from relay.sending import Settled
