@@ -11,8 +11,8 @@ from jinja2.environment import Template
 
 from relay.errors import Fault
 from relay.messages.forms import Form
-from relay.messages.json_form import JsonRendering
 from relay.messages.marks import PRIVATE
+from relay.messages.overrides import JsonRendering
 from relay.messages.sandbox import SANDBOX, compile_template
 from relay.messages.straight import ways
 from relay.messages.syntax import doubts, findings

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from relay.messages import html_form, json_form, markdown
-from relay.messages.dialects import SLACK, TEAMS, Dialect
+from relay.messages import html_form, markdown, overrides
 from relay.messages.filling import filled
-from relay.messages.form_error import FormError
-from relay.messages.json_form import JsonRendering
-from relay.messages.markdown import MarkdownError
+from relay.messages.markdown import FormError
+from relay.messages.overrides import SLACK, TEAMS, Dialect, JsonRendering
 from relay.messages.rendering import Rendering
 from relay.messages.straight import Straight
 
@@ -38,21 +36,21 @@ class Form:
 def _problems(parse: Callable[[str], object], way: Straight) -> Iterator[Finding]:
     try:
         parse(way.text)
-    except (MarkdownError, FormError) as error:
+    except FormError as error:
         yield from ((way.source_line(line), said) for line, said in error.problems)
 
 
 def _json_problems(dialect: Dialect, way: Straight) -> Iterator[Finding]:
-    text, inside_quotes = json_form.quoted(way.text)
+    text, inside_quotes = overrides.quoted(way.text)
     if inside_quotes:
         yield from ((way.source_line(line), said) for line, said in inside_quotes)
         return
-    yield from _problems(lambda _: json_form.parse(text, dialect), way)
+    yield from _problems(lambda _: overrides.parse(text, dialect), way)
 
 
 def _json(suffix: str, channel: str, dialect: Dialect) -> Form:
     def finish(marked: str, values: Sequence[str]) -> Any:
-        return json_form.filled(json_form.parse(marked, dialect), values, dialect)
+        return overrides.filled(overrides.parse(marked, dialect), values, dialect)
 
     return Form(suffix, channel, JsonRendering, finish, partial(_json_problems, dialect))
 

@@ -13,8 +13,8 @@ from functools import lru_cache
 from html import escape, unescape
 
 from relay.errors import RenderError
-from relay.messages.form_error import FormError
 from relay.messages.links import address, is_address
+from relay.messages.markdown import FormError
 from relay.messages.marks import fill, has_mark
 
 _TOKEN = re.compile(

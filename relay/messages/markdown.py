@@ -42,12 +42,16 @@ class Draft:
     """The blocks that hold marks, and in the place of each other what it comes to for any event."""
 
 
-class MarkdownError(Exception):
-    """Markdown outside the subset; `problems` are lines of the text, from 1, and what is wrong."""
+class FormError(Exception):
+    """A text that cannot be used; `problems` are lines of it, from 1, and what is wrong there."""
 
     def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(text for _, text in problems))
+
+
+class MarkdownError(FormError):
+    """Markdown outside the subset."""
 
 
 # Everything of CommonMark but indented code (authors indent inside blocks of Jinja) and reference

@@ -30,9 +30,8 @@ from relay.messages.builtin import (
 )
 from relay.messages.compiling import Compiled, compiled
 from relay.messages.facts import Facts
-from relay.messages.form_error import FormError
 from relay.messages.forms import MARKDOWN, OVERRIDES
-from relay.messages.markdown import MarkdownError
+from relay.messages.markdown import FormError, MarkdownError
 from relay.messages.missing import Missing
 from relay.messages.rendering import LONGEST_WORK, RENDERING, Rendering, TooLongError
 from relay.messages.sandbox import joined

@@ -24,8 +24,8 @@ from relay.deliveries import Cause
 from relay.errors import ConfigError, RenderError
 from relay.events import Client, Event
 from relay.messages import Message
-from relay.messages.json_form import quoted
 from relay.messages.marks import mark
+from relay.messages.overrides import quoted
 from relay.messages.templates import Templates
 from relay.pipeline import Plan, compose, explain, owe, written
 from relay.text import clean

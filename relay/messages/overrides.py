@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
 from relay.errors import RenderError
-from relay.messages.dialects import Dialect, Part
-from relay.messages.form_error import FormError
 from relay.messages.links import address, is_address
+from relay.messages.markdown import FormError
 from relay.messages.marks import fill, has_mark
 from relay.messages.rendering import Authored, Captured, Rendering
 
@@ -27,6 +27,109 @@ DEEPEST = 60
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[,\[\]{}]|\s+|[^",\[\]{}\s]+')
 _BARE = re.compile("[\U000f0000-\U000ffffd]")
+
+
+class Part(Enum):
+    """What a channel does with a text in its place, and so what becomes of values in it."""
+
+    PLAIN = "plain"
+    """It shows it as it is."""
+    PARSED = "parsed"
+    """It reads it as mrkdwn or a card's Markdown: values are escaped. So are unknown places."""
+    ADDRESS = "address"
+    """It must lead to http(s)."""
+    FIXED = "fixed"
+    """It decides what an element is or whom it names: no value may stand there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dialect:
+    """One channel's way with the texts of its JSON."""
+
+    fixed: frozenset[str]
+    addresses: frozenset[str]
+    plain: frozenset[str]
+    """Keys."""
+    plain_here: Callable[[str, str], bool]
+    """(type of the object, key) of texts that are plain in some objects alone."""
+    escaped: Callable[[str], str]
+    """The value as a parsed text shows it as it is."""
+    misused: re.Pattern[str]
+    misuse: str
+    """Where no value may stand in a parsed text, and what is said of it."""
+    beside_values: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """By type, what an object needs that holds values."""
+
+    def part(self, node: Mapping[str, Any], key: str) -> Part:
+        """What becomes of the text under that key of an object."""
+        kind = str(node.get("type", ""))
+        if key in self.fixed or (kind, key) == ("emoji", "name"):
+            return Part.FIXED
+        if key in self.addresses:
+            return Part.ADDRESS
+        return Part.PLAIN if key in self.plain or self.plain_here(kind, key) else Part.PARSED
+
+
+_MARK = "[\U000f0000-\U000ffffd]"
+_FIXED_HOST = "https?://[^/?#\\s@<>|()\U000f0000-\U000ffffd]+[/?#]"
+_SLACK_PLAIN = frozenset({"plain_text", "text", "raw_text", "link"})
+
+SLACK = Dialect(
+    fixed=frozenset(
+        {
+            *("type", "verbatim", "mrkdwn_in", "parse", "action_id", "block_id", "user_id"),
+            *("usergroup_id", "channel_id", "range", "team_id", "unicode", "language"),
+        }
+    ),
+    addresses=frozenset(
+        {
+            *("url", "image_url", "thumb_url", "video_url", "thumbnail_url", "title_url"),
+            *("provider_icon_url", "title_link", "author_link", "author_icon", "footer_icon"),
+            *("from_url", "original_url"),
+        }
+    ),
+    plain=frozenset({"alt_text", "value", "color"}),
+    plain_here=lambda kind, key: key == "text" and kind in _SLACK_PLAIN,
+    escaped=lambda value: value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+    misused=re.compile(f"<(?!{_FIXED_HOST})[^<>]*{_MARK}"),
+    misuse="a value inside <…> could name anybody: begin with <https:// and a fixed host",
+    beside_values={"mrkdwn": {"verbatim": True}},
+)
+"""Block Kit. mrkdwn knows three escapes and resolves what stands in <…>
+(docs.slack.dev/messaging/formatting-message-text); `verbatim` keeps bare names and addresses from
+becoming links. Asterisks and the like of a value can still make its own words bold: there is no
+escape for them, `plain_text` and rich text show them as they are.
+"""
+
+_SIGNS = re.compile(r"[\\`*_~\[\]<>#|!&]|(?<=\{)\{")
+_LINE_START = re.compile(r"(?m)^[ \t\u00a0]*(?:(\d{1,9})(?=[.)])|(?=[-+=]))")
+_INDENT = re.compile(r"(?m)^[ \t]{2,}")
+
+
+def _for_cards(value: str) -> str:
+    signs = _SIGNS.sub(lambda found: f"\\{found[0]}", _INDENT.sub(" ", value))
+    return _LINE_START.sub(lambda found: f"{found[1] or ''}\\", signs)
+
+
+TEAMS = Dialect(
+    fixed=frozenset(
+        {
+            *("type", "$schema", "version", "id", "verb", "style", "requires", "mri", "entities"),
+            *("method", "lang", "targetElements"),
+        }
+    ),
+    addresses=frozenset({"url", "iconUrl", "backgroundImage", "poster", "altUrl"}),
+    plain=frozenset({"altText", "fallbackText", "speak", "summary", "tooltip"}),
+    plain_here=lambda kind, key: (
+        (key, kind) == ("text", "TextRun") or (key == "title" and kind.startswith("Action."))
+    ),
+    escaped=_for_cards,
+    misused=re.compile(rf"\]\((?!{_FIXED_HOST})[^()]*{_MARK}"),
+    misuse="the address of a link begins with https:// and a fixed host",
+)
+"""Adaptive Cards. `TextBlock` and `Fact` parse Markdown, in which a backslash makes a sign plain,
+and replace {{DATE(…)}}; `TextRun` parses nothing.
+"""
 
 
 class JsonRendering(Rendering):
@@ -89,20 +192,14 @@ def parse(marked: str, dialect: Dialect) -> dict[str, Any]:
         tree = json.loads(_tidied(marked), object_pairs_hook=_once, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise FormError([(error.lineno, f"it is not JSON: {error.msg}")]) from None
-    except _NotPlainError as error:
-        raise FormError([(1, str(error))]) from None
     except RecursionError:
         raise FormError([(1, "it is nested too deeply")]) from None
     if not isinstance(tree, dict):
         raise FormError([(1, "it must be one JSON object: {…}")])
-    problems = [(_line(marked, said.text), said.problem) for said in _problems(tree, dialect)]
+    problems = [(_line(marked, text), said) for text, said in _problems(tree, dialect)]
     if problems:
         raise FormError(sorted(dict.fromkeys(problems)))
     return tree
-
-
-class _NotPlainError(Exception):
-    """A key that is there twice, or a word that JSON does not have."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -110,18 +207,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         doubled = next(name for name in names if names.count(name) > 1)
-        raise _NotPlainError(f"the key {_BARE.sub('…', doubled)[:40]!r} is there twice")
+        raise FormError([(1, f"the key {_BARE.sub('…', doubled)[:40]!r} is there twice")])
     return found
 
 
 def _no_constant(word: str) -> Any:
-    raise _NotPlainError(f"it is not JSON: {word}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    text: str
-    problem: str
+    raise FormError([(1, f"it is not JSON: {word}")])
 
 
 def _line(marked: str, text: str) -> int:
@@ -130,12 +221,13 @@ def _line(marked: str, text: str) -> int:
     return marked.count("\n", 0, marked.find(found[0])) + 1 if found else 1
 
 
-def _problems(tree: dict[str, Any], dialect: Dialect) -> Iterator[_Problem]:
+def _problems(tree: dict[str, Any], dialect: Dialect) -> Iterator[tuple[str, str]]:
+    """Texts at fault, and what is wrong there."""
     waiting: list[tuple[Any, int]] = [(tree, 1)]
     while waiting:
         node, depth = waiting.pop()
         if depth > DEEPEST:
-            yield _Problem("", f"it has more than {DEEPEST} levels")
+            yield ("", f"it has more than {DEEPEST} levels")
             return
         if isinstance(node, list):
             waiting += [(inner, depth + 1) for inner in node]
@@ -144,10 +236,10 @@ def _problems(tree: dict[str, Any], dialect: Dialect) -> Iterator[_Problem]:
             continue
         for key, inner in node.items():
             if has_mark(key):
-                yield _Problem(key, "{{ }} stands in the place of a key: keys must be fixed")
+                yield (key, "{{ }} stands in the place of a key: keys must be fixed")
             waiting.append((inner, depth + 1))
             if _held(inner) and (said := _misplaced(node, key, inner, dialect)):
-                yield _Problem(inner, said)
+                yield (inner, said)
 
 
 def _misplaced(node: Mapping[str, Any], key: str, text: str, dialect: Dialect) -> str | None:
@@ -156,8 +248,8 @@ def _misplaced(node: Mapping[str, Any], key: str, text: str, dialect: Dialect) -
             return f"{key} must be fixed: no value may decide it"
         case Part.ADDRESS if not is_address(text):
             return f"{key} begins with https:// and a fixed host"
-        case Part.PARSED:
-            return dialect.misuse(text)
+        case Part.PARSED if dialect.misused.search(text):
+            return dialect.misuse
     return None
 
 
@@ -166,7 +258,8 @@ def filled(tree: Any, values: Sequence[str], dialect: Dialect) -> Any:
     match tree:
         case dict():
             full = {key: _one(tree, key, inner, values, dialect) for key, inner in tree.items()}
-            return dialect.finished(full, held=any(map(_held, tree.values())))
+            held = any(map(_held, tree.values()))
+            return full | dialect.beside_values.get(str(tree.get("type")), {}) if held else full
         case list():
             return [
                 fill(inner, [dialect.escaped(value) for value in values])
