@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
-from jinja2 import TemplateSyntaxError
+from jinja2 import TemplateSyntaxError, nodes
 from jinja2.environment import Template
 
 from relay.errors import Fault
@@ -16,6 +18,7 @@ from relay.messages.overrides import JsonRendering
 from relay.messages.sandbox import SANDBOX, compile_template
 from relay.messages.straight import ways
 from relay.messages.syntax import doubts, findings
+from relay.messages.whereabouts import Finding, column, explained, place, stray_braces
 
 LARGEST_FILE = 64 * 1024
 """Bytes of one template."""
@@ -56,36 +59,50 @@ def compiled(
 
     Kept, so that a reload costs only what was edited.
     """
-    found = list(_surface(text))
-    doubtful: list[tuple[int, str]] = []
-    if not found:
+    faults = [Fault(path, *place(text, at), "error", said) for at, said in _surface(text, form)]
+    found: list[Finding] = []
+    doubtful: list[Finding] = []
+    if not faults:
         try:
             tree = SANDBOX.parse(text)
-            found = [*findings(tree), *(said for way in ways(tree) for said in form.problems(way))]
+            found = [*findings(tree), *_of_form(form, tree)]
             doubtful = list(doubts(tree))
         except TemplateSyntaxError as error:
-            found.append((error.lineno, f"{error.message}"))
+            line, at, said = explained(text, error, SANDBOX.parse)
+            faults.append(Fault(path, line, at, "error", said))
         except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
-            found.append((1, f"it cannot be compiled: {type(error).__name__}"))
-    faults = [_fault(path, text, line, "error", said) for line, said in dict.fromkeys(found)]
-    faults += [_fault(path, text, line, "warning", said) for line, said in dict.fromkeys(doubtful)]
-    return None if found else Compiled(file, path, form, text), tuple(faults)
+            found.append((1, f"it cannot be compiled: {type(error).__name__}", ""))
+    for line, said, near in dict.fromkeys(found):
+        line = line or 1  # nodes that Jinja makes up have none
+        faults.append(Fault(path, line, column(text, line, near), "error", said))
+    fine = None if faults else Compiled(file, path, form, text)
+    for line, said, near in dict.fromkeys(doubtful):
+        faults.append(Fault(path, line, column(text, line, near), "warning", said))
+    return fine, tuple(faults)
 
 
-def _surface(text: str) -> Iterator[tuple[int, str]]:
+def _of_form(form: Form, tree: nodes.Template) -> Iterator[Finding]:
+    for way in ways(tree):
+        for line, said in form.problems(way):
+            tag = _HTML.search(said)
+            near = next((sign for word, sign in _SIGNS.items() if said.startswith(word)), "")
+            yield line, said, tag[0] if tag else near
+
+
+_HTML = re.compile(r"(?<=instead of )<[^>]+")
+_SIGNS = {"images": "![", "{{ }}": "{{", "write links": "<"}
+"""By which sign the place of such a fault is found."""
+
+
+def _surface(text: str, form: Form) -> Iterator[tuple[int, str]]:
+    """What is wrong with a text before anybody reads it, by index."""
     if len(text.encode(errors="replace")) > LARGEST_FILE:
-        yield 1, f"it is larger than {LARGEST_FILE // 1024} KB"
+        yield 0, f"it is larger than {LARGEST_FILE // 1024} KB"
     elif not text.strip():
-        yield 1, "it is empty"
+        yield 0, "it is empty"
     if odd := PRIVATE.search(text):
-        yield text.count("\n", 0, odd.start()) + 1, f"private-use character U+{ord(odd[0]):04X}"
+        yield odd.start(), f"private-use character U+{ord(odd[0]):04X}"
     if "\x00" in text:
-        yield 1, "it holds a NUL character"
-
-
-def _fault(file: str, text: str, line: int, level: str, said: str) -> Fault:
-    line = line or 1  # nodes that Jinja makes up have none
-    lines = text.split("\n")
-    source = lines[line - 1] if 0 < line <= len(lines) else ""
-    column = len(source) - len(source.lstrip()) + 1
-    return Fault(file, line, column, "error" if level == "error" else "warning", said)
+        yield text.index("\x00"), "it holds a NUL character"
+    if form.channel is None:
+        yield from islice(stray_braces(text), 1)

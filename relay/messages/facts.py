@@ -138,6 +138,12 @@ FACTS: Mapping[str, Callable[[Event, Voice], Any]] = {
 }
 """What `event` has."""
 NAMES = tuple(FACTS)
+PARTS = {
+    "client": ("id", "name"),
+    "template": ("name", "language", "category", "reason"),
+    "restricted": ("until", "sending", "works", "sends", "reason"),
+}
+"""What those facts have that have parts of the relay's own."""
 
 
 class Facts(Bag):

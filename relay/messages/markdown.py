@@ -67,10 +67,20 @@ _REFUSED = {
     "table_open": "tables are not part of the subset: use a list with **Label:** value",
     "fence": "code blocks are not part of the subset: use `code` in the line",
     "hr": "rules (---) are not part of the subset",
-    "html_block": "HTML is not part of the subset",
-    "html_inline": "HTML is not part of the subset",
     "image": "images are not part of the subset",
     "autolink": "write links as [label](address)",
+}
+
+
+_HTML = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)")
+_INSTEAD_OF_HTML = {
+    **dict.fromkeys(("b", "strong"), "write **bold**"),
+    **dict.fromkeys(("i", "em"), "write *italic*"),
+    **dict.fromkeys(("code", "pre", "tt"), "write `code`"),
+    **dict.fromkeys(("ul", "ol", "li"), "write - before each item"),
+    **dict.fromkeys(("br", "p", "div"), "end the line, or leave one empty"),
+    **dict.fromkeys(("h1", "h2", "h3"), "write **bold**: the title alone is a heading"),
+    "a": "write [label](https://…)",
 }
 
 
@@ -123,8 +133,17 @@ class _Reader:
                 yield from _facts_or_bullets(items, ordered)
             case "blockquote_open":
                 yield Quote(tuple(self._paragraphs(inner, before, "a quote")))
+            case "html_block":
+                self._refuse_html(head.content, line)
             case other:
                 self._refuse(other, line)
+
+    def _refuse_html(self, html: str, line: int) -> None:
+        tag = _HTML.match(html.lstrip())
+        name = tag[1].casefold() if tag else "!--"
+        instead = _INSTEAD_OF_HTML.get(name, "write Markdown")
+        said = f"HTML is not part of the subset: instead of <{name}> {instead}"
+        self.problems.append((line, said))
 
     def _refuse(self, kind: str, line: int) -> None:
         self.problems.append((line, _REFUSED.get(kind, f"{kind} is not part of the subset")))
@@ -140,6 +159,8 @@ class _Reader:
             line = before + (head.map[0] if head.map else 0) + 1
             if head.type == "paragraph_open":
                 yield self._inline_of(tokens[at + 1 : end], line)
+            elif head.type == "html_block":
+                self._refuse_html(head.content, line)
             elif head.type in _REFUSED:
                 self._refuse(head.type, line)
             else:
@@ -206,6 +227,8 @@ class _Reader:
                     at = end
                 case "link_close":
                     pass
+                case "html_inline":
+                    self._refuse_html(token.content, line)
                 case other:
                     self._refuse(other, line)
             at += 1

@@ -7,24 +7,21 @@ Only what is listed here passes: everything else is a fault with its line. `{% f
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from jinja2 import nodes
 
 from relay.messages.builtin import READERS
-from relay.messages.facts import NAMES
+from relay.messages.facts import NAMES, PARTS
 from relay.messages.filters import fault_of_form
 from relay.messages.rendering import MOST_ITEMS
 from relay.messages.sandbox import FILTERS, LOOP_NAMES, SANDBOX, TEXT_METHODS
+from relay.messages.whereabouts import Finding, nearest
 
 DEEPEST = 40
 """Levels of a template's blocks and expressions."""
 MOST_LOOPS = 12
 """Loops within each other."""
-
-Finding = tuple[int, str]
-"""Line and what is wrong there."""
 
 _INSTEAD = {
     nodes.Pow: "** is refused: it can freeze the relay",
@@ -65,7 +62,39 @@ def findings(tree: nodes.Template) -> Iterator[Finding]:
     macros = {node.name for node in everything if isinstance(node, nodes.Macro)}
     yield from _too_deep(tree)
     for node in everything:
-        yield from ((node.lineno, text) for text in _refusals(node, macros))
+        yield from ((node.lineno, text, _near(node)) for text in _refusals(node, macros))
+    yield from _no_facts(everything)
+
+
+def _near(node: nodes.Node) -> str:
+    """The word by which a person finds the node in its line."""
+    match node:
+        case nodes.Filter(name=name) | nodes.Test(name=name):
+            return str(name)
+        case nodes.Call(node=nodes.Getattr(attr=name) | nodes.Name(name=name)):
+            return f"{name}("
+        case nodes.Pow():
+            return "**"
+        case nodes.Mul() | nodes.Mod():
+            return "*" if isinstance(node, nodes.Mul) else " %"
+    return "{%" if isinstance(node, nodes.Stmt) else "{{"
+
+
+def _no_facts(everything: list[nodes.Node]) -> Iterator[Finding]:
+    """Fields that no event can have: they could only ever print as missing."""
+    own = {node.name for node in everything if isinstance(node, nodes.Name) and node.ctx != "load"}
+    if "event" in own:
+        return
+    for part in everything:
+        match part:
+            case nodes.Getattr(node=nodes.Name(name="event"), attr=name) if name not in NAMES:
+                said = f"an event has no {name!r}{nearest(name, NAMES)}"
+                yield part.lineno, f"{said}; the sender's own is in data", name
+            case nodes.Getattr(
+                node=nodes.Getattr(node=nodes.Name(name="event"), attr=fact), attr=name
+            ) if fact in PARTS and name not in PARTS[fact]:
+                said = f"event.{fact} has no {name!r}{nearest(name, PARTS[fact])}"
+                yield part.lineno, said, name
 
 
 def _too_deep(tree: nodes.Template) -> Iterator[Finding]:
@@ -75,13 +104,13 @@ def _too_deep(tree: nodes.Template) -> Iterator[Finding]:
         node, depth, loops = waiting.pop()
         loops += isinstance(node, nodes.For)
         if depth > DEEPEST or loops > MOST_LOOPS:
-            yield node.lineno, "it is nested too deeply"
+            yield node.lineno, "it is nested too deeply", ""
             return
         waiting.extend((inner, depth + 1, loops) for inner in node.iter_child_nodes())
 
 
 def doubts(tree: nodes.Template) -> Iterator[Finding]:
-    """Names that no event has: they always print as missing."""
+    """Names that stand for nothing: they always print as missing."""
     everything = list(_walk(tree))
     names = [node for node in everything if isinstance(node, nodes.Name)]
     own = {name.name for name in names if name.ctx != "load"}
@@ -89,14 +118,8 @@ def doubts(tree: nodes.Template) -> Iterator[Finding]:
     has = {"event", "rule", *_READERS, "loop", "varargs", "kwargs", *SANDBOX.globals, *own}
     for name in names:
         if name.name not in has:
-            yield name.lineno, f"there is no {name.name!r} here{_nearest(name.name, has)}"
-    for part in everything:
-        if not isinstance(part, nodes.Getattr) or "event" in own:
-            continue
-        on_event = isinstance(part.node, nodes.Name) and part.node.name == "event"
-        if on_event and part.attr not in NAMES:
-            near = _nearest(part.attr, NAMES)
-            yield part.lineno, f"an event has no {part.attr!r}{near}; the sender's own is in data"
+            said = f"there is no {name.name!r} here{nearest(name.name, has)}"
+            yield name.lineno, said, name.name
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
@@ -105,11 +128,6 @@ def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
         node = waiting.pop()
         yield node
         waiting.extend(node.iter_child_nodes())
-
-
-def _nearest(word: str, words: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(words), 1)
-    return f": did you mean {close[0]!r}?" if close else ""
 
 
 def _refusals(node: nodes.Node, macros: set[str]) -> Iterator[str]:
@@ -122,13 +140,13 @@ def _refusals(node: nodes.Node, macros: set[str]) -> Iterator[str]:
         case nodes.AssignBlock(filter=nodes.Filter()):
             yield "a filter on a set block is refused: put it on the values"
         case nodes.Filter(name=name) if name not in FILTERS:
-            near = _nearest(name, FILTERS)
+            near = nearest(name, FILTERS)
             yield _NO_FILTER.get(name, f"there is no filter {name!r}{near}")
         case nodes.Filter(name="date", args=[nodes.Const(value=form), *_]):
             if fault := fault_of_form(form):
                 yield f"date: {fault}"
         case nodes.Test(name=name) if name not in SANDBOX.tests:
-            yield f"there is no test {name!r}{_nearest(name, SANDBOX.tests)}"
+            yield f"there is no test {name!r}{nearest(name, SANDBOX.tests)}"
         case nodes.Mul(left=left, right=right):
             if any(_is_sequence(side) for side in (left, right)):
                 yield "* is for numbers alone: texts and lists are not repeated"

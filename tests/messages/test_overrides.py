@@ -235,12 +235,13 @@ def test_what_is_refused_at_load(channel: str, text: str, line: int, said: str) 
 
 def test_faults_of_every_branch_are_found() -> None:
     text = '{"a": [{% if event.test %}\n"x"{% else %}\n"{{ event.kind }}"{% endif %}]}'
-    assert faults("slack", text)[0].startswith("default.slack.json.j2:3:1: error: {{ }} stands")
+    assert faults("slack", text)[0].startswith("default.slack.json.j2:3:2: error: {{ }} stands")
 
 
-def test_names_that_no_event_has_are_warnings() -> None:
-    templates = a_set("slack", '{"a": {{ event.phnoe }}}')
-    assert "did you mean 'phone'" in str(templates.warnings[0])
+def test_a_field_that_no_event_has_is_refused_at_its_place() -> None:
+    (fault,) = faults("slack", '{"a": {{ event.phnoe }}}')
+    assert fault.startswith("default.slack.json.j2:1:16: error: an event has no 'phnoe'")
+    assert "did you mean 'phone'" in fault
 
 
 @given(st.text(alphabet='"\\,[]{}: \nxM1', max_size=40))

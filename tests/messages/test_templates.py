@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jinja2 import Environment
 
 from relay.errors import ConfigError, RenderError
@@ -20,6 +22,14 @@ from relay.messages.markdown import parse
 from relay.messages.templates import SlowError, Templates
 from tests.each import each
 from tests.message_cases import a_context, an_event, body, written
+
+TAGS = st.sampled_from(
+    [
+        *("{% if a %}", "{% endif %}", "{% for a in b %}", "{% endfor %}", "{% else %}", "x\n"),
+        *("{{ event.kind }}", "{{ a", "{% set x %}", "{% endset %}", "{% raw %}", "{% endraw %}"),
+        *("{# a #}", "{#", "{% macro m() %}", "{% endmacro %}", "{% elif a %}", "}}", "{% end %}"),
+    ]
+)
 
 
 def faults(text: str) -> list[str]:
@@ -57,8 +67,8 @@ def test_every_fault_of_every_file_is_told_with_file_line_and_column(tmp_path: P
         Templates.load(folder)
     found = [str(fault).removeprefix(f"{folder}/") for fault in caught.value.faults]
     assert found == [
-        "a.md.j2:3:3: error: HTML is not part of the subset",
-        "a.md.j2:4:1: error: the filter safe is refused: values are always text; write the "
+        "a.md.j2:3:3: error: HTML is not part of the subset: instead of <b> write **bold**",
+        "a.md.j2:4:16: error: the filter safe is refused: values are always text; write the "
         "Markdown in the template itself",
         "b.md.j2:2:1: error: Expected an expression, got 'end of statement block'",
         "c.md.j2:0:0: error: it is not UTF-8",
@@ -179,7 +189,7 @@ def test_markdown_of_every_branch_is_checked_at_load(text: str, line: int) -> No
         "{% macro m(x) %}" * 12 + "{{ x }}" + "{% endmacro %}" * 12 + "x",
         "{% set x %}" * 30 + "x" + "{% endset %}" * 30 + "x",
         "{{ " + " + ".join(["1"] * 36) + " }}",
-        "{{ " + " or ".join(["event.nope"] * 30) + " or 'x' }}",
+        "{{ " + " or ".join(["event.data.nope"] * 30) + " or 'x' }}",
         "{% with a = 1 %}" * 35 + "x" + "{% endwith %}" * 35,
         "{% if a %}" + "{% elif b %}" * 300 + "{% endif %}x",
     ],
@@ -201,14 +211,84 @@ def test_a_title_may_differ_by_branch() -> None:
     assert written(text, an_event(test=True)).title.endswith("A")
 
 
-def test_names_that_no_event_has_are_warnings() -> None:
-    text = "# {{ evnt.title }}\n{{ event.phnoe }} {{ event.data.anything }}\n{% set own = 1 %}{{ own }}"
+def test_names_that_stand_for_nothing_are_warnings() -> None:
+    text = "# {{ evnt.title }}\n{{ event.data.anything }}\n{% set own = 1 %}{{ own }}"
     templates = Templates.from_texts({"x.md.j2": text})
     assert [str(warning) for warning in templates.warnings] == [
-        "x.md.j2:1:1: warning: there is no 'evnt' here: did you mean 'event'?",
-        "x.md.j2:2:1: warning: an event has no 'phnoe': did you mean 'phone'?; "
-        "the sender's own is in data",
+        "x.md.j2:1:6: warning: there is no 'evnt' here: did you mean 'event'?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "said"),
+    [
+        ("Hi {{ event.phon }}", "2:13", "an event has no 'phon': did you mean 'phone'?; the sender's"),
+        ("{{ event.phone }} {{ event.phon }}", "2:28", "an event has no 'phon'"),
+        ("{{ event.client.nam }}", "2:17", "event.client has no 'nam': did you mean 'name'?"),
+        ("{{ event.__class__.__mro__ }}", "2:10", "an event has no '__class__'"),
+        ("a {{ event.phone }\n\nb {{ event.kind }}", "2:3", "{{ is not closed: write }} at its end"),
+        ("{{ event.phone\n\nb }}", "2:1", "{{ is not closed: write }} at its end"),
+        ("a {% if event.phone }\nx\n{% endif %}", "2:3", "{% is not closed: write %} at its end"),
+        ("{% if a %}\nx\n{% endif }", "4:1", "{% is not closed: write %} at its end"),
+        ("{# a comment", "2:1", "{# is not closed: write #} at its end"),
+        ("a\n {% if a %}\nx\n\ny", "3:2", "{% if %} is never closed: write {% endif %} behind"),
+        ("{% for a in b %}{% if a %}{% endif %}", "2:1", "{% for %} is never closed"),
+        ("a {% endif %}", "2:3", "{% endif %} closes nothing: there is no {% if %} before it"),
+        ("{% if a %}\n{% endfor %}", "3:1", "cannot close the {% if %} of line 2: write {% endif %}"),
+        ("{% for a in b %}{% elif a %}{% endfor %}", "2:17", "{% elif %} stands in no {% if %}"),
+        ("{% iff a %}{% endif %}", "2:1", "there is no tag 'iff': did you mean 'if'?"),
+        ("{% when a %}", "2:1", "there is no tag 'when': there are if, for, set, with and macro"),
+        ("{{ event.kind }} {% if a = 1 %}x{% endif %}", "2:18", "values are compared with =="),
+        ("{{ event.kind }} {{ a b }}", "2:18", "texts stand in quotes, and values are joined with ~"),
+        ("{{ event.kind }} {{ b + }}", "2:18", "unexpected 'end of print statement'"),
+        ("a { event.phone }} b", "2:3", "a stray brace: a value is written {{ event.phone }}"),
+        ("a {event.phone} b", "2:3", "a stray brace"),
+        ("a {{ event.phone }}} b", "2:20", "a stray brace"),
+        ("a event.phone }} b", "2:15", "a stray brace"),
+        ("a if event.phone %} b", "2:18", "a stray brace"),
+        ("a <br> b <i>c</i>", "2:3", "instead of <br> end the line"),
+        ("a <br> b <i>c</i>", "2:10", "instead of <i> write *italic*"),
+        ('a <a href="https://x.example">b</a>', "2:3", "instead of <a> write [label](https://…)"),
+        ("<table><tr>", "2:1", "instead of <table> write Markdown"),
+        ("a ![b](https://x.example/y.png)", "2:3", "images are not part"),
+        ("a <https://x.example>", "2:3", "write links as [label](address)"),
+        ("safe {{ event.kind|upper|safe }}", "2:26", "the filter safe is refused"),
+        ("{{ 'x' }}{{ 'x'.ljust(9) }}", "2:17", "ljust(…) cannot be called"),
+        ("a {{ 2 ** 3 }}", "2:8", "** is refused"),
+        ("a {% include 'b' %}", "2:3", "include is refused"),
+        ("a \ue000", "2:3", "private-use character U+E000"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_at_its_own_column_with_what_would_be_right(
+    text: str, at: str, said: str
+) -> None:
+    found = faults(f"# T\n{text}")
+    assert any(f.startswith(f"x.md.j2:{at}: error: ") and said in f for f in found), found
+
+
+@given(st.text(alphabet="{}%#\n '\"a=|.([e", max_size=30) | st.lists(TAGS).map("".join))
+def test_any_text_is_a_template_or_refused_at_a_place_of_its_own(text: str) -> None:
+    try:
+        Templates.from_texts({"x.md.j2": f"# T\n{text}"})
+    except ConfigError as error:
+        lines = f"# T\n{text}".split("\n")
+        for fault in error.faults:
+            assert 1 <= fault.line <= len(lines)
+            assert 1 <= fault.column <= len(lines[fault.line - 1]) + 1
+            assert fault.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ {'a': {'b': {}}} }}", "{{ '}}' }} {{ \"%}\" }} {{ '{' ~ event.kind ~ '}' }}", "{1} {a} a}",
+        "{% raw %}{{ x }} {% if %} }}{% endraw %}", "{# {{ }} %} { event.x #}", "{{ [[1], [2]]|list }}",
+        "{% set x = {'a': 1} %}{{ x.a }}", "{{- event.kind -}}", "{%- if a -%}x{%- endif -%}",
+        "{{\n  event.kind\n}}", "`{ event }`"[:3],
+    ],
+)  # fmt: skip
+def test_braces_that_belong_there_are_no_fault(text: str) -> None:
+    assert Templates.from_texts({"x.md.j2": f"# T\n{text}"}).names == ("x",)
 
 
 # Choosing
@@ -767,7 +847,7 @@ def test_markdown_that_is_wrong_for_one_event_alone_yields_the_built_in_message(
 @pytest.mark.parametrize(
     "attack",
     [
-        "''.__class__", "event.__class__.__mro__", "event.data.__init__", "rule.__len__",
+        "''.__class__", "event.client['__class__'].__mro__", "event.data.__init__", "rule.__len__",
         "loop", "namespace.__init__.__globals__", "range.__self__", "dict.mro",
         "event['__class__']", "[].__class__", "event.data.keys", "rule.format", "rule.encode",
         "(event|list).append", "event.occurred_at.replace", "''['__class__']",
