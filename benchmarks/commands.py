@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import yard
@@ -22,10 +23,12 @@ class Cost(NamedTuple):
     wall: float
 
 
-def cost(arguments: Sequence[str], env: dict[str, str]) -> Cost:
-    """Run a command to its end."""
+def cost(arguments: Sequence[str], env: dict[str, str], at: Path) -> Cost:
+    """Run a command in a folder to its end."""
     began = time.monotonic()
-    done = subprocess.Popen(arguments, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603
+    done = subprocess.Popen(  # noqa: S603  our own commands
+        arguments, env=env, cwd=at, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     assert done.stderr
     complaint = done.stderr.read()
     _, status, usage = os.wait4(done.pid, 0)
@@ -37,7 +40,7 @@ def cost(arguments: Sequence[str], env: dict[str, str]) -> Cost:
 
 def imports(options: Options) -> Cost:
     """The yardstick: what any command that serves must import."""
-    return cost([options.python, "-c", IMPORTS], {"PATH": os.environ["PATH"]})
+    return cost([options.python, "-c", IMPORTS], {"PATH": os.environ["PATH"]}, options.tree)
 
 
 async def reload(port: int) -> None:
@@ -67,10 +70,10 @@ def measure(options: Options) -> Sequence[Row]:
             "check 1 rule": ([*called, "check"], yard.environment(options, small)),
             f"check {many} rules": ([*called, "check"], yard.environment(options, large)),
         }
-        found = {name: [cost(*command).cpu] for name, command in commands.items()}
+        found = {name: [cost(*command, options.tree).cpu] for name, command in commands.items()}
         for _ in range(options.rounds - 1):
             for name, command in commands.items():
-                found[name].append(cost(*command).cpu)
+                found[name].append(cost(*command, options.tree).cpu)
         with yard.relay(options, yard.rules(many, 9, hooks=True), large) as server:
             asyncio.run(server.up())
             spent: list[float] = []
