@@ -200,7 +200,7 @@ class _Fitter:
     def _fact(self, fact: Fact) -> Fact | None:
         if self._full:
             return None
-        label = one_line(fact.label[: 2 * _LONGEST_LABEL])[:_LONGEST_LABEL] or NOTHING
+        label = one_line(fact.label, _LONGEST_LABEL, self._message.language) or NOTHING
         self._here -= len(label)
         self._kept += len(fact.label)
         return Fact(label, self._inlines(fact.value) or (Text(NOTHING),))
