@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 
@@ -26,6 +25,7 @@ from relay.worker.lanes import Lanes
 from relay.worker.loops import Loops
 from relay.worker.probes import Probes
 from relay.worker.router import Router
+from relay.worker.threads import Daemons
 
 CLAIMS = 60.0
 """Seconds between two looks for claims that nobody holds."""
@@ -54,7 +54,7 @@ class Worker:
         self._on_settled = on_settled
         self._on_routed = on_routed
         self._loops = Loops(metrics)
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="messages")
+        self._threads = Daemons(2, "messages")
         self._probes = Probes(store, tempo, self.wake)
         self._lanes = Lanes(
             store,
