@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from relay.deliveries import Outcome
 
@@ -53,6 +53,16 @@ class Destination:
     """A hash over all its settings, secrets included: another one means that it was edited."""
     language: str = "en"
     """The language of its messages: `de`, `pt-BR`."""
+
+
+_Own = TypeVar("_Own", bound=Destination)
+
+
+def own(destination: Destination, kind: type[_Own]) -> _Own:
+    """The destination as the channel's own kind, which the registry pairs it with."""
+    if not isinstance(destination, kind):
+        raise TypeError(f"{destination.name} is no {kind.__name__}")
+    return destination
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from relay.channels import Channel, Destination, Outbound, Pace, Parcel, teams
+from relay.channels import Channel, Destination, Outbound, Pace, Parcel
 from relay.channels.email import EmailChannel
 from relay.channels.email import settings as email_settings
 from relay.channels.slack import SlackChannel
 from relay.channels.slack import settings as slack_settings
+from relay.channels.teams import TeamsChannel
+from relay.channels.teams import settings as teams_settings
 from relay.deliveries import Outcome, Proof, Sent
 
 
@@ -29,8 +31,6 @@ class ChannelKind:
     """Model of `accounts.<name>`; None where the transport has no accounts."""
     destination: type[BaseModel]
     """Model of `destinations.<any>.<name>`."""
-    account_needed: Callable[[Any], bool]
-    """Whether this destination model sends by the account."""
     build: Callable[[str, Any, Any, Pace | None, Outbound], Destination]
     """(name, destination model, account model or None, pace or None for the default, outbound).
 
@@ -38,6 +38,8 @@ class ChannelKind:
     """
     open: Callable[[Outbound], Channel]
     """A channel that sends; opens no connection yet."""
+    account_needed: Callable[[Any], bool] = lambda _settings: True
+    """Whether this destination model sends by the account."""
     doubts: Callable[[Any], tuple[str, ...]] = lambda _settings: ()
     """What about a destination model is allowed and probably wrong; sentences for warnings."""
     account_doubts: Callable[[Any], tuple[tuple[str, str], ...]] = lambda _account: ()
@@ -50,16 +52,15 @@ CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
             "slack",
             slack_settings.SlackAccount,
             slack_settings.SlackSettings,
-            slack_settings.account_needed,
             slack_settings.build,
             SlackChannel,
+            slack_settings.account_needed,
             slack_settings.doubts,
         ),
         "email": ChannelKind(
             "email",
             email_settings.EmailAccount,
             email_settings.EmailSettings,
-            email_settings.account_needed,
             email_settings.build,
             EmailChannel,
             account_doubts=email_settings.account_doubts,
@@ -67,11 +68,11 @@ CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
         "teams": ChannelKind(
             "teams",
             None,
-            teams.TeamsSettings,
-            teams.account_needed,
-            teams.build,
-            teams.TeamsChannel,
-            teams.doubts,
+            teams_settings.TeamsSettings,
+            teams_settings.build,
+            TeamsChannel,
+            lambda _settings: False,
+            teams_settings.doubts,
         ),
     }
 )

@@ -13,7 +13,8 @@ from relay.channels import Outbound
 from relay.channels.addresses import is_public, literal_address
 from relay.channels.slack import SlackChannel
 from relay.channels.slack.settings import SlackDestination
-from relay.channels.teams import TeamsChannel, TeamsDestination
+from relay.channels.teams import TeamsChannel
+from relay.channels.teams.settings import TeamsDestination
 from relay.deliveries import OutOfOrder
 from tests.each import each
 from tests.fakes.messages import LOOPBACK, destination, post

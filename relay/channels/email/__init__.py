@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from relay.channels import Destination, Outbound, Parcel
+from relay.channels import Destination, Outbound, Parcel, own
 from relay.channels.email import writing as email_writing
 from relay.channels.email.session import deliver, full_name
 from relay.channels.email.settings import EmailDestination
@@ -37,11 +37,11 @@ class EmailChannel:
 
     def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
         """See `Channel.payload`: `headers`, `recipients`, and the parts `plain` and `html`."""
-        return email_writing.write(parcel, _own(destination))
+        return email_writing.write(parcel, own(destination, EmailDestination))
 
     async def send(self, destination: Destination, payload: Mapping[str, Any]) -> Outcome:
         """See `Channel.send`; the time spent waiting for a free connection does not count."""
-        mail = _own(destination)
+        mail = own(destination, EmailDestination)
         if self._tls is None:
             self._tls = ssl.create_default_context()
         async with self._servers[f"{mail.host.casefold()}:{mail.port}"]:
@@ -64,9 +64,3 @@ class EmailChannel:
 
     async def close(self) -> None:
         """See `Channel.close`; no connection is kept."""
-
-
-def _own(destination: Destination) -> EmailDestination:
-    if not isinstance(destination, EmailDestination):
-        raise TypeError(f"{destination.name} is no mail destination")
-    return destination

@@ -213,11 +213,6 @@ def _stays_inside(host: str) -> bool:
     return "." not in name or name.endswith(_INSIDE)
 
 
-def account_needed(settings: EmailSettings) -> bool:  # noqa: ARG001
-    """Mail always needs a server."""
-    return True
-
-
 def build(
     name: str,
     settings: EmailSettings,

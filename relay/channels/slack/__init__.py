@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from relay.channels import Destination, Outbound, Parcel
+from relay.channels import Destination, Outbound, Parcel, own
 from relay.channels.exchange import Wire, encoded, unanswered
 from relay.channels.slack import writing
 from relay.channels.slack.answers import read_api, read_hook
@@ -30,12 +30,12 @@ class SlackChannel:
 
     def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
         """See `Channel.payload`; by bot the arguments of `chat.postMessage`, else the body."""
-        slack = _own(destination)
+        slack = own(destination, SlackDestination)
         return writing.write(parcel, slack.to if slack.webhook is None else None)
 
     async def send(self, destination: Destination, payload: Mapping[str, Any]) -> Outcome:
         """See `Channel.send`."""
-        slack = _own(destination)
+        slack = own(destination, SlackDestination)
         if slack.webhook is not None:
             hooked = await self._wire.post(slack.webhook.get_secret_value(), encoded(payload))
             answer = hooked.answer
@@ -73,9 +73,3 @@ class SlackChannel:
             client.proxy = None  # it takes HTTPS_PROXY by itself
             self._clients[slack.account] = client
         return client
-
-
-def _own(destination: Destination) -> SlackDestination:
-    if not isinstance(destination, SlackDestination):
-        raise TypeError(f"{destination.name} is no Slack destination")
-    return destination
