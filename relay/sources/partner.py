@@ -25,7 +25,8 @@ _LONGEST_ID = 200
 
 def kind_of_event(item: dict[str, Any]) -> str | None:
     """The kind of a Partner event, None for another shape; some readers know `type` too."""
-    return kind_of(item.get("event")) or kind_of(item.get("type"))
+    # Beside `from` it is a message, whose type is `text`, `image` or the like.
+    return kind_of(item.get("event")) or (kind_of(item.get("type")) if "from" not in item else None)
 
 
 def read(item: dict[str, Any], kind: str, receipt: Receipt) -> Items:
@@ -36,7 +37,7 @@ def read(item: dict[str, Any], kind: str, receipt: Receipt) -> Items:
         # Nobody documents a flat envelope; what stands there is still better than nothing.
         data = {key: value for key, value in item.items() if key not in _ENVELOPE}
     identity = _identity(item, kind, data)
-    if privacy.is_private_kind(kind) or privacy.is_private_value(data):
+    if privacy.is_private(kind, data):
         yield ignored(receipt, identity, data)
         return
     privacy.clean(data, receipt.keep)

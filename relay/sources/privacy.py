@@ -8,15 +8,22 @@ without `_`, `-` and blanks.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import Enum, auto
 from typing import Any
+
+from relay.events.catalogue import KINDS
 
 _HOLDERS = frozenset(
     {
         "messages",
+        "message",
+        "lastmessage",
         "messageechoes",
         "smbmessageechoes",
+        "messageedits",
+        "messagepins",
+        "messagereactions",
         "contacts",
         "statuses",
         "history",
@@ -26,7 +33,6 @@ _HOLDERS = frozenset(
     }
 )
 _KINDS = _HOLDERS | {
-    "messagereactions",
     "messaging",
     "messaginghandovers",
     "standby",
@@ -34,14 +40,28 @@ _KINDS = _HOLDERS | {
     "useridupdate",
     "groupparticipantsupdate",
 }
-_HOLDING = frozenset({list, dict, str})
 _CONTACT_INFO = "contactinfo"
 _KEPT_OF_CONTACT = frozenset({"country", "language"})
-_PERSONAL = frozenset({"waid", "recipientid", "wamid"})
-"""Keys whose values are, or encode, the number of a private person."""
+_PERSONAL = frozenset({"waid", "recipientid", "wamid", "userid", "parentuserid"})
+"""Keys whose values are, or encode, the number or id of a private person."""
+_PERSONS = frozenset(
+    {"owner", "user", "users", "person", "member", "members", "employee", "author"}
+)
+_DEEDS = ("invited", "created", "updated", "modified", "deleted", "approved", "requested", "added")
+"""Behind these `by` names a person."""
+_NAMES = frozenset({"email", "emailaddress", "firstname", "lastname", "fullname", "surname"})
+_CONTENT = frozenset(
+    {
+        *("text", "image", "video", "audio", "voice", "document", "sticker", "location", "order"),
+        *("interactive", "button", "reaction", "system", "caption", "body", "media", "message"),
+    }
+)
+"""What stands beside `from` in a message, and in nothing else."""
+_MESSAGE_IDS = frozenset({"id", "mid", "messageid", "wamid"})
+_JSON = re.compile(r"\s*[\[{]")
 _WAMID = re.compile(r"\s*wamid\.", re.IGNORECASE)
 _LOOKS_PRIVATE = re.compile(
-    rb"(?<![a-z0-9])(?:messages|(?:smb_)?message_?echoes|contacts?|contact_?\w+|statuses|history"
+    rb"(?<![a-z0-9])(?:messages|(?:smb_)?message_?echoes|last_?message|message_?(?:edits|pins)|contacts?|contact_?\w+|statuses|history"
     rb"|(?:smb_app_)?state_?sync|calls|wa_?id|wamid|recipient_?id)(?![a-z0-9_])",
     re.IGNORECASE,
 )
@@ -57,20 +77,35 @@ class _Key(Enum):
 
     HOLDER = auto()
     """Private content, if it is a list, a map or a text."""
+    MESSAGE = auto()
+    """The same in events of unknown kinds, and no more than itself in others; as a text it may say
+    what happened, where an event or a code stands beside it."""
     CONTACTS = auto()
     """The same, or somebody's number."""
     CONTACT_INFO = auto()
+    SOMEBODY = auto()
+    """A person about whom no more is kept than of `contact_info`."""
     PERSON = auto()
-    """Somebody's number or id, or what belongs to a contact, without making all of it private."""
+    """Somebody's number, id or name, or what belongs to a contact, of which nothing is kept."""
+
+
+_HOLDING = frozenset({list, dict, str})
+_SAYS_WHY = frozenset({"event", "code"})
+_COUNTS = frozenset({_Key.HOLDER, _Key.MESSAGE})
+"""Keys under which a number is only a number."""
+_SPECIAL = {"contacts": _Key.CONTACTS, "message": _Key.MESSAGE, "lastmessage": _Key.MESSAGE}
 
 
 def _judge(key: str) -> _Key | None:
     name = _plain(key)
     if name in _HOLDERS:
-        return _Key.CONTACTS if name == "contacts" else _Key.HOLDER
+        return _SPECIAL.get(name, _Key.HOLDER)
     if name == _CONTACT_INFO:
         return _Key.CONTACT_INFO
-    return _Key.PERSON if name in _PERSONAL or name.startswith("contact") else None
+    if name in _PERSONS or (name.endswith("by") and name[:-2] in _DEEDS):
+        return _Key.SOMEBODY
+    told = name in _PERSONAL or name in _NAMES or name.startswith("contact")
+    return _Key.PERSON if told else None
 
 
 class _Judged(dict[str, _Key | None]):
@@ -104,52 +139,77 @@ def is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def is_private_value(data: dict[str, Any]) -> bool:
-    """Whether an event's own data holds private content at its top.
+def is_private(kind: str, data: dict[str, Any]) -> bool:
+    """Whether an event is private as a whole: by its kind, or by what stands at its top.
 
     What holds nothing is not private: senders of account events add empty lists of contacts.
     """
-    for key in data:
-        if REMEMBERED[key] in (_Key.HOLDER, _Key.CONTACTS):
-            item = data[key]
-            if type(item) in _HOLDING and not is_nothing(item):
-                return True
+    if is_private_kind(kind) or _is_message(data):
+        return True
+    # Of an event that is known to be of an account nothing but its private parts are dropped.
+    known = kind.lower() in KINDS
+    if not known and _has_wamid(data, data):
+        return True
+    for key, item in data.items():
+        said = REMEMBERED[key]
+        holds = said is _Key.HOLDER or said is _Key.CONTACTS
+        holds = holds or (said is _Key.MESSAGE and not known and type(item) is not str)
+        if holds and type(item) in _HOLDING and not is_nothing(item):
+            return True
     return False
 
 
-def clean(value: Any, keep: Collection[str] = ()) -> None:
-    """Take private content out of a value of JSON, however deep it stands, in place.
+def _has_wamid(value: dict[str, Any], keys: Iterable[str]) -> bool:
+    """Whether an object is told by one of these keys to be a message, or the status of one."""
+    return any(_is_wamid(value[key]) and _plain(key) in _MESSAGE_IDS for key in keys)
 
-    Of `contact_info` country and language stay, or all of it if `keep` has `contact_info`.
+
+def _is_message(value: dict[str, Any]) -> bool:
+    return "from" in value and any(key.casefold() in _CONTENT for key in value)
+
+
+def clean(data: dict[str, Any], keep: Collection[str] = ()) -> None:
+    """Take private content out of an event's data, however deep it stands, in place.
+
+    Of `contact_info` and of persons country and language stay, or all of `contact_info` if `keep`
+    has it. An object further down that is a message goes as a whole.
     """
-    if type(value) is list:
-        if any(type(item) is str and _is_wamid(item) for item in value):
-            value[:] = [item for item in value if not _is_wamid(item)]
-        for item in value:
-            if type(item) is dict or type(item) is list:
-                clean(item, keep)
-        return
+    _is_private(data, keep)
+
+
+def _is_private(value: Any, keep: Collection[str]) -> bool:
+    """Clean a value in place; whether it is private as a whole, so that its holder drops it."""
+    kind = type(value)
+    if kind is str:
+        # A message id has a point and JSON a quotation mark: most texts have neither.
+        return ("." in value and _is_wamid(value)) or ('"' in value and _hides_private(value))
+    if kind is list:
+        kept = [item for item in value if not _is_private(item, keep)]
+        if len(kept) < len(value):
+            value[:] = kept
+        return False
+    if kind is not dict:
+        return False
     dropped = []
     for key, item in value.items():
         said = REMEMBERED[key]
         kind = type(item)
         if said is None:
-            if kind is dict or kind is list:
-                clean(item, keep)
-            elif kind is str and "." in item and _is_wamid(item):
+            if kind in _HOLDING and _is_private(item, keep):
                 dropped.append(key)
-        elif said is _Key.CONTACT_INFO:
-            if "contact_info" in keep:
-                continue
-            reduced = _contact(item)
-            if reduced is None:
-                dropped.append(key)
-            else:
-                value[key] = reduced
-        elif said is not _Key.HOLDER or kind in _HOLDING:
+        elif said is _Key.CONTACT_INFO or said is _Key.SOMEBODY:
+            if said is _Key.SOMEBODY or "contact_info" not in keep:
+                value[key] = _contact(item)
+                if value[key] is None:
+                    dropped.append(key)
+        elif kind is str and _plain(key) == "message" and not _SAYS_WHY.isdisjoint(value):
+            continue
+        elif said not in _COUNTS or kind in _HOLDING:
             dropped.append(key)
+    private = ("from" in value and _is_message(value)) or _has_wamid(value, dropped)
     for key in dropped:
         del value[key]
+    return private
 
 
 def _is_wamid(value: Any) -> bool:
@@ -174,13 +234,22 @@ def looks_private(value: Any) -> bool:
     if isinstance(value, list):
         return any(looks_private(item) for item in value)
     if isinstance(value, dict):
-        return any(
+        return _is_message(value) or any(
             (_plain(key) in _KINDS | _PERSONAL or _plain(key).startswith("contact"))
             or looks_private(item)
             for key, item in value.items()
             if not is_nothing(item)
         )
-    return isinstance(value, str) and (_is_wamid(value) or is_private_kind(value))
+    if not isinstance(value, str):
+        return False
+    return _is_wamid(value) or is_private_kind(value) or _hides_private(value)
+
+
+def _hides_private(text: str) -> bool:
+    """Whether a text is JSON in which private content may stand."""
+    if not _JSON.match(text):
+        return False
+    return '"from"' in text or bytes_look_private(text.encode("utf-8", "replace"))
 
 
 def bytes_look_private(body: bytes) -> bool:

@@ -94,7 +94,7 @@ def _change(change: Any, entry: _Entry, receipt: Receipt) -> Items:
         return
     content = digest(kind, value)
     identity = entry.identity(kind, entry.time, content)
-    if privacy.is_private_kind(kind) or privacy.is_private_value(data):
+    if privacy.is_private(kind, data):
         yield ignored(receipt, identity, data, entry.id)
         return
     privacy.clean(data, receipt.keep)

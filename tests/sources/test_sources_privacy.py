@@ -128,6 +128,82 @@ def test_nobody_need_know_of_ignored_chats_and_news(kind: str) -> None:
         assert item.event is None
 
 
+MESSAGES = [
+    {"from": "491701234567", "id": "wamid.A", "type": "text", "text": {"body": SECRET}},
+    {"from": "491701234567", "type": "image", "image": {"caption": SECRET}},
+    {"from": SECRET, "text": "x"},
+    {"From": SECRET, "id": "wamid.A"},
+    {"recipient": SECRET, "status": "read", "message_id": " WAMID.B"},
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_message_is_private_as_a_whole_whatever_it_stands_under(message: Any) -> None:
+    for body in [message, [message], *bodies(message, "of_no_known_kind")]:
+        found = reading(body)
+        assert not found.arrivals
+        assert found.ignored or found.unreadable
+        assert SECRET not in kept(found)
+    for under in ("preview", "object", "data"):
+        for held in (message, [message], {"deep": [message]}):
+            for body in bodies({"event": "X", under: held}, "account_update"):
+                (arrival,) = reading(body).arrivals
+                assert arrival.event.detail == "X"
+                assert SECRET not in kept(reading(body))
+
+
+@pytest.mark.parametrize("under", ["message", "last_message", "message_edits", "messagePins"])
+def test_what_chats_are_called_makes_private(under: str) -> None:
+    for body in bodies({"anything": SECRET}, under):
+        assert len(reading(body).ignored) == 1
+    for body in bodies({under: {"x": SECRET}}, "of_no_known_kind"):
+        assert len(reading(body).ignored) == 1
+        assert SECRET not in kept(reading(body))
+
+
+@pytest.mark.parametrize("under", ["message", "last_message"])
+def test_a_chat_beside_the_data_of_a_known_kind_goes_alone(under: str) -> None:
+    for held in (SECRET, {"x": SECRET}, [SECRET]):
+        for body in bodies({"status": "X", under: held}, "channel_live"):
+            assert reading(body).arrivals[0].event.data == {"status": "X"}
+        for body in bodies({"event": "X", "last_message": held}, "channel_live"):
+            assert reading(body).arrivals[0].event.data == {"event": "X"}
+
+
+def test_the_words_of_an_error_or_an_event_are_kept_and_those_of_a_chat_are_not() -> None:
+    errors = [{"code": 1, "message": "Too many"}]
+    for more, words in (({"event": "X"}, {"message": "Flow x is slow"}), ({"status": "X"}, {})):
+        value = {**more, "message": "Flow x is slow", "errors": errors}
+        for body in bodies(value, "flows"):
+            (arrival,) = reading(body).arrivals
+            assert arrival.event.data == {**more, **words, "errors": errors}
+
+
+@pytest.mark.parametrize(
+    "key", ["owner", "user", "invited_by", "createdBy", "email", "first_name", "user_id"]
+)
+def test_persons_are_reduced_wherever_they_stand(key: str) -> None:
+    for held in (SECRET, {"name": SECRET, "mail": SECRET}, [{"full": SECRET}, SECRET]):
+        for body in bodies({"client": {"id": "1CL", key: held}, key: held}, "client_created"):
+            found = reading(body)
+            assert found.arrivals[0].event.client.id == "1CL"
+            assert SECRET not in kept(found)
+
+
+def test_of_a_person_country_and_language_are_kept() -> None:
+    person = {"country": "DE", "language": "de", "name": SECRET}
+    for body in bodies({"owner": person}, "client_created"):
+        kept_of_it = {"country": "DE", "language": "de"}
+        assert reading(body).arrivals[0].event.data == {"owner": kept_of_it}
+
+
+@pytest.mark.parametrize("text", [json.dumps(message) for message in MESSAGES])
+def test_a_message_written_as_a_text_is_not_kept(text: str) -> None:
+    for body in bodies({"event": "X", "raw": f" {text}", "list": [text], "n": "{}"}, "flows"):
+        (arrival,) = reading(body).arrivals
+        assert arrival.event.data == {"event": "X", "list": [], "n": "{}"}
+
+
 @each("holder", HOLDERS)
 @each("held", HELD)
 def test_deeper_private_content_is_removed_and_the_event_kept(holder: str, held: Any) -> None:
