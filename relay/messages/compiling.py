@@ -7,21 +7,111 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.environment import Template
+from jinja2.visitor import NodeTransformer
 
 from relay.errors import Fault
 from relay.messages.forms import Form
 from relay.messages.marks import PRIVATE
 from relay.messages.overrides import JsonRendering
-from relay.messages.sandbox import SANDBOX, compile_template
+from relay.messages.sandbox import SANDBOX
 from relay.messages.straight import ways
 from relay.messages.syntax import doubts, findings
 from relay.messages.whereabouts import Finding, column, explained, place, stray_braces
 
 LARGEST_FILE = 64 * 1024
 """Bytes of one template."""
+
+
+def _hooked(name: str, value: Any, lineno: int) -> nodes.Filter:
+    return nodes.Filter(value, name, [], [], None, None, lineno=lineno)
+
+
+class _Hooks(NodeTransformer):
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  # Jinja's naming
+        self.generic_visit(node)
+        node.iter = _hooked("_loop", node.iter, node.lineno)
+        return node
+
+    def visit_AssignBlock(self, node: nodes.AssignBlock) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.filter = _hooked("_captured", None, node.lineno)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _hooked("_concat", nodes.List(node.nodes, lineno=node.lineno), node.lineno)
+
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if node.expr2 is None:
+            node.expr2 = nodes.Const("", lineno=node.lineno)
+        return node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        sides = [node.expr, *(operand.expr for operand in node.ops)]
+        if not any(map(_is_flat, sides)):  # lists of the template's own on both sides
+            node.expr = _hooked("_weighed", node.expr, node.lineno)
+            for operand in node.ops:
+                operand.expr = _hooked("_weighed", operand.expr, node.lineno)
+        return self.generic_visit(node)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+        if node.args:
+            node.node = _hooked("_weighed", node.node, node.lineno)
+            node.args = [_hooked("_weighed", arg, arg.lineno) for arg in node.args]
+        return self.generic_visit(node)
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
+        node.key = _hooked("_weighed", node.key, node.lineno)
+        return self.generic_visit(node)
+
+
+def _is_flat(node: nodes.Expr) -> bool:
+    if isinstance(node, nodes.List | nodes.Tuple):
+        return all(map(_is_flat, node.items))
+    return isinstance(node, nodes.Const)
+
+
+_NUMBERS = frozenset({"abs", "count", "float", "int", "length", "round", "wordcount"})
+"""Filters whose results are numbers, whatever the event holds."""
+
+
+class _JsonHooks(_Hooks):
+    """The author's texts are told apart from values; a number or a truth value is one in JSON."""
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Node:  # noqa: N802
+        return _hooked("_own", node, node.lineno) if isinstance(node.value, str) else node
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
+        literal = list(map(_is_literal, node.nodes))
+        self.generic_visit(node)
+        node.nodes = [
+            _hooked("_literal", part, part.lineno) if is_literal else part
+            for part, is_literal in zip(node.nodes, literal, strict=True)
+        ]
+        return node
+
+
+def _is_literal(node: nodes.Expr) -> bool:
+    """Whether an expression is a number or a truth value by how it is written."""
+    match node:
+        case nodes.Const(value=value):
+            return isinstance(value, bool | int | float)
+        case nodes.Filter(name=name):
+            return name in _NUMBERS
+    return isinstance(node, nodes.Compare | nodes.Test | nodes.Not)
+
+
+def compile_template(text: str, path: str, *, json_form: bool = False) -> Template:
+    """What can be run; `json_form` for overrides in JSON. Its text was found without faults."""
+    tree = (_JsonHooks() if json_form else _Hooks()).visit(SANDBOX.parse(text))
+    tree.set_environment(SANDBOX)
+    code = SANDBOX.compile(tree, filename=path)
+    return Template.from_code(SANDBOX, code, SANDBOX.globals)
 
 
 @dataclass(slots=True, eq=False)

@@ -12,15 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from jinja2 import nodes, pass_environment
-from jinja2.environment import Environment, Template
+from jinja2 import pass_environment
+from jinja2.environment import Environment
 from jinja2.ext import Extension
 from jinja2.filters import FILTERS as JINJAS
 from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Namespace
-from jinja2.visitor import NodeTransformer
 
 from relay.errors import RenderError
 from relay.messages import filters
@@ -36,13 +35,8 @@ from relay.messages.rendering import (
     too_much,
 )
 
-LOOP_NAMES = frozenset(
-    {
-        *("index", "index0", "first", "last", "length", "revindex", "revindex0"),
-        *("previtem", "nextitem", "cycle", "changed", "depth", "depth0"),
-    }
-)
-"""What `loop` has."""
+LOOP_METHODS = ("cycle", "changed")
+"""What can be called on `loop`."""
 
 TEXT_METHODS = frozenset(
     {
@@ -116,9 +110,7 @@ class Sandbox(SandboxedEnvironment):
                     return Missing(name=str(name))
             case str() | Captured() if name in TEXT_METHODS:
                 return _method(str(obj), name)
-            case LoopContext() if name in LOOP_NAMES:
-                return getattr(obj, name)
-            case Namespace() if isinstance(name, str) and not name.startswith("_"):
+            case LoopContext() | Namespace() if isinstance(name, str) and name[:1] != "_":
                 return getattr(obj, name, Missing(name=name))
             case tuple() if name in ("grouper", "list") and hasattr(obj, name):
                 return getattr(obj, name)  # what `groupby` yields
@@ -291,7 +283,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 """What templates may use by name."""
 
 
-# What is put into a template when it is compiled; by hand these names are no filters.
+# What `compiling` puts into a template; by hand these names are no filters.
 
 
 def _loop(value: Any) -> Iterable[Any]:
@@ -339,86 +331,6 @@ _HOOKS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def _hooked(name: str, value: Any, lineno: int) -> nodes.Filter:
-    return nodes.Filter(value, name, [], [], None, None, lineno=lineno)
-
-
-class _Hooks(NodeTransformer):
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  # Jinja's naming
-        self.generic_visit(node)
-        node.iter = _hooked("_loop", node.iter, node.lineno)
-        return node
-
-    def visit_AssignBlock(self, node: nodes.AssignBlock) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        node.filter = _hooked("_captured", None, node.lineno)
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _hooked("_concat", nodes.List(node.nodes, lineno=node.lineno), node.lineno)
-
-    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        if node.expr2 is None:
-            node.expr2 = nodes.Const("", lineno=node.lineno)
-        return node
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
-        sides = [node.expr, *(operand.expr for operand in node.ops)]
-        if not any(map(_is_flat, sides)):  # lists of the template's own on both sides
-            node.expr = _hooked("_weighed", node.expr, node.lineno)
-            for operand in node.ops:
-                operand.expr = _hooked("_weighed", operand.expr, node.lineno)
-        return self.generic_visit(node)
-
-    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
-        if node.args:
-            node.node = _hooked("_weighed", node.node, node.lineno)
-            node.args = [_hooked("_weighed", arg, arg.lineno) for arg in node.args]
-        return self.generic_visit(node)
-
-    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
-        node.key = _hooked("_weighed", node.key, node.lineno)
-        return self.generic_visit(node)
-
-
-def _is_flat(node: nodes.Expr) -> bool:
-    if isinstance(node, nodes.List | nodes.Tuple):
-        return all(map(_is_flat, node.items))
-    return isinstance(node, nodes.Const)
-
-
-_NUMBERS = frozenset({"abs", "count", "float", "int", "length", "round", "wordcount"})
-"""Filters whose results are numbers, whatever the event holds."""
-
-
-class _JsonHooks(_Hooks):
-    """The author's texts are told apart from values; a number or a truth value is one in JSON."""
-
-    def visit_Const(self, node: nodes.Const) -> nodes.Node:  # noqa: N802
-        return _hooked("_own", node, node.lineno) if isinstance(node.value, str) else node
-
-    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
-        literal = list(map(_is_literal, node.nodes))
-        self.generic_visit(node)
-        node.nodes = [
-            _hooked("_literal", part, part.lineno) if is_literal else part
-            for part, is_literal in zip(node.nodes, literal, strict=True)
-        ]
-        return node
-
-
-def _is_literal(node: nodes.Expr) -> bool:
-    """Whether an expression is a number or a truth value by how it is written."""
-    match node:
-        case nodes.Const(value=value):
-            return isinstance(value, bool | int | float)
-        case nodes.Filter(name=name):
-            return name in _NUMBERS
-    return isinstance(node, nodes.Compare | nodes.Test | nodes.Not)
-
-
 class WholeLines(Extension):
     """A line of nothing but tags and comments leaves no line; tags within a line leave it whole.
 
@@ -449,11 +361,3 @@ class WholeLines(Extension):
 
 SANDBOX = Sandbox()
 """Stateless: the run under way is in `RENDERING`."""
-
-
-def compile_template(text: str, path: str, *, json_form: bool = False) -> Template:
-    """What can be run; `json_form` for overrides in JSON. Its text was found without faults."""
-    tree = (_JsonHooks() if json_form else _Hooks()).visit(SANDBOX.parse(text))
-    tree.set_environment(SANDBOX)
-    code = SANDBOX.compile(tree, filename=path)
-    return Template.from_code(SANDBOX, code, SANDBOX.globals)

@@ -15,7 +15,7 @@ from relay.messages.builtin import READERS
 from relay.messages.facts import NAMES, PARTS
 from relay.messages.filters import fault_of_form
 from relay.messages.rendering import MOST_ITEMS
-from relay.messages.sandbox import FILTERS, LOOP_NAMES, SANDBOX, TEXT_METHODS
+from relay.messages.sandbox import FILTERS, LOOP_METHODS, SANDBOX, TEXT_METHODS
 from relay.messages.whereabouts import Finding, nearest
 
 DEEPEST = 40
@@ -173,7 +173,7 @@ def _refused_call(call: nodes.Call, macros: set[str]) -> Iterator[str]:
                     yield f"a range may have {MOST_ITEMS:,} numbers, not {size:,}"
         case nodes.Name(name=name) if name in macros or name in SANDBOX.globals:
             pass
-        case nodes.Getattr(attr=name) if name in TEXT_METHODS or name in LOOP_NAMES:
+        case nodes.Getattr(attr=name) if name in TEXT_METHODS or name in LOOP_METHODS:
             pass
         case nodes.Getattr(attr=name) if name in _METHODS_OF_MAPPINGS:
             yield (
