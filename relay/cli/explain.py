@@ -19,7 +19,6 @@ from relay.directory import Completed, complete
 from relay.errors import RelayError, UsageError
 from relay.events import Source
 from relay.journal import EventState, StoredDelivery
-from relay.journal.doors import open_records
 from relay.pipeline import Explanation, explain
 from relay.settings import Settings
 from relay.shapes import delivery_json, explanation_json
@@ -90,6 +89,8 @@ def _is_recorded(what: str) -> bool:
 
 
 async def _recorded(what: str, settings: Settings) -> tuple[Completed, list[StoredDelivery]]:
+    from relay.journal.doors import open_records
+
     records = open_records(settings.journal)
     stored = await records.event(what)
     if stored is None:

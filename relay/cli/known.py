@@ -8,7 +8,7 @@ from itertools import chain
 from relay.directory import Completed, Facts, Origin, complete, learn
 from relay.errors import JournalError
 from relay.events import Event
-from relay.journal.doors import journal_path, open_records
+from relay.journal.address import journal_path
 from relay.settings import Settings
 
 
@@ -24,6 +24,8 @@ async def _known(events: Sequence[Event], settings: Settings) -> tuple[Facts, st
     try:
         if not journal_path(settings.journal).exists():
             return Facts(), f"{alone}; there is no journal at {settings.journal}"
+        from relay.journal.doors import open_records
+
         records = open_records(settings.journal)
         try:
             known = await records.known_for(events)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from relay.journal.address import journal_path
 from relay.journal.sqlite.backup import back_up
-from relay.journal.sqlite.connection import journal_path
 from relay.journal.sqlite.damage import WAY_BACK
 from relay.journal.sqlite.engine import examine_journal, open_journal, open_records
 from relay.journal.sqlite.room import free_space

@@ -17,6 +17,7 @@ import pytest
 
 from relay.channels import Channel, Destination, Parcel
 from relay.deliveries import Outcome
+from relay.errors import UnsendableError
 from relay.events import from_iso
 from relay.pipeline import owe
 from tests.client import partner
@@ -523,3 +524,32 @@ async def test_an_unforeseen_fault_while_sending_is_ambiguous_and_tried_again(
     assert good["state"] == "delivered"
     assert bad["ambiguous"] is True
     assert bad["attempts"][0]["outcome"] == "ambiguous"
+
+
+class Speechless(Buggy):
+    """A channel that can put no message about one client into its form, not even the shortest."""
+
+    def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
+        if self._bad in str(parcel.message):
+            self.calls += 1
+            raise UnsendableError("too long, whatever is cut")
+        return self._inner.payload(destination, parcel)
+
+
+async def test_a_message_that_cannot_be_written_is_refused_and_counted_as_posted_nowhere(
+    world: World,
+) -> None:
+    channels: Any = world.app.channels
+    channels["slack"] = speechless = Speechless(channels["slack"], "client-1", "payload")
+    await world.happen()
+    other = await world.happen()
+    found = await world.until({"dead": 1, "delivered": 1})
+    dead = next(one for one in found if one["state"] == "dead")
+    assert [one["outcome"] for one in dead["attempts"]] == ["refused", "refused"]
+    assert (dead["proof"], dead["reference"]) == (None, {})
+    assert "too long, whatever is cut" in dead["reason"]
+    assert speechless.calls > 1
+    assert world.shown("#support") == [other]
+    metrics = (await world.client.get("/metrics"))[1]
+    assert 'relay_deliveries_delivered_total{destination="support",proof="posted"} 1.0' in metrics
+    assert 'relay_attempts_failed_total{destination="support",reason="refused"} 2.0' in metrics

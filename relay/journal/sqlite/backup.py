@@ -12,9 +12,10 @@ from pathlib import Path
 import apsw
 
 from relay.errors import JournalUnusableError, RelayError, UsageError
+from relay.journal.address import journal_path
 from relay.journal.sqlite import schema
 from relay.journal.sqlite.balancing import balance
-from relay.journal.sqlite.connection import BUSY_MS, journal_path, reader, sync_folder
+from relay.journal.sqlite.connection import BUSY_MS, reader, sync_folder
 
 PAGES = 2_000
 """Pages that are copied at once (8 MB)."""

@@ -11,6 +11,7 @@ from typing import Literal
 import apsw
 
 from relay.errors import JournalUnusableError
+from relay.journal.address import SETTING
 from relay.journal.sqlite import damage, schema
 from relay.journal.sqlite.writing import Writing
 
@@ -19,27 +20,9 @@ OLDEST_SQLITE = 3_051_003
 BUSY_MS = 5_000
 WAL_BYTES = 64 * 1024 * 1024
 """To this size the WAL file is cut back after a checkpoint."""
-SETTING = "RELAY_JOURNAL or --journal"
 
 Synchronous = Literal["FULL", "NORMAL"]
 _LEVELS: dict[Synchronous, int] = {"NORMAL": 1, "FULL": 2}
-
-
-def journal_path(url: str) -> Path:
-    """The file that `sqlite:///relay.db` or `sqlite:////var/lib/relay.db` names, links followed.
-
-    So what stands beside it (lock, socket, reserve) is the same for whoever names it otherwise.
-    The address itself is never repeated: one of another engine may hold a password.
-    """
-    scheme, _, rest = url.partition("://")
-    if scheme != "sqlite" or not rest.startswith("/") or len(rest) == 1 or "\0" in rest:
-        raise JournalUnusableError(
-            f"the journal must be given as sqlite:///FILE or sqlite:////FOLDER/FILE ({SETTING})"
-        )
-    try:
-        return Path(rest[1:]).resolve()
-    except (OSError, RuntimeError):  # A name that is too long, or links in a circle.
-        raise JournalUnusableError(f"the journal's name leads nowhere ({SETTING})") from None
 
 
 def writer(path: Path, *, vfs: str | None = None, synchronous: Synchronous = "FULL") -> Writing:

@@ -27,6 +27,7 @@ from relay.journal import (
     Store,
     Turn,
 )
+from relay.journal.address import journal_path
 from relay.journal.care import Forgotten
 from relay.journal.sqlite import (
     connection,
@@ -41,7 +42,7 @@ from relay.journal.sqlite import (
     troubles,
     work,
 )
-from relay.journal.sqlite.connection import Synchronous, journal_path
+from relay.journal.sqlite.connection import Synchronous
 from relay.journal.sqlite.forget import Forgetting
 from relay.journal.sqlite.lock import Lock
 from relay.journal.sqlite.records import SqliteRecords
