@@ -123,7 +123,7 @@ async def test_readers_cannot_write(tmp_path: Path):
     store = await open_journal(url(tmp_path), now=NOW)
     beside = open_records(url(tmp_path))
     with pytest.raises(JournalError, match="readonly"):
-        await beside._ask(lambda connection: connection.execute("DELETE FROM events"))  # type: ignore[attr-defined]
+        await beside.ask(lambda connection: connection.execute("DELETE FROM events"))  # type: ignore[attr-defined]
     await beside.close()
     await store.journal.close()
 
