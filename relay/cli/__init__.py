@@ -11,6 +11,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ OBJECTS_BETWEEN_LOOKS = 50_000
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe of another encoding gets a stand-in for what it cannot show.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 

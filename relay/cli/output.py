@@ -28,8 +28,9 @@ def console() -> Console:
 
 
 def print_json(value: object) -> None:
-    """One JSON value on one line."""
-    print(json.dumps(value, ensure_ascii=False))
+    """One JSON value on one line, whole in whatever encoding."""
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    print(json.dumps(value, ensure_ascii=not unicode))
 
 
 def print_json_lines(values: Iterable[Mapping[str, Any]]) -> None:

@@ -50,7 +50,8 @@ async def run(options: Namespace, settings: Settings) -> int:
     title = CATALOGUE if everything else f"Preview: {options.what}"
     document = page(previews, title=title, about=ABOUT)
     if options.out == "-":
-        sys.stdout.write(document)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(document.encode())  # As the page itself says.
         return 0
     path = Path(options.out or FILE)
     _write(path, document)

@@ -244,9 +244,10 @@ def _timezone(form: Form, entry: Entry | None) -> ZoneInfo:
     filled = form.filled(entry.value, "timezone") if entry is not None else None
     if entry is None or filled is None or filled.missing:
         return _UTC
-    known = available_timezones()
-    if filled.text in known:
+    try:
         return ZoneInfo(filled.text)
+    except (ValueError, OSError, KeyError):
+        known = available_timezones()
     assert isinstance(entry.value, Scalar)
     form.error(entry.value, unknown("time zone", entry.value.text, known))
     return _UTC

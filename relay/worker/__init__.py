@@ -119,7 +119,9 @@ class Worker:
 
     def _routed(self, event: Event, routing: Routing) -> None:
         self._metrics.routed(routing.state is not EventState.UNMATCHED)
-        logs.info(
+        # Of what is owed to somebody each attempt has its line; what is not has this one alone.
+        say = logs.debug if routing.deliveries else logs.info
+        say(
             "routed",
             event_id=event.id,
             kind=event.kind,

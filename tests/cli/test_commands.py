@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import subprocess
 import sys
 from inspect import iscoroutinefunction
+from pathlib import Path
 
 import pytest
 
 from relay import preview
 from relay.cli import arguments, module_of
+from relay.control import user
 
 
 def names() -> list[str]:
@@ -57,3 +61,35 @@ print("imported:", *sys.modules)
     _, found, modules = done.stdout.rpartition("imported: ")
     assert found, done.stderr
     assert not unwanted & set(modules.split())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-16", "utf-8"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["routes"],
+        ["explain", "channel_live"],
+        ["explain", "channel_live", "--json"],
+        ["check", "--rules=ünï🚨.yaml"],
+        ["schema"],
+        ["preview", "channel_live", "--channel=slack", "--out=-"],
+        ["discard", "ü🚨"],
+        ["nonsense🚨"],
+    ],
+    ids=" ".join,
+)
+def test_any_encoding_of_the_output_will_do(encoding: str, words: list[str], folder: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "relay", *words]
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True)
+    assert done.returncode in (0, 1, 2)
+    assert b"Traceback" not in done.stderr
+    if "--json" in words:
+        assert json.loads(done.stdout.decode(encoding))["events"]
+    if words[0] == "preview":
+        assert "Number is live" in done.stdout.decode("utf-8")
+
+
+def test_a_user_without_a_name_is_named_by_its_number() -> None:
+    assert user(2**31 - 5) == "uid 2147483643"
+    assert user(0) == "root"
