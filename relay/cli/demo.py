@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from aiohttp import ClientSession, ClientTimeout
-from rich.console import Console
 
 from relay import logs, samples
 from relay.app import App
@@ -21,6 +21,9 @@ from relay.deliveries import State
 from relay.errors import RelayError, UsageError
 from relay.journal import EventState, Filter, StoredDelivery, StoredEvent
 from relay.settings import Address, Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LONGEST_WAIT = 30.0
 """Seconds for all messages of one sample."""

@@ -8,8 +8,7 @@ from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from relay import reload, samples
 from relay.channels.registry import open_channels
@@ -24,6 +23,9 @@ from relay.settings import Settings
 from relay.shapes import delivery_json, explanation_json
 from relay.sources import Reading
 from relay.sources.reading import read
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LARGEST_FILE = 64 * 1024 * 1024
 _ID = re.compile(r"[0-9a-f]{4,20}")

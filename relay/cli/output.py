@@ -1,4 +1,7 @@
-"""How commands print: rich on a terminal, plain text when piped."""
+"""How commands print: rich on a terminal, plain text when piped.
+
+`rich` is imported by what draws with it: JSON and single lines need none of it.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,24 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from relay.events import Direction, Severity
 from relay.messages import Message
 from relay.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.table import Table
 
 WIDTH_WHEN_PIPED = 160
 
 
 def console() -> Console:
     """Standard output, with colour only where a person looks."""
+    from rich.console import Console
+
     piped = not sys.stdout.isatty()
     return Console(width=WIDTH_WHEN_PIPED if piped else None, highlight=False, soft_wrap=False)
 
@@ -40,6 +44,8 @@ def print_json_lines(values: Iterable[Mapping[str, Any]]) -> None:
 
 def table(*columns: str) -> Table:
     """A table that reads well on a terminal and in a pipe."""
+    from rich.table import Table
+
     made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold")
@@ -65,6 +71,9 @@ def panel(message: Message, where: str) -> Panel:
 
 
 def text_panel(title: str, text: str, where: str, border: str) -> Panel:
+    from rich.panel import Panel
+    from rich.text import Text
+
     body = Text()
     body.append(title, style="bold")
     body.append("\n\n")
@@ -86,4 +95,6 @@ def clean(text: str | None) -> str:
 
 def cell(text: str | None) -> str:
     """The same for a table, where rich would read brackets as markup."""
+    from rich.markup import escape
+
     return escape(clean(text))

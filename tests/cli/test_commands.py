@@ -38,6 +38,9 @@ def test_the_channels_of_preview_are_those_that_it_draws() -> None:
 HEAVY = {"asyncio", "aiohttp", "pydantic", "jinja2", "rich", "apsw", "logging", "dataclasses"}
 
 
+CLIENTS = {"aiohttp", "aiosmtplib", "slack_sdk", "prometheus_client", "babel", "uvloop"}
+
+
 @pytest.mark.parametrize(
     ("words", "unwanted"),
     [
@@ -45,9 +48,14 @@ HEAVY = {"asyncio", "aiohttp", "pydantic", "jinja2", "rich", "apsw", "logging", 
         ("--help", HEAVY),
         ("explain --help", HEAVY),
         ("nonsense", HEAVY),
+        ("kinds --json", {*CLIENTS, "rich", "apsw", "jinja2"}),
+        ("explain channel_live --json", {*CLIENTS, "rich", "apsw"}),
+        ("explain channel_live", {*CLIENTS, "apsw"}),
+        ("routes", {*CLIENTS, "apsw"}),
+        ("check", CLIENTS),
     ],
 )
-def test_a_command_imports_what_it_needs(words: str, unwanted: set[str]) -> None:
+def test_a_command_imports_what_it_needs(words: str, unwanted: set[str], folder: Path) -> None:
     program = f"""
 import sys
 from relay.cli import run
@@ -57,7 +65,8 @@ except SystemExit:
     pass
 print("imported:", *sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     _, found, modules = done.stdout.rpartition("imported: ")
     assert found, done.stderr
     assert not unwanted & set(modules.split())
