@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,11 @@ from relay.web.senders import Room, later, read_body
 LARGE_BODY = 256 * 1024
 """Bytes; a larger one is read beside the event loop, so that nobody else waits for it."""
 
+
+DIALOG, META = "/webhooks/360dialog", "/webhooks/meta"
+_NAMES = "hook|dialog|360|meta|whatsapp|waba|callback"
+_LIKE_A_WEBHOOK = f"(?i:.*(?:{_NAMES}).*)"
+_NAMES_US = re.compile(f"(?i)[a-z_-]{{0,9}}(?:{_NAMES})[a-z_-]{{0,9}}")
 
 Admit = Callable[[web.Request, bytes], Verdict]
 
@@ -113,17 +119,32 @@ class Intake:
         self._room = Room()
         self._seldom_refused = Seldom()
         self._seldom_failed = Seldom()
+        self._seldom_astray = Seldom(most=3)
         self.accepting = True
 
     def add_routes(self, app: web.Application) -> None:
         """The routes that senders know."""
-        app.router.add_get("/webhooks/360dialog", self._here)
-        app.router.add_post("/webhooks/360dialog", partial(self._take, self._gate.admit_360dialog))
-        app.router.add_get("/webhooks/meta", self._handshake)
-        app.router.add_post("/webhooks/meta", partial(self._take, self._gate.admit_meta))
+        for end in ("", "/"):
+            dialog, meta = f"{DIALOG}{end}", f"{META}{end}"
+            app.router.add_get(dialog, self._here)
+            app.router.add_post(dialog, partial(self._take, self._gate.admit_360dialog))
+            app.router.add_get(meta, self._handshake)
+            app.router.add_post(meta, partial(self._take, self._gate.admit_meta))
+        for method in ("GET", "POST"):
+            app.router.add_route(method, f"/{{path:{_LIKE_A_WEBHOOK}}}", self._astray)
 
     async def _here(self, _request: web.Request) -> web.Response:
         return web.json_response({"relay": "here"})
+
+    async def _astray(self, request: web.Request) -> web.Response:
+        """A wrong path that somebody took for ours: who sends to it would tell nobody."""
+        right = f"webhooks are taken at {DIALOG} and {META}"
+        # Of the path only what is no secret: somebody may have put a token into it.
+        parts = request.path.split("/")
+        path = "/".join(part if not part or _NAMES_US.fullmatch(part) else "…" for part in parts)
+        self._seldom_astray(logs.warning, "webhook at a wrong path", path=path[:100], right=right)
+        self._metrics.refused.labels("404").inc()
+        return web.json_response({"error": f"nothing is here; {right}"}, status=404)
 
     async def _handshake(self, request: web.Request) -> web.Response:
         """Meta's subscription: the bare challenge back, if the token is ours."""

@@ -271,3 +271,39 @@ async def test_admin_routes_leave_the_public_address_when_they_have_their_own(
     client.url = f"http://{client.app.addresses[1]}"
     assert (await client.get("/metrics"))[0] == 200
     assert (await client.api("/api/status"))[0] == 200
+
+
+@pytest.mark.parametrize("route", ["/webhooks/360dialog", "/webhooks/meta"])
+async def test_a_slash_at_the_end_of_a_path_makes_no_difference(start: Start, route: str) -> None:
+    client = await start(insecure=True)
+    assert await client.post(partner(1), route + "/") == await client.post(partner(2), route)
+    assert await received(client) == 2
+
+
+WRONG = [
+    "/webhook",
+    "/Webhooks",
+    "/webhooks/360dialog/token-in-a-path",
+    "/360dialog",
+    "//webhooks/meta",
+    "/meta/",
+]
+
+
+async def test_a_wrong_path_that_looks_like_a_webhook_is_told_the_right_one(
+    start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = await start(insecure=True)
+    for path in WRONG * 5:
+        status, said = await client.post(partner(1), path)
+        assert status == 404
+        assert "/webhooks/360dialog and /webhooks/meta" in said["error"]
+    assert (await client.post(partner(1), "/wp-login.php"))[0] == 404
+    assert (await client.get("/wp-login.php"))[0] == 404
+    assert await received(client) == 0
+    metrics = (await client.get("/metrics"))[1]
+    assert f'relay_webhooks_refused_total{{status="404"}} {len(WRONG) * 5}.0' in metrics
+    lines = [line for line in capfd.readouterr().err.splitlines() if "at a wrong path" in line]
+    assert 0 < len(lines) <= 3
+    assert "/webhooks/360dialog" in lines[0]
+    assert "token-in-a-path" not in "".join(lines)
