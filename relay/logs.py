@@ -101,7 +101,7 @@ class _Sink:
             self.dropped += 1
 
     def _line(self, level: str, event: object, fields: dict[str, Any]) -> str:
-        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        at = f"{datetime.now(UTC).isoformat()[:-6]}Z"
         made = {"timestamp": at, "level": level, "event": event, **fields}
         if self.is_terminal:
             shown = {key: self.redact.clean(value) for key, value in made.items()}

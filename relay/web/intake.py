@@ -196,30 +196,23 @@ class Intake:
         self._on_events(added.events, len(body))
         for event in added.events:
             self._metrics.took(event)
-        self._metrics.duplicates.inc(added.duplicates)
         for item in reading.ignored:
             self._metrics.ignored.labels(item.cause).inc()
         for event in added.withheld:
             self._on_withheld(event)
-        self._metrics.quarantined.inc(added.quarantined + added.conflicts)
-        logs.info(
-            "webhook",
-            route=request.path,
-            size=len(body),
-            event_ids=[event.id for event in added.events[:20]],
-            accepted=len(added.events),
-            duplicate=added.duplicates,
-            ignored=added.ignored,
-            quarantined=added.quarantined + added.conflicts,
-        )
-        return web.json_response(
-            {
-                "accepted": len(added.events),
-                "duplicate": added.duplicates,
-                "ignored": added.ignored,
-                "quarantined": added.quarantined + added.conflicts,
-            }
-        )
+        counts = {
+            "accepted": len(added.events),
+            "duplicate": added.duplicates,
+            "ignored": added.ignored,
+            "quarantined": added.quarantined + added.conflicts,
+        }
+        if counts["duplicate"]:
+            self._metrics.duplicates.inc(counts["duplicate"])
+        if counts["quarantined"]:
+            self._metrics.quarantined.inc(counts["quarantined"])
+        ids = [event.id for event in added.events[:20]]
+        logs.info("webhook", route=request.path, size=len(body), event_ids=ids, **counts)
+        return web.json_response(counts)
 
 
 def _read(body: bytes, now: datetime, keep: frozenset[str]) -> Reading:
