@@ -265,6 +265,22 @@ async def test_a_new_journal_has_its_name_only_when_it_is_whole(tmp_path: Path):
     await store.journal.close()
 
 
+async def test_the_wal_of_a_file_that_is_gone_is_never_given_to_a_new_one(tmp_path: Path):
+    store = await open_journal(url(tmp_path), now=NOW)
+    await store.journal.append(reading("a"), now=NOW)
+    left = tmp_path / "left"
+    left.mkdir()
+    (left / "relay.db-wal").write_bytes((tmp_path / "relay.db-wal").read_bytes())
+    await store.journal.close()
+    with pytest.raises(JournalUnusableError, match=r"relay\.db-wal is there"):
+        await open_journal(url(left), now=NOW)
+    assert not (left / "relay.db").exists()
+    (left / "relay.db-wal").unlink()
+    store = await open_journal(url(left), now=NOW)
+    assert len(await store.records.events(Filter())) == 0
+    await store.journal.close()
+
+
 @pytest.mark.parametrize("kind", ["link", "folder link"])
 async def test_another_name_of_a_served_journal_finds_the_same_lock(tmp_path: Path, kind: str):
     store = await open_journal(url(tmp_path), now=NOW)

@@ -143,6 +143,12 @@ def _create(path: Path, vfs: str | None) -> None:
 
     So an empty file is never one whose making was cut off. The files beside it take over its mode.
     """
+    if damage.is_unclean(path):
+        # SQLite would write these pages into whatever has the name of the file they belong to.
+        raise JournalUnusableError(
+            f"its file is gone, but {path.name}-wal is there: {damage.WAY_BACK}, or remove "
+            f"{path.name}-wal to begin a new one"
+        )
     part = path.with_name(path.name + ".new")
     for leftover in (part, part.with_name(part.name + "-journal")):
         leftover.unlink(missing_ok=True)
