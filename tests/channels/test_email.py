@@ -94,7 +94,7 @@ def test_settings_come_as_text_and_recipients_once() -> None:
     assert made.account == "email:mail.example.com:2525:"
 
 
-@pytest.mark.parametrize(
+@each(
     "wrong",
     [
         {"tls": None}, {"tls": "yes"}, {"host": "a b"}, {"host": "https://x"}, {"port": "0"},

@@ -21,6 +21,7 @@ from relay.messages import Message
 from relay.messages.templates import Templates
 from relay.sources.reading import read
 from relay.text import one_line
+from tests.each import each
 from tests.fakes.messages import LOOPBACK, destination, message, parcel
 from tests.message_cases import FOLDER, a_context
 
@@ -83,7 +84,7 @@ def test_any_text_is_read_back_as_it_was(said: str) -> None:
     judge(text("Subject", title) + b"\r\n", title)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_no_name_of_an_event_becomes_a_header(name: str) -> None:
     data = {"setup_info": {"phone_number": "491713920011", "phone_name": name}}
     body = json.dumps({"id": "1", "event": "channel_live", "data": data}).encode()

@@ -56,9 +56,7 @@ def test_what_wraps_an_address_is_no_more_public_than_it(number: int) -> None:
     assert not mapped
 
 
-@pytest.mark.parametrize(
-    "host", ["2130706433", "0x7f.1", "0x7f000001", "017700000001", "127.1", "127.0.0.1."]
-)
+@each("host", ["2130706433", "0x7f.1", "0x7f000001", "017700000001", "127.1", "127.0.0.1."])
 def test_spelling_of_loopback_is_seen_through(host: str) -> None:
     assert literal_address(host) == "127.0.0.1"
 

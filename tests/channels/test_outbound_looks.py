@@ -51,7 +51,7 @@ def words(text: str) -> Paragraph:
     return Paragraph((Text(text),))
 
 
-@pytest.mark.parametrize(
+@each(
     ("blocks", "said"),
     [
         ((SAID,), "Meta reports low quality; sending goes on for now."),
@@ -81,7 +81,7 @@ def test_gist_is_one_short_line(text: str) -> None:
     assert len(said.splitlines()) <= 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("title", "found"),
     [
         ("[test] a", "[test]"),
@@ -110,8 +110,8 @@ def test_notifications_say_title_and_first_sentence() -> None:
     assert "display:none" in hidden
 
 
-@pytest.mark.parametrize("severity", list(Severity))
-@pytest.mark.parametrize("direction", list(Direction))
+@each("severity", list(Severity))
+@each("direction", list(Direction))
 def test_each_tone_has_a_colour_of_its_own_in_every_channel(
     severity: Severity, direction: Direction
 ) -> None:
@@ -141,7 +141,7 @@ def test_slack_shows_short_facts_in_two_columns_with_values_that_are_not_parsed(
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     "fact",
     [
         Fact("Reason", (Text("long " * 20),)),

@@ -177,8 +177,8 @@ def test_long_message_is_cut_where_everybody_sees_it(to: Any) -> None:
     assert any("https://x.example/0" in text for text in strings(shape)), "the buttons stay"
 
 
-@pytest.mark.parametrize("size", [19_000, 27_000, 40_000])
-@pytest.mark.parametrize("sign", ["ü", "🚀", '"', "\\"])
+@each("size", [19_000, 27_000, 40_000])
+@each("sign", ["ü", "🚀", '"', "\\"])
 def test_card_is_at_most_20_kb_in_bytes(size: int, sign: str) -> None:
     text = sign * (size // len(sign.encode()) // 5)
     shape = payload(FLOW, message(*(Paragraph((Text(text),)) for _ in range(5))))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +19,7 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=400)
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "seconds"),
     [
         ("30", 30), ("1.5", 2), (" 7 ", 7), ("0", 0), ("-1", None), ("99999999", 99999999),

@@ -259,7 +259,7 @@ def test_any_text_block_is_drawn_as_something_well_formed(raw: str) -> None:
     assert kinds <= known
 
 
-@pytest.mark.parametrize(
+@each(
     ("raw", "shown"),
     [
         ("*bold* _it_ ~gone~ `x*y*`", "<strong>bold</strong> <em>it</em> <s>gone</s> "
@@ -301,7 +301,7 @@ def test_a_text_block_parses_markdown_and_no_html() -> None:
     assert "<i>x</i>" in "".join(shown.itertext())
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     ["javascript:alert(1)", "JAVASCRIPT:x", "data:text/html,x", "file:///etc", "//host/x", "x y"],
 )

@@ -15,6 +15,7 @@ from relay.channels.settings import fingerprint
 from relay.channels.slack import SlackChannel
 from relay.channels.slack.settings import SlackAccount, SlackSettings
 from relay.deliveries import Ambiguous, OutOfOrder, Proof, RateLimited, Scope, Sent, Transient
+from tests.each import each
 from tests.fakes.messages import HASTY, LOOPBACK, destination, message, post
 from tests.fakes.slack import DROP_AFTER, DROP_BEFORE, STALL, FakeSlack, Reply, error
 from tests.fakes.tls import Authority
@@ -56,7 +57,7 @@ def test_settings_come_as_text_and_unknown_keys_are_errors() -> None:
         kind.destination()
 
 
-@pytest.mark.parametrize("name", ["", "#", "# wa", "a b", "a,b", "<!here>", "#a\n", "x" * 90])
+@each("name", ["", "#", "# wa", "a b", "a,b", "<!here>", "#a\n", "x" * 90])
 def test_channel_name_is_checked(name: str) -> None:
     with pytest.raises(ValueError):
         CHANNELS["slack"].destination(channel=name)

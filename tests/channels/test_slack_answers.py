@@ -21,6 +21,7 @@ from relay.deliveries import (
     Sent,
     Transient,
 )
+from tests.each import each
 
 ACCOUNT = [
     "invalid_auth",
@@ -90,7 +91,7 @@ def said(code: str, status: int = 200) -> Outcome:
     return read_api(answer({"ok": False, "error": code}, status))
 
 
-@pytest.mark.parametrize("code", ACCOUNT)
+@each("code", ACCOUNT)
 def test_fault_of_the_account(code: str) -> None:
     outcome = said(code)
     assert isinstance(outcome, OutOfOrder)
@@ -99,7 +100,7 @@ def test_fault_of_the_account(code: str) -> None:
     assert "\n" not in outcome.reason
 
 
-@pytest.mark.parametrize("code", TARGET)
+@each("code", TARGET)
 def test_fault_of_the_channel(code: str) -> None:
     outcome = said(code)
     assert isinstance(outcome, OutOfOrder)
@@ -107,7 +108,7 @@ def test_fault_of_the_channel(code: str) -> None:
     assert f"({code})" in outcome.reason
 
 
-@pytest.mark.parametrize("code", REFUSED)
+@each("code", REFUSED)
 def test_refusal_of_the_message(code: str) -> None:
     assert isinstance(said(code), Refused)
 
@@ -130,7 +131,7 @@ def test_rate_limit_by_code(code: str) -> None:
     assert outcome.scope is Scope.TARGET
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "body", "kind"),
     [
         (429, "", RateLimited), (429, "<html>", RateLimited),
@@ -162,7 +163,7 @@ def test_success_that_was_cut_is_success() -> None:
     assert outcome == Sent(Proof.POSTED, {"channel": "C1", "ts": "1.2"})
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "body", "kind"),
     [
         (200, "ok", Sent), (200, "ok\n", Sent), (200, "<html>", Ambiguous), (200, "", Ambiguous),

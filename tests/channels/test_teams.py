@@ -24,6 +24,7 @@ from relay.deliveries import (
     Sent,
     Transient,
 )
+from tests.each import each
 from tests.fakes.messages import HASTY, LOOPBACK, destination, message, parcel, post
 from tests.fakes.teams import DROP_AFTER, DROP_BEFORE, STALL, FakeTeams, Reply, error
 
@@ -86,7 +87,7 @@ async def test_url_is_sent_byte_by_byte(teams: FakeTeams, channel: Channel) -> N
     assert teams.base + teams.posts[0].path == teams.url()
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "body", "kind"),
     [
         (202, "", Sent), (200, "1", Sent), (200, "", Sent),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from relay.cli.contacts import COLUMNS, MOST_FAULTS, Contacts
 from relay.directory import Contact
+from tests.each import each
 
 HEADER = "phone,name,waba,client_id,client_name,channel_id\n"
 LINE = "+49 171 3920011,Support,100000000000101,dev001CL,Musterladen,dev001CH\n"
@@ -60,7 +61,7 @@ def test_360dialogs_id_of_an_account_is_known_as_such() -> None:
     assert contact.waba_360 == "dev001WA"
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "place", "said"),
     [
         ("", "list.csv:1:1", "it is empty"),

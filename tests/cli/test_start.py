@@ -6,10 +6,9 @@ import re
 import shlex
 from pathlib import Path
 
-import pytest
-
 from relay.cli import arguments
 from relay.cli.connect import checked
+from tests.each import each
 from tests.needs import ROOT
 from tests.relay_process import run_relay
 
@@ -24,7 +23,7 @@ ELSEWHERE = ("serve", "connect", "send-test", "directory", "events", "deliveries
 """They need a target, 360dialog or a journal, and have tests of their own."""
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@each("line", COMMANDS)
 def test_each_command_exists_with_its_options(line: str) -> None:
     options = arguments.parse(shlex.split(line.partition(" > ")[0])[1:])
     if options.command == "connect" and options.url:

@@ -220,7 +220,7 @@ class TestWords:
         (found,) = messages(when(condition))
         assert found.startswith(message)
 
-    @pytest.mark.parametrize(
+    @each(
         ("condition", "warning"),
         [
             ("{event: 'chanel_*'}", 'no known kind matches "chanel_*"'),
@@ -236,7 +236,7 @@ class TestWords:
         (found,) = warned(when(condition))
         assert found.startswith(warning)
 
-    @pytest.mark.parametrize(
+    @each(
         "condition",
         [
             "{event: CHANNEL_LIVE}",
@@ -279,7 +279,7 @@ class TestWords:
         text = HEAD.replace('{HOOK}"}', f'{{HOOK}}"}}, pace: {pace}') + RULES
         assert config(text).destinations["sales"].pace == expected
 
-    @pytest.mark.parametrize("pace", ["0/s", "-1/s", "1/2s", "1/day", "fast", "1", "[1/s]"])
+    @each("pace", ["0/s", "-1/s", "1/2s", "1/day", "fast", "1", "[1/s]"])
     def test_a_pace_that_is_none(self, pace: str) -> None:
         text = HEAD.replace('{HOOK}"}', f'{{HOOK}}"}}, pace: "{pace}"') + RULES
         assert messages(text) == [
@@ -316,7 +316,7 @@ class TestEnvironment:
         text = HEAD.replace("starttls, sender: relay@example.com", "tls, sender: '${FROM}'") + RULES
         assert [m.split(" ")[0] for m in messages(text)] == ["accounts.email.tls:", "${FROM}:"]
 
-    @pytest.mark.parametrize(
+    @each(
         ("part", "key"),
         [
             ("mail.example.com", "host"),
@@ -348,7 +348,7 @@ class TestEnvironment:
         loaded = config(text, strict=False, templates=())
         assert loaded.rules.rules[0].send_to == ("support",)
 
-    @pytest.mark.parametrize("bad", ["${}", "${A-B}", "${A:-x}", "${A", "${ A }", "${1A}"])
+    @each("bad", ["${}", "${A-B}", "${A:-x}", "${A", "${ A }", "${1A}"])
     def test_a_broken_placeholder_is_an_error(self, bad: str) -> None:
         (found,) = messages(when(f'{{client: "{bad}"}}'), {"A": "x"})
         assert "is no placeholder" in found

@@ -80,7 +80,7 @@ def test_the_one_fault_is_found_at_its_place(path: Path) -> None:
     assert first.startswith(f"{path}:{line}:{column}: error: ")
 
 
-@pytest.mark.parametrize("path", WARNED, ids=lambda path: path.stem)
+@each("path", WARNED, ids=lambda path: path.stem)
 def test_the_one_warning_is_found_at_its_place(path: Path) -> None:
     config = loaded(path)
     found = (*config.warnings, *check_rules(config, str(path)))
@@ -89,7 +89,7 @@ def test_the_one_warning_is_found_at_its_place(path: Path) -> None:
     assert all(fault.file == str(path) for fault in found)
 
 
-@pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
+@each("path", LISTS, ids=lambda path: path.stem)
 def test_the_one_fault_of_a_list_is_found_at_its_place(path: Path) -> None:
     kind = path.stem.partition("_")[0]
     text = OF_LISTS.format(kind=kind, key=kind.removesuffix("s"), file=path.name)
@@ -107,7 +107,7 @@ def of_templates() -> dict[str, str]:
     return dict(line.split(" ", 1) for line in lines)
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name.partition(".")[0])
+@each("path", TEMPLATES, ids=lambda path: path.name.partition(".")[0])
 def test_the_one_fault_of_a_template_is_found_at_its_place(path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         Templates.from_texts({path.name: path.read_text("utf-8")}, "templates")

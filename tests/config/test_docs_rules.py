@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import pytest
-
 from relay.channels import Outbound
 from relay.config import Config, load_text
 from relay.config.loading import KEYS as FILE_KEYS
@@ -19,6 +17,7 @@ from relay.pipeline import Plan
 from relay.rule_checks import check_rules
 from relay.rule_testing import run_tests
 from relay.rules import KEYS, Not, Ruleset, Test, text_matcher
+from tests.each import each
 from tests.needs import ROOT
 
 PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
@@ -92,7 +91,7 @@ def test_there_are_twenty_tasks() -> None:
     assert len(RECIPES) >= 20
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.task[:40])
+@each("recipe", RECIPES, ids=lambda recipe: recipe.task[:40])
 def test_a_recipe_passes_its_own_tests_without_a_warning(recipe: Recipe) -> None:
     loaded = config(recipe)
     assert loaded.tests
@@ -102,7 +101,7 @@ def test_a_recipe_passes_its_own_tests_without_a_warning(recipe: Recipe) -> None
     assert [w.message for w in loaded.warnings if not w.message.startswith(unused)] == []
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.task[:40])
+@each("recipe", RECIPES, ids=lambda recipe: recipe.task[:40])
 def test_a_recipe_without_one_of_its_rules_fails_its_tests(recipe: Recipe) -> None:
     loaded = config(recipe)
     for number, rule in enumerate(loaded.rules.rules):

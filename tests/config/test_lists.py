@@ -13,6 +13,7 @@ from relay.config import Config, load, load_text
 from relay.errors import ConfigError
 from relay.events import Client, Direction, Event, Severity, Source, Topic
 from tests.counting import calls
+from tests.each import each
 
 RULES = """\
 version: 1
@@ -66,7 +67,7 @@ def matched(config: Config, subject: Event) -> tuple[str, ...]:
     return config.rules.match(subject).matched
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "+49 171 3920011",
@@ -86,7 +87,7 @@ def test_a_list_file_is_read_as_people_write_it(text: str) -> None:
     assert matched(config, event("+491723920011")) == ()
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "fault"),
     [
         ("+491713920011\n0171 3920011\n", 'north.csv:2:1: error: "0171 3920011" is a national'),

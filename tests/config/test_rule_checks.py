@@ -71,7 +71,7 @@ def never(*rules: str) -> list[str]:
 # Rules that can never match
 
 
-@pytest.mark.parametrize(
+@each(
     "when",
     [
         "event: channel_live, topic: quality",
@@ -91,7 +91,7 @@ def test_these_contradict_themselves(when: str) -> None:
     assert never(rule(when)) == ["A"]
 
 
-@pytest.mark.parametrize(
+@each(
     "when",
     [
         'event: "*"',
@@ -158,7 +158,7 @@ def test_an_earlier_end_takes_all(earlier: str, later: str, end: dict[str, str])
     assert never(rule(earlier, **end), rule(later, "b")) == ["B"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("earlier", "later"),
     [
         ("topic: template, direction: worse", "topic: template"),
@@ -208,7 +208,7 @@ def fights(*rules: str) -> list[str]:
     return [said[0] for said in found(*rules) if "the template" in said]
 
 
-@pytest.mark.parametrize(
+@each(
     ("first", "later"),
     [
         (rule("topic: quality", template="x"), rule("phone: vip", template="y")),
@@ -226,7 +226,7 @@ def test_two_rules_fight_over_a_template(first: str, later: str) -> None:
     assert fights(first, later) == ["B"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("first", "later"),
     [
         (rule("topic: quality", template="x"), rule("topic: quality", template="x")),
@@ -259,7 +259,7 @@ def taken(*rules: str) -> list[str]:
     return [said[0] for said in found(*rules) if "critical events" in said]
 
 
-@pytest.mark.parametrize(
+@each(
     ("first", "later"),
     [
         (rule("client: acme01CL", "none"), rule("topic: restriction")),
@@ -274,7 +274,7 @@ def test_a_rule_about_critical_events_loses_some(first: str, later: str) -> None
     assert taken(first, later) == ["B"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("first", "later"),
     [
         (rule("topic: template, detail: APPROVED", "none"), rule("severity: critical")),
@@ -506,7 +506,7 @@ def doubts(account: str, channel: str = "#a", env: dict[str, str] | None = None)
     return [f"{fault.line} {fault.message}" for fault in loaded.warnings]
 
 
-@pytest.mark.parametrize(
+@each(
     "account",
     [
         "host: localhost, tls: none",

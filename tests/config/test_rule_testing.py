@@ -12,6 +12,7 @@ from relay.errors import ConfigError
 from relay.messages.templates import Templates
 from relay.pipeline import Plan
 from relay.rule_testing import run_tests
+from tests.each import each
 
 TEMPLATE = "# {{ event.title }}: {{ event.phone }}\n"
 HEAD = """\
@@ -50,7 +51,7 @@ def failures(tests: str) -> list[str]:
     return [str(fault) for fault in run_tests(config.tests, plan, datetime.now(UTC))]
 
 
-@pytest.mark.parametrize(
+@each(
     "test",
     [
         "{name: t, event: phone_number_quality_update/FLAGGED, expect: [support]}",
@@ -67,7 +68,7 @@ def test_a_test_that_is_right_says_nothing(test: str) -> None:
     assert failures(f"  - {test}\n") == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("test", "said"),
     [
         (
@@ -97,7 +98,7 @@ def test_a_failing_test_names_the_rule_that_decided_and_why(test: str, said: str
     assert said in found[0]
 
 
-@pytest.mark.parametrize(
+@each(
     ("test", "said"),
     [
         ("{name: t, event: channel_live}", "19:5: error: this test has no `expect`"),

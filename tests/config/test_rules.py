@@ -106,7 +106,7 @@ class TestConditions:
         assert holds(text(key, value))
         assert not holds(Not(text(key, value)))
 
-    @pytest.mark.parametrize(
+    @each(
         ("key", "value"),
         [
             ("event", "phone_number_quality"),
@@ -125,7 +125,7 @@ class TestConditions:
         assert not holds(text(key, value))
         assert holds(Not(text(key, value)))
 
-    @pytest.mark.parametrize("key", ["detail", "phone", "client", "waba", "country", "data.x"])
+    @each("key", ["detail", "phone", "client", "waba", "country", "data.x"])
     def test_a_value_that_the_event_does_not_have_fails_even_for_everything(self, key: str) -> None:
         bare = replace(
             EVENT, detail=None, phones=(), client=Client(), waba=None, waba_360=None, country=None

@@ -165,7 +165,7 @@ def test_the_files_that_come_with_the_relay_are_good(name: str) -> None:
     assert faults(text) == []
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+@each("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
 def test_every_whole_rules_file_in_the_documentation_is_good(page: Path) -> None:
     for text in re.findall(r"```yaml\n(version: .*?)```", page.read_text("utf-8"), re.DOTALL):
         if not errors(text):
@@ -177,7 +177,7 @@ def test_an_editor_sees(name: str) -> None:
     assert faults((CORPUS / f"{name}.yaml").read_text("utf-8")) != []
 
 
-@pytest.mark.parametrize("name", BEYOND)
+@each("name", BEYOND)
 def test_an_editor_does_not_judge(name: str) -> None:
     assert faults((CORPUS / f"{name}.yaml").read_text("utf-8")) == []
 
@@ -198,7 +198,7 @@ WHEN, RULE, PLACE = (SCHEMA["definitions"][name] for name in ("when", "rule", "d
 TEST = SCHEMA["properties"]["tests"]["items"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("keys", "schema"),
     [
         (KEYS, SCHEMA),
@@ -293,7 +293,7 @@ def with_rule(plain: bool = False, pace: str = "1/s", **changes: Any) -> str:
     return re.sub(r"'(1|true|no|\+49)'", r"\1", text) if plain else text
 
 
-@pytest.mark.parametrize("key", [*CONDITIONS, *MORE_KEYS])
+@each("key", [*CONDITIONS, *MORE_KEYS])
 def test_a_word_that_the_loader_takes_no_editor_refuses(key: str) -> None:
     texts = [with_rule(True, when={key: word}) for word in WORDS]
     assert [text for text in texts if faults(text) and not errors(text)] == []

@@ -8,6 +8,7 @@ import pytest
 
 from relay.errors import UsageError
 from relay.settings import Address, Settings, doubts, from_environment, parse_address
+from tests.each import each
 
 
 def test_an_option_goes_before_its_twin_in_the_environment() -> None:
@@ -36,7 +37,7 @@ def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path, encoding: str)
     assert settings.webhook_token == "s3cret-ü"
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value", "said"),
     [
         ("RELAY_360DIALOG_SECRET", " ", "is set and empty"),

@@ -39,7 +39,7 @@ def faults(text: str) -> list[str]:
     return [f"{fault.line}:{fault.column} {fault.message}" for fault in findings.all]
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     "+4917012345678 0049170123 01701234567 NO on yes 22:00 1_000 0x1F 1.10 2024-01-01 null ~ "
     "1e3 .inf true - -5 =".replace(" - ", " ").split(),
@@ -133,7 +133,7 @@ def test_after_many_faults_of_structure_the_rest_is_not_read() -> None:
     assert f"has {MOST_FAULTS} faults of structure or more" in found[0]
 
 
-@pytest.mark.parametrize("opening", ["[", "{", "- ", "? ", "a: {", "[{x: "])
+@each("opening", ["[", "{", "- ", "? ", "a: {", "[{x: "])
 def test_depth_is_refused(opening: str) -> None:
     assert "levels deep" in " ".join(faults(opening * (DEEPEST + 1)))
 
@@ -157,7 +157,7 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
+@each("name", BOMBS)
 def test_a_bomb_is_refused(name: str) -> None:
     assert faults(BOMBS[name])
 

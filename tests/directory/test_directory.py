@@ -30,6 +30,7 @@ from relay.events import Client, Event
 from relay.phones import index_key
 from relay.sources.reading import read
 from tests.directory_cases import CLIENT, NOW, PHONE, WABA, channel, partner, template, waba
+from tests.each import each
 
 
 def known(*events: Event) -> Facts:
@@ -108,7 +109,7 @@ def test_an_event_with_a_channel_alone_gets_its_number() -> None:
     assert (found.phones, found.waba, found.client.id) == ((PHONE,), WABA, CLIENT)
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "said", "channel"),
     [
         ("template_messaging_enabled", "dev001CH", "dev001CH"),

@@ -20,6 +20,7 @@ from tests.directory_cases import (
     template,
     waba,
 )
+from tests.each import each
 
 
 def reported(event: Event, *others: Event) -> Happening:
@@ -73,7 +74,7 @@ def restriction(kind: str) -> Event:
 SCAM = {"violation_info": {"violation_type": "SCAM"}}
 
 
-@pytest.mark.parametrize(
+@each(
     ("one", "other"),
     [
         (partner_template(), template()),
@@ -116,7 +117,7 @@ def test_both_reports_of_one_happening_are_twins(one: Event, other: Event) -> No
     assert are_twins(one, other)
 
 
-@pytest.mark.parametrize(
+@each(
     ("one", "other"),
     [
         (partner_template(name="spring_sale"), template()),

@@ -40,6 +40,7 @@ from relay.deliveries import (
     wait_after,
 )
 from relay.errors import IllegalMoveError
+from tests.each import each
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -281,7 +282,7 @@ def test_partly_refused_mail_is_owed_to_the_rest_and_dead_at_the_end():
     assert (again.recipients, again.refused) == (("b@x.de",), {})
 
 
-@pytest.mark.parametrize(
+@each(
     ("owed", "refused", "taken", "now", "then"),
     [
         ("a b", "", False, "a b", "a b"),

@@ -17,6 +17,7 @@ import pytest
 from relay.journal.sqlite.connection import Synchronous
 from tests.client import partner
 from tests.crashes import RULES, event_id_of, look
+from tests.each import each
 from tests.fakes.slack import FakeSlack, Reply
 from tests.judge import Judge
 from tests.needs import PATIENCE, ROOT, require
@@ -99,7 +100,7 @@ async def test_no_webhook_is_answered_before_a_sync_of_its_own(folder: Path) -> 
         disk.unregister()
 
 
-@pytest.mark.parametrize(
+@each(
     ("trace", "is_proved"),
     [
         (["read", "sync", "answer"], True),

@@ -15,6 +15,7 @@ from relay.channels import Channel, Destination, Parcel
 from relay.deliveries import Ambiguous, Outcome, Proof, Sent, State, Transient
 from relay.journal import Appended, Ask, EventState, Filter, Settlement, Store
 from relay.sources import Reading
+from tests.each import each
 from tests.judge import Judge, Ledgers, Violation
 from tests.model_world import BEHAVIOURS, World
 
@@ -197,14 +198,14 @@ def violations(relay: Callable[[int], World], story: Story) -> set[Violation]:
     return found
 
 
-@pytest.mark.parametrize(("broken", "story", "violation"), CASES)
+@each(("broken", "story", "violation"), CASES)
 def test_a_broken_relay_is_caught_by_name(
     broken: type[World], story: Story, violation: Violation
 ) -> None:
     assert violation in violations(broken, story)
 
 
-@pytest.mark.parametrize("story", {case[1]: None for case in CASES})
+@each("story", {case[1]: None for case in CASES})
 def test_the_relay_keeps_its_promises_in_the_same_story(story: Story) -> None:
     assert violations(World, story) == set()
 

@@ -22,6 +22,7 @@ from relay.journal.sqlite.retention import EXAMINED, STEP_ROWS
 from relay.settings import parse_retention
 from relay.sources import Reading, Unreadable
 from relay.worker.upkeep import Upkeep, prune_all
+from tests.each import each
 from tests.journal_suite import DAY, NOW, claimed, event, owe, owed, reading, route_one, settled
 from tests.needs import examples
 
@@ -354,7 +355,7 @@ async def test_a_clock_that_jumps_removes_nothing(store: Store):
     assert len(await store.records.events(Filter())) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "span"),
     [
         ("", 90 * DAY),
@@ -373,7 +374,7 @@ def test_retention_is_a_span_or_none(text: str, span: timedelta | None):
     assert parse_retention(text) == span
 
 
-@pytest.mark.parametrize("text", ["13d", "335h", "1w", "90", "d", "-20d", "9.5d", "٩٠d", "ever"])
+@each("text", ["13d", "335h", "1w", "90", "d", "-20d", "9.5d", "٩٠d", "ever"])
 def test_another_retention_is_refused_in_one_line(text: str):
     with pytest.raises(UsageError, match=r"RELAY_RETENTION: [^\n]*$"):
         parse_retention(text)

@@ -15,6 +15,7 @@ from relay.journal import Filter
 from relay.messages.templates import Templates
 from tests.client import Client, partner
 from tests.conftest import Start
+from tests.each import each
 from tests.needs import PATIENCE
 from tests.world import World, a_world
 
@@ -91,7 +92,7 @@ async def message(client: Client) -> str:
     return f"{stored.rendered['title']}\n{stored.rendered['text']}"
 
 
-@pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
+@each("body", REFUSED.values(), ids=REFUSED)
 def test_what_could_freeze_at_once_is_refused_when_it_is_loaded(body: str) -> None:
     with pytest.raises(ConfigError):
         Templates.from_texts({"default.md.j2": HEAD + body})

@@ -38,6 +38,7 @@ from relay.pipeline import Plan
 from relay.rules import Ruleset
 from relay.samples import names
 from relay.text import clean
+from tests.each import each
 from tests.message_cases import BERLIN, ENGLISH, GERMAN, NOON, a_context, an_event
 
 KIND = "phone_number_quality_update"
@@ -55,7 +56,7 @@ def voice(language: str, zone: str = "Europe/Berlin") -> Voice:
 # Codes
 
 
-@pytest.mark.parametrize(
+@each(
     ("written", "code"),
     [
         *(("de", "de"), ("DE", "de"), ("pt-br", "pt-BR"), ("pt_BR", "pt-BR")),
@@ -66,7 +67,7 @@ def test_a_code_has_one_spelling(written: str, code: str) -> None:
     assert canonical(written) == code
 
 
-@pytest.mark.parametrize(
+@each(
     "word",
     ["", "d", "xx", "de-XX", "german", "und", "root", "de.", "../de", "de/..", "de\nen", "x" * 99],
 )
@@ -91,7 +92,7 @@ def test_a_language_is_found_by_its_name() -> None:
 # Search
 
 
-@pytest.mark.parametrize(
+@each(
     ("files", "language", "chosen"),
     [
         ((f"{KIND}.FLAGGED", "de/default"), "de", "de/default"),
@@ -223,7 +224,7 @@ def test_the_short_form_names_another_year() -> None:
     assert show_date("2026-12-31T23:30:00Z", ENGLISH, "short") == "1 Jan 2027, 00:30"
 
 
-@pytest.mark.parametrize(
+@each(
     ("language", "zone", "shown"),
     [
         ("en-US", "America/New_York", "Mar 9, 2026, 6:00 AM EDT"),
@@ -239,7 +240,7 @@ def test_any_language_of_babel_writes_dates(language: str, zone: str, shown: str
     assert found.replace("\u202f", " ") == shown
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "english", "german"),
     [
         (10_000, "10,000", "10.000"),
@@ -269,7 +270,7 @@ def test_spans_have_units_of_the_language(span: Any, english: str, german: str) 
     assert (show_duration(span, ENGLISH), show_duration(span, GERMAN)) == (english, german)
 
 
-@pytest.mark.parametrize("language", ["pt-BR", "ja", "ar", "hi", "zh-Hant", "pl", "fr"])
+@each("language", ["pt-BR", "ja", "ar", "hi", "zh-Hant", "pl", "fr"])
 def test_no_language_shows_the_name_of_a_unit(language: str) -> None:
     shown = show_duration(timedelta(days=3, hours=4), voice(language))
     assert "duration" not in shown
@@ -479,7 +480,7 @@ def test_destinations_speak_english_the_files_language_or_their_own() -> None:
     assert languages(top="language: de\n", beside=", language: pt_br") == ["pt-BR", "de"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("top", "beside", "said"),
     [
         ("", ", language: german", '3:79: error: unknown language "german": did you mean "de"?'),

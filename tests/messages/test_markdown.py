@@ -181,7 +181,7 @@ def test_a_value_may_be_a_whole_address(value: str, url: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         "javascript:alert(1)",

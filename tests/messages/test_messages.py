@@ -29,12 +29,13 @@ from relay.messages.languages import Voice
 from relay.messages.marks import PRIVATE
 from relay.messages.moments import moment
 from relay.text import clean
+from tests.each import each
 from tests.message_cases import ENGLISH, NOON, a_context, an_event, written
 
 NEVER_LATE = NOON + timedelta(minutes=15)
 
 
-@pytest.mark.parametrize(
+@each(
     ("now", "sign"),
     [
         (NOON - timedelta(hours=1), ""),
@@ -81,7 +82,7 @@ def test_signs_stay_when_the_title_is_cut() -> None:
     assert len(message.title) <= 300
 
 
-@pytest.mark.parametrize(
+@each(
     ("cause", "rule", "said"),
     [
         ("rule", "Quality drops", "rule “Quality drops”"),
@@ -177,7 +178,7 @@ def test_a_long_text_is_cut_visibly() -> None:
     assert "y… (cut, 1,019 more)" in written("# T\n\n{{ event.phone_name }}", event).text
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "shown"),
     [
         (1773050400, "9 Mar 2026, 11:00 CET"),
@@ -199,7 +200,7 @@ def test_dates_are_read_in_all_spellings(value: Any, shown: str) -> None:
     assert show_date(value, ENGLISH) == shown
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         *("soon", "", "Smarch 3, 2026", "March 32, 2026", "2026", "20260309", "9" * 70),
@@ -246,7 +247,7 @@ def test_numbers_are_shown_internationally(value: Any, shown: Any) -> None:
     assert show_phone(value) == shown
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "shown"),
     [
         (0, "0 seconds"),
@@ -263,7 +264,7 @@ def test_durations_have_their_two_largest_units(value: Any, shown: Any) -> None:
     assert show_duration(value, ENGLISH) == shown
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "shown"),
     [
         ("A_CONSTANT_OF_TOMORROW", "a constant of tomorrow"),
@@ -278,7 +279,7 @@ def test_constants_become_words(value: Any, shown: Any) -> None:
     assert show_words(value, ENGLISH) == shown
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "shown"),
     [
         ("TIER_250", "250 conversations a day"),

@@ -253,7 +253,7 @@ def test_any_json_is_tidied_in_no_more_than_its_commas(text: str) -> None:
 # What fails with an event leaves the Markdown
 
 
-@pytest.mark.parametrize(
+@each(
     ("channel", "text", "said"),
     [
         ("slack", '{"url": {{ event.data.url }}}', "url is no http(s) address for this event"),
@@ -331,7 +331,7 @@ S = ".slack.json.j2"
 M = ".md.j2"
 
 
-@pytest.mark.parametrize(
+@each(
     ("files", "language", "wanted", "override"),
     [
         ([f"quality{M}", f"quality{S}"], "en", None, f"quality{S}"),
@@ -513,7 +513,7 @@ def test_hostile_values_are_text_to_the_markdown_of_cards(text: str) -> None:
     assert "{{" not in tree["text"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "shown"),
     [
         ("a\n- x", "a\n\\- x"),

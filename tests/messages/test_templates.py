@@ -156,7 +156,7 @@ def test_what_is_refused_at_load(text: str, line: int, said: str) -> None:
     assert any(f"x.md.j2:{line}:" in fault and said in fault for fault in found), found
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "line"),
     [
         ("# T\n{% if event.phone %}\n\n## a\n{% endif %}", 4),
@@ -176,7 +176,7 @@ def test_markdown_of_every_branch_is_checked_at_load(text: str, line: int) -> No
     assert any(fault.startswith(f"x.md.j2:{line}:") for fault in faults(text)), faults(text)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "{% for a in event.phones %}" * 12 + "x" + "{% endfor %}" * 12,
@@ -294,7 +294,7 @@ def test_braces_that_belong_there_are_no_fault(text: str) -> None:
 # Choosing
 
 
-@pytest.mark.parametrize(
+@each(
     ("names", "wanted", "chosen"),
     [
         (("welcome", "quality"), "welcome", "welcome.md.j2"),
@@ -541,7 +541,7 @@ def test_keys_come_before_methods_and_there_are_no_methods() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "shown"),
     [
         ("{{ event.phone|phone }}", "+49 171 3920011"),
@@ -791,7 +791,7 @@ def test_a_fault_yields_the_built_in_message_that_names_it(text: str, said: str)
     assert message.title.startswith("⚠️ Number flagged for low quality")
 
 
-@pytest.mark.parametrize(
+@each(
     "use",
     [
         "{{ n.x }}",
@@ -813,7 +813,7 @@ def test_a_fault_yields_the_built_in_message_that_names_it(text: str, said: str)
         "{% for one in [1] if n.x == n.y %}{{ one }}{% endfor %}",
     ],
 )
-@pytest.mark.parametrize("pair", ["[{0}, {0}]", "({0}, {0})", "{{'a': {0}, 'b': {0}}}"])
+@each("pair", ["[{0}, {0}]", "({0}, {0})", "{{'a': {0}, 'b': {0}}}"])
 def test_lists_within_lists_count_each_part_as_often_as_it_stands_there(
     use: str, pair: str
 ) -> None:
@@ -844,7 +844,7 @@ def test_markdown_that_is_wrong_for_one_event_alone_yields_the_built_in_message(
     assert "two levels" in message.fault
 
 
-@pytest.mark.parametrize(
+@each(
     "attack",
     [
         "''.__class__", "event.client['__class__'].__mro__", "event.data.__init__", "rule.__len__",

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.text import boundary, clean, cut, one_line, printable, safe_url, shown, units
+from tests.each import each
 from tests.fakes.messages import HOSTILE
 
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=400)
@@ -38,7 +39,7 @@ def test_text_without_anything_odd_is_left_alone(text: str) -> None:
     assert clean(plain) == plain
 
 
-@pytest.mark.parametrize(
+@each(
     ("raw", "kept"),
     [
         ("a\tb\nc", "a\tb\nc"), ("a\r\nb\rc\u2028d\u2029e\x85f\vg", "a\nb\nc\nd\ne\nf\ng"),
@@ -90,7 +91,7 @@ def test_nothing_that_is_one_sign_is_cut_inside(signs: list[str], data: st.DataO
     assert boundary(text, index) == max(end for end in ends if end <= index)
 
 
-@pytest.mark.parametrize("sign", [*SIGNS, "🇩🇪🇫🇷"])
+@each("sign", [*SIGNS, "🇩🇪🇫🇷"])
 def test_a_long_row_of_signs_is_cut_between_two(sign: str) -> None:
     kept = re.sub(r"… \(cut, .*", "", cut(sign * 3_000, 1_000))
     assert kept
@@ -106,7 +107,7 @@ def test_what_is_quoted_is_short_printable_and_on_one_line(text: str, longest: i
     assert len(printable(text)) == len(text)
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         "javascript:alert(1)", "data:text/html,x", "//evil.example", "https://", "http:/x", "x",

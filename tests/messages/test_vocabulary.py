@@ -93,7 +93,7 @@ def test_no_words_are_forgotten_or_left_as_constants(group: str) -> None:
             assert "_" not in said, term
 
 
-@pytest.mark.parametrize(
+@each(
     ("term", "english", "german"),
     [
         ("TIER_50", "50 conversations a day", "50 Konversationen pro Tag"),
@@ -117,7 +117,7 @@ def test_bare_numbers_are_limits_only_where_a_limit_is_asked_for() -> None:
     assert say("TIER_-2", "en", TIER) is None
 
 
-@pytest.mark.parametrize("term", ["TIER_", "TIER_X", "TIER_10G", "TIER_9999999999", "TIER_²", "K"])
+@each("term", ["TIER_", "TIER_X", "TIER_10G", "TIER_9999999999", "TIER_²", "K"])
 def test_what_is_no_tier_is_not_taken_for_one(term: str) -> None:
     assert say(term, "en", TIER) is None
 
@@ -142,7 +142,7 @@ def test_a_country_behind_the_language_does_not_matter(code: str) -> None:
     assert say("SCAM", code) == "Betrug oder Täuschung"
 
 
-@pytest.mark.parametrize(
+@each(
     ("term", "language", "group"),
     [
         ("SOMETHING_NEW", "en", None),

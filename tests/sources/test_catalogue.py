@@ -83,7 +83,7 @@ def test_kind_and_detail_have_a_meaning(
     assert meaning(kind, detail) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new", "expected"),
     [
         ("TIER_10K", "TIER_2K", ("limit", "warning", "worse")),
@@ -143,7 +143,7 @@ def test_the_ban_state_tells_the_direction(state: object, direction: str, title:
     assert said.title == title
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new", "expected"),
     [
         ("GREEN", "YELLOW", ("warning", "worse")),
@@ -182,8 +182,8 @@ def test_a_coming_category_has_another_title_than_a_done_one() -> None:
     assert done.title != coming.title
 
 
-@pytest.mark.parametrize("flat", [False, True])
-@pytest.mark.parametrize(
+@each("flat", [False, True])
+@each(
     ("alert", "expected"),
     [
         (("INCREASED_CAPABILITIES_X", "CRITICAL"), ("limit", "critical", "worse")),

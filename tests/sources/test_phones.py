@@ -15,7 +15,7 @@ INTERNATIONAL = st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True) | st.from_reg
 )
 
 
-@pytest.mark.parametrize(
+@each(
     "spelling",
     [
         "491713920011",
@@ -207,7 +207,7 @@ def test_each_pattern_says_how_it_can_be_indexed() -> None:
     assert PhonePattern.parse("*11").exact is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "remedy"),
     [
         ("0171 3920011", "country code"),

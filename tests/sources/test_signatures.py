@@ -16,6 +16,7 @@ from relay.sources.signatures import (
     parse_secrets,
     parse_tokens,
 )
+from tests.each import each
 
 BODY = b'{"event": "channel_live"}'
 KEYS = Proofs(hmac=(b"new-secret", b"old-secret"))
@@ -42,7 +43,7 @@ def test_a_right_signature_admits_in_every_spelling(header: str) -> None:
     assert admit_meta([header], BODY, KEYS).admitted
 
 
-@pytest.mark.parametrize(
+@each(
     "header",
     [
         "",
@@ -78,7 +79,7 @@ def test_a_token_of_other_bytes_than_ascii_admits() -> None:
     assert admit_360dialog([], [raw], BODY, TOKENS).admitted
 
 
-@pytest.mark.parametrize(
+@each(
     "header",
     ["", " ", "Bearer", "Basic", "ABC", "abcd", "abc abc abc", "\0", "\ud800", "x" * 10_000],
 )

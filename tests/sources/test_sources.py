@@ -17,6 +17,7 @@ from relay.events import Event, Source, event_id
 from relay.events.catalogue import KINDS
 from relay.sources import Reading
 from relay.sources.reading import read
+from tests.each import each
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 TIME = 1772445600
@@ -85,7 +86,7 @@ def test_a_change_has_all_its_facts() -> None:
     assert not found.test
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "numbers"),
     [
         ({"phone_number": "491713920017"}, ("+491713920017",)),
@@ -115,7 +116,7 @@ def test_numbers_are_looked_for_only_where_senders_put_them(
         assert found.phones == (("+5215512345678",) if numbers is None else numbers)
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "data", "client"),
     [
         ("client_created", {"client": {"id": "x1CL", "name": "Nord"}}, ("x1CL", "Nord")),
@@ -151,7 +152,7 @@ def test_the_client_is_found_nested_flat_or_by_id(
     assert (found.id, found.name) == client
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "waba_id", "own_id"),
     [
         ({"id": "100000000000777"}, "100000000000777", None),
@@ -169,7 +170,7 @@ def test_the_account_of_a_partner_event(
     assert (found.waba, found.waba_360) == (waba_id, own_id)
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "entry_id", "waba_id"),
     [
         ({"event": "ACCOUNT_DELETED"}, "100000000000777", "100000000000777"),
@@ -196,7 +197,7 @@ def test_the_test_button_is_a_test_without_an_account(entry_id: Any) -> None:
     assert found.phones == ("+16505551111",)
 
 
-@pytest.mark.parametrize(
+@each(
     ("time", "seconds"),
     [
         (TIME, TIME),
@@ -280,7 +281,7 @@ def test_empty_envelopes_hold_nothing() -> None:
     assert reading({"entry": [{"id": "1", "changes": []}]}) == Reading()
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         b"",
@@ -315,7 +316,7 @@ def test_more_faults_than_updates_fit_are_one_fault() -> None:
     assert len(found.unreadable) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("literal", "kept"),
     [
         (b'"\\ud800"', "\ufffd"),

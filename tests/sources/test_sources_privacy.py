@@ -61,7 +61,7 @@ def kept(found: Reading) -> str:
     return repr(found) + json.dumps([arrival.event.to_json() for arrival in found.arrivals])
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "Messages", "messageEchoes"])
+@each("kind", [*KINDS, "Messages", "messageEchoes"])
 def test_private_kinds_are_ignored_in_both_envelopes(kind: str) -> None:
     for body in bodies({"anything": SECRET}, kind):
         found = reading(body)
@@ -82,8 +82,8 @@ def test_what_holds_private_content_is_ignored_under_any_kind(holder: str, held:
         assert SECRET not in kept(found)
 
 
-@pytest.mark.parametrize("holder", [*HOLDERS, "smb_message_echoes", "smbAppStateSync", "Contacts"])
-@pytest.mark.parametrize("held", NOTHING)
+@each("holder", [*HOLDERS, "smb_message_echoes", "smbAppStateSync", "Contacts"])
+@each("held", NOTHING)
 def test_what_holds_nothing_is_not_private(holder: str, held: Any) -> None:
     value = {"event": "DISABLED_UPDATE", holder: held}
     for kind in ("account_update", "of_no_known_kind"):
@@ -95,7 +95,7 @@ def test_what_holds_nothing_is_not_private(holder: str, held: Any) -> None:
     assert item.body == shapeless
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "detail", "known", "severity"),
     [
         ("account_update", "DISABLED_UPDATE", "DISABLED_UPDATE", "critical"),
@@ -325,7 +325,7 @@ def test_an_ignored_reason_names_the_field_and_nothing_else() -> None:
     assert len(reason) < 120
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         b'{"messages":[{"text":"hush-4711"}],"contacts":[]}',
