@@ -139,6 +139,7 @@ def _e164(parsed: Any) -> str:
     return str(_library().format_number(parsed, _library().PhoneNumberFormat.E164))
 
 
+@lru_cache(maxsize=1024)
 def _parsed(e164: str) -> Any:
     try:
         return _library().parse(e164)
