@@ -136,7 +136,8 @@ def _without_trunk_prefix(digits: str) -> str:
 
 
 def _e164(parsed: Any) -> str:
-    return str(_library().format_number(parsed, _library().PhoneNumberFormat.E164))
+    # What the library writes as E.164, without its search for a format.
+    return f"+{parsed.country_code}{_library().national_significant_number(parsed)}"
 
 
 @lru_cache(maxsize=1024)
