@@ -15,6 +15,8 @@ import pytest
 from relay import preview
 from relay.cli import arguments, module_of
 from relay.control import user
+from tests.each import each
+from tests.needs import some
 
 
 def names() -> list[str]:
@@ -72,31 +74,31 @@ print("imported:", *sys.modules)
     assert not unwanted & set(modules.split())
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-16", "utf-8"])
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["routes"],
-        ["explain", "channel_live"],
-        ["explain", "channel_live", "--json"],
-        ["check", "--rules=ünï🚨.yaml"],
-        ["schema"],
-        ["preview", "channel_live", "--channel=slack", "--out=-"],
-        ["discard", "ü🚨"],
-        ["nonsense🚨"],
-    ],
-    ids=" ".join,
-)
-def test_any_encoding_of_the_output_will_do(encoding: str, words: list[str], folder: Path) -> None:
-    env = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": encoding}
-    command = [sys.executable, "-m", "relay", *words]
-    done = subprocess.run(command, env=env, cwd=folder, capture_output=True)
-    assert done.returncode in (0, 1, 2)
-    assert b"Traceback" not in done.stderr
-    if "--json" in words:
-        assert json.loads(done.stdout.decode(encoding))["events"]
-    if words[0] == "preview":
-        assert "Number is live" in done.stdout.decode("utf-8")
+_SAID = [
+    ["routes"],
+    ["explain", "channel_live"],
+    ["explain", "channel_live", "--json"],
+    ["check", "--rules=ünï🚨.yaml"],
+    ["schema"],
+    ["preview", "channel_live", "--channel=slack", "--out=-"],
+    ["discard", "ü🚨"],
+    ["nonsense🚨"],
+]
+_ENCODINGS = ["ascii", "latin-1", "cp1252", "utf-16", "utf-8"]
+
+
+@each("encoding", _ENCODINGS)
+def test_any_encoding_of_the_output_will_do(encoding: str, folder: Path) -> None:
+    for words in some(_SAID, _ENCODINGS.index(encoding)):
+        env = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": encoding}
+        command = [sys.executable, "-m", "relay", *words]
+        done = subprocess.run(command, env=env, cwd=folder, capture_output=True)
+        assert done.returncode in (0, 1, 2)
+        assert b"Traceback" not in done.stderr
+        if "--json" in words:
+            assert json.loads(done.stdout.decode(encoding))["events"]
+        if words[0] == "preview":
+            assert "Number is live" in done.stdout.decode("utf-8")
 
 
 def test_a_user_without_a_name_is_named_by_its_number() -> None:
