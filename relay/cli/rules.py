@@ -10,7 +10,7 @@ from relay.errors import UsageError
 from relay.events import iso
 from relay.journal import Records, RulesVersion
 from relay.journal.doors import open_records
-from relay.reload.files import BESIDE, RULES
+from relay.reload.withheld import BESIDE, RULES
 from relay.settings import Settings
 
 SHOWN = 20

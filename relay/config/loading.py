@@ -65,6 +65,8 @@ class Config:
     """The file as written, placeholders and all."""
     kept: str
     """The same without the secrets that stand in it: what may be stored."""
+    withheld: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What is left out there, by the placeholders that take its place."""
     tests: tuple[RuleTest, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     """What the files that it names held, by the names that it gives them."""
@@ -206,6 +208,7 @@ def _read(
         _warn_of_unused(form, places, used | set(default) | set(alarms))
         phones.warn_of_unused()
         clients.warn_of_unused()
+    kept, withheld = without(text, form.placeholders.written)
     return Config(
         rules=Ruleset(listed, default),
         destinations=MappingProxyType(destinations),
@@ -215,7 +218,8 @@ def _read(
         keep=keep,
         warnings=form.findings.warnings,
         text=text,
-        kept=without(text, form.placeholders.written),
+        kept=kept,
+        withheld=MappingProxyType(dict(withheld)),
         tests=tests,
         files=MappingProxyType(dict(files.texts)),
         used=MappingProxyType(dict(form.placeholders.used)),

@@ -73,8 +73,8 @@ class Placeholders:
             self.written.append(secret)
             self._findings.warning(
                 secret,
-                f"{what} is a secret: write ${{NAME}} and set NAME in the environment. The journal "
-                "keeps these rules without it, so a start after a bad edit cannot go back to them",
+                f"{what} is a secret and stands here for whoever reads this file: write ${{NAME}} "
+                "and set NAME in the environment, or NAME_FILE to a file",
             )
 
     def _tell_missing(self, scalar: Scalar, name: str) -> None:

@@ -6,7 +6,7 @@ disk. Moments are aware datetimes in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -386,6 +386,10 @@ class Journal(Care, Protocol):
 
         `checked` is kept until the next adoption.
         """
+        ...
+
+    async def rewrite_rules(self, rewrite: Callable[[Mapping[str, str]], Mapping[str, str]]) -> int:
+        """Replace the files of all versions, once for each journal; how many are others now."""
         ...
 
     async def raise_alarm(self, key: str, text: str, *, now: datetime) -> bool:

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 from relay.errors import ConfigError
 from relay.journal import Checked, Store
-from relay.reload.files import RULES, Loaded, from_files, from_version, outbound
+from relay.reload import withheld
+from relay.reload.files import Loaded, from_files, from_version, outbound
 from relay.reload.passed import Everything, passed_before, this_relay
+from relay.reload.withheld import RULES
 from relay.settings import Settings
 
 __all__ = ["Loaded", "first_fault", "outbound", "read", "show", "start"]
@@ -30,6 +32,7 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
 
     Raises `ConfigError` where the files are bad and there is no version.
     """
+    await withheld.clean(settings, store)
     last = await store.records.rules()
     try:
         loaded = await asyncio.to_thread(
@@ -49,15 +52,16 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
             # The edit comes first: it is what somebody can mend.
             raise ConfigError([*error.faults, *older.faults]) from None
         return replace(kept, error=first_fault(error), faults=error.faults)
-    return await record(loaded, store, now)
+    return await record(loaded, settings, store, now)
 
 
-async def record(loaded: Loaded, store: Store, now: datetime) -> Loaded:
+async def record(loaded: Loaded, settings: Settings, store: Store, now: datetime) -> Loaded:
     """The same plan under the number of its version in the journal."""
     keep = tuple(sorted(loaded.plan.keep))
     files = dict(loaded.files or {})
     if loaded.config is not None:
         files[RULES] = loaded.config.kept
+        await asyncio.to_thread(withheld.write, withheld.place(settings.journal), loaded.config)
     version = await store.journal.adopt_rules(
         files, now=now, checked=Checked(this_relay(), loaded.passed.rules, keep)
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import cast
 
 from relay.channels import Outbound
 from relay.config import Config, load, load_text
@@ -12,14 +14,11 @@ from relay.errors import ConfigError, Fault
 from relay.journal import RulesVersion, Store
 from relay.messages.templates import Templates
 from relay.pipeline import Plan
+from relay.reload import withheld
 from relay.reload.passed import Everything, Passed, digest, passed_before
+from relay.reload.withheld import BESIDE, RULES
 from relay.rule_testing import run_tests
 from relay.settings import Settings
-
-RULES = "rules.yaml"
-"""The name under which a version keeps the rules, whatever the file is called."""
-BESIDE = "beside/"
-"""Stands before the names of files that the rules name: lists and events of tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +130,12 @@ def from_version(
             raise FileNotFoundError(2, "it is not part of this version")
         return named[name].encode()
 
+    taken_out = dict(withheld.read(withheld.place(settings.journal), rules))
     templates = Templates.from_texts(texts, trusts=passed.trusts, behind=Templates.shipped())
     config = load_text(
         rules,
         f"{settings.rules} (version {kept.version})",
-        env=settings.env,
+        env=ChainMap(taken_out, cast("dict[str, str]", settings.env)),
         strict_env=strict_env,
         outbound=outbound(settings, store),
         templates=templates.names,

@@ -16,7 +16,8 @@ from relay.files import read_regular
 from relay.journal import Store
 from relay.pipeline import Plan
 from relay.reload import first_fault, record
-from relay.reload.files import BESIDE, RULES, Loaded, from_files
+from relay.reload.files import Loaded, from_files
+from relay.reload.withheld import BESIDE, RULES
 from relay.settings import Settings
 
 LOOK_EVERY = 0.5
@@ -78,7 +79,7 @@ class Reloader:
                 )
                 await self._told(self.loaded)
                 return self.loaded
-            fresh = await record(fresh, self._store, now)
+            fresh = await record(fresh, self._settings, self._store, now)
             await self._adopt(fresh.plan)
             self.loaded = fresh
             logs.info("rules loaded", why=why, version=fresh.plan.version)

@@ -8,8 +8,10 @@ import os
 import re
 from pathlib import Path
 
+from relay.journal.doors import open_journal
 from tests.client import Client, partner
 from tests.conftest import RULES, Start
+from tests.journal_suite import NOW
 from tests.relay_process import run_relay
 
 OTHER = RULES.replace("send_to: support\nalarms", "send_to: other\nalarms").replace(
@@ -165,7 +167,7 @@ async def test_reloading_under_load_routes_every_event_once(start: Start, folder
 
 def kept(rules: str) -> str:
     """What is stored of rules that have their secret in them."""
-    return rules.replace("xoxb-of-the-tests", '"${SECRET_NOT_KEPT}"')
+    return rules.replace("xoxb-of-the-tests", '"${SECRET_NOT_KEPT_1}"')
 
 
 async def test_the_versions_that_were_live_are_listed_and_shown(start: Start, folder: Path) -> None:
@@ -184,3 +186,30 @@ async def test_the_versions_that_were_live_are_listed_and_shown(start: Start, fo
     assert (await run_relay("rules", "show", env=env, cwd=folder))[1] == kept(OTHER)
     code, _, err = await run_relay("rules", "show", "7", env=env, cwd=folder)
     assert (code, "there is no version 7" in err) == (2, True)
+
+
+def holding(folder: Path, words: bytes) -> list[str]:
+    """The names of the files that hold something."""
+    files = (path for path in folder.iterdir() if path.is_file())
+    return sorted(path.name for path in files if words in path.read_bytes())
+
+
+async def test_a_secret_of_the_live_rules_is_in_no_copy_and_a_bad_edit_still_harms_nothing(
+    start: Start, folder: Path
+) -> None:
+    """Also of a journal of an earlier relay, which kept its rules as they were written."""
+    store = await open_journal(f"sqlite:///{folder / 'relay.db'}", now=NOW)
+    await store.journal.adopt_rules({"rules.yaml": RULES}, now=NOW)
+    await store.journal.close()
+    write(folder, "nonsense")
+    client = await start()
+    status = (await client.api("/api/status"))[1]["rules"]
+    assert (status["version"], status["ok"]) == (1, False)
+    write(folder, OTHER)
+    assert (await client.api("/api/reload", "POST"))[0] == 200
+    await client.app.stop()
+    assert holding(folder, b"xoxb-of-the-tests") == ["relay-live-rules.secrets", "rules.yaml"]
+    assert (folder / "relay-live-rules.secrets").stat().st_mode & 0o777 == 0o600
+    write(folder, "nonsense")
+    client = await start()
+    assert (await client.api("/api/status"))[1]["rules"]["version"] == 2
