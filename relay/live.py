@@ -12,7 +12,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from relay import alarms, logs, reload
+from relay import logs, notices, reload
 from relay.alarms import Alarms
 from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
@@ -169,7 +169,7 @@ class Live:
         """Say in metrics and by an alarm whether the files are live."""
         self._metrics.rules_version.set(loaded.plan.version)
         self._metrics.rules_ok.set(0 if loaded.error else 1)
-        notice = alarms.rules_refused(loaded.refused_at or "")
+        notice = notices.rules_refused(loaded.refused_at or "")
         if loaded.error:
             await self.alarms.begin(notice, self.worker.plan)
         else:
@@ -178,14 +178,14 @@ class Live:
     async def _examine(self) -> None:
         """Read every page of a journal that was not closed, or that was damaged before."""
         known = {alarm.key for alarm in await self._store.records.alarms()}
-        if not self._store.unclean and alarms.journal_damaged(()).key not in known:
+        if not self._store.unclean and notices.journal_damaged(()).key not in known:
             return
         try:
             faults = await examine_journal(self._settings.journal)
         except JournalError as error:
             faults = [str(error)]
         logs.info("every page of the journal was read", faults=len(faults))
-        notice = alarms.journal_damaged(faults)
+        notice = notices.journal_damaged(faults)
         await (self.alarms.begin if faults else self.alarms.end)(notice, self.worker.plan)
 
 

@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from relay import alarms
-from relay.alarms import Alarms, Notice
+from relay import notices
+from relay.alarms import Alarms
 from relay.deliveries import OutOfOrder, State
 from relay.events import Event, Severity, Source
 from relay.journal import Alarm, EventState, Filter, Lane, Routing, Store
 from relay.journal.doors import free_space
 from relay.metrics import Metrics
+from relay.notices import Notice
 from relay.pipeline import Plan
 from relay.sending import Settled
 
@@ -76,12 +77,12 @@ class Watch:
         """A critical event that nobody hears of is an alarm."""
         unheard = routing.state is EventState.UNMATCHED
         if unheard and event.severity is Severity.CRITICAL and event.source is not Source.RELAY:
-            self._tell(alarms.unmatched_critical(event))
+            self._tell(notices.unmatched_critical(event))
 
     def withheld(self, event: Event) -> None:
         """A critical event that was dropped for private content in it is an alarm."""
         if event.severity is Severity.CRITICAL and not event.test:
-            self._tell(alarms.withheld_critical(event))
+            self._tell(notices.withheld_critical(event))
 
     def settled(self, settled: Settled) -> None:
         """A target out of order, a delivery given up, and a target that works may be news."""
@@ -161,33 +162,33 @@ class Watch:
     async def _look_at_senders(self, plan: Plan) -> None:
         now = self._clock()
         if count := self._refusals:
-            await self._told.begin(alarms.senders_refused(count, now), plan)
+            await self._told.begin(notices.senders_refused(count, now), plan)
             await self._store.journal.tally("refused", now=now, count=count)
             self._refusals -= count
         elif now - self._last_refusal > REFUSALS_OVER:
-            await self._told.end(alarms.senders_refused(0, now), plan)
+            await self._told.end(notices.senders_refused(0, now), plan)
         last = (await self._store.records.status(now=now)).last_event_at
         if now - max(last or self._started, self._started) > SILENT:
-            await self._told.begin(alarms.silence(last), plan)
+            await self._told.begin(notices.silence(last), plan)
         elif last is not None and now - last <= SILENT:
-            await self._told.end(alarms.silence(last), plan)
+            await self._told.end(notices.silence(last), plan)
 
     async def _look_at_disk(self, plan: Plan) -> None:
         free, floor = free_space(self._folder)
         if free < 2 * floor:
-            await self._told.begin(alarms.disk_low(free), plan)
+            await self._told.begin(notices.disk_low(free), plan)
         elif free > 3 * floor:
-            await self._told.end(alarms.disk_low(free), plan)
+            await self._told.end(notices.disk_low(free), plan)
 
     async def _look_at_routing(self, plan: Plan) -> None:
         event = await self.late_event()
         # Late at two looks in a row: after a start the first may find what is routed just now.
         before, self._unrouted_late = self._unrouted_late, event is not None
         if event is None:
-            await self._told.end(alarms.unrouted(0, None), plan)
+            await self._told.end(notices.unrouted(0, None), plan)
         elif before:
             status = await self._store.records.status(now=self._clock())
-            await self._told.begin(alarms.unrouted(status.events.get("unrouted", 1), event), plan)
+            await self._told.begin(notices.unrouted(status.events.get("unrouted", 1), event), plan)
 
     async def _look_at_targets(self, plan: Plan) -> None:
         """Begin the alarms of what is out of order or late; end those of what works again."""
@@ -204,7 +205,7 @@ class Watch:
                 ]
                 names = _names(plan, trouble.key)
                 waiting = await self._waiting(behind)
-                await self._told.begin(alarms.out_of_order(trouble, names, waiting), plan)
+                await self._told.begin(notices.out_of_order(trouble, names, waiting), plan)
         # Late at two looks in a row: the first may stand between a new time and its new due times.
         late = {key for key, lane in lanes.items() if _late(lane, now)}
         late -= {key for key in late if not ill.keys().isdisjoint((key, lanes[key].account))}
@@ -212,14 +213,14 @@ class Watch:
         for target in before & self._late:
             if f"overdue:{target}" not in on:
                 waiting = await self._waiting([lanes[target]])
-                await self._told.begin(alarms.overdue(target, _names(plan, target), waiting), plan)
+                await self._told.begin(notices.overdue(target, _names(plan, target), waiting), plan)
         for alarm in on.values():
             word, _, key = alarm.key.partition(":")
             if word == "out-of-order" and key not in ill:
                 if notice := await self._recovery(alarm, key, plan, lanes, key in worked):
                     await self._told.end(notice, plan)
             elif word == "overdue" and (key not in lanes or _on_time(lanes[key], now)):
-                await self._told.end(alarms.on_time(key, _names(plan, key)), plan)
+                await self._told.end(notices.on_time(key, _names(plan, key)), plan)
 
     async def _recovery(
         self, alarm: Alarm, key: str, plan: Plan, lanes: dict[str, Lane], worked: bool
@@ -231,15 +232,15 @@ class Watch:
         """
         names = _names(plan, key)
         if not names:
-            return alarms.no_destination(alarm)
+            return notices.no_destination(alarm)
         for name in () if worked else names:
             wanted = Filter(state=State.DELIVERED.value, destination=name, limit=1)
             for last in await self._store.records.deliveries(wanted):
                 worked |= last.settled_at is not None and last.settled_at >= alarm.began_at
         if worked:
-            return alarms.works_again(key, names)
+            return notices.works_again(key, names)
         waits = any(key in (lane.target, lane.account) for lane in lanes.values())
-        return None if waits else alarms.edited(alarm, names)
+        return None if waits else notices.edited(alarm, names)
 
     async def _look_at_dead(self, plan: Plan) -> None:
         records = self._store.records
@@ -250,14 +251,14 @@ class Watch:
                 (last,) = await records.deliveries(Filter(ids=(one.last,)))
                 event = await records.event(last.delivery.event_id)
                 await self._told.begin(
-                    alarms.dead(one, last.delivery, event.event if event else None), plan
+                    notices.dead(one, last.delivery, event.event if event else None), plan
                 )
         for key in on:
             word, _, name = key.partition(":")
             if word == "dead" and name not in dead:
-                await self._told.end(alarms.none_dead(name), plan)
+                await self._told.end(notices.none_dead(name), plan)
 
-    async def _waiting(self, lanes: Sequence[Lane]) -> alarms.Waiting | None:
+    async def _waiting(self, lanes: Sequence[Lane]) -> notices.Waiting | None:
         """What waits in some lanes; None if nothing does."""
         found = [
             one
@@ -270,7 +271,7 @@ class Watch:
         oldest = min(found, key=lambda one: one.created_at or self._clock())
         event = await self._store.records.event(oldest.delivery.event_id)
         count = sum(lane.pending + lane.parked + lane.claimed for lane in lanes)
-        return alarms.Waiting(count, oldest.created_at, event.event if event else None)
+        return notices.Waiting(count, oldest.created_at, event.event if event else None)
 
 
 def _names(plan: Plan, key: str) -> tuple[str, ...]:
