@@ -8,7 +8,7 @@ from typing import Any
 
 from relay.events import Direction, Event, Severity
 from relay.events.catalogue import KINDS
-from relay.messages.filters import show_date, show_phone, show_sum
+from relay.messages.filters import show_date, show_sum
 from relay.messages.languages import DEFAULT, Voice
 from relay.messages.words import phrase
 from relay.phones import display
@@ -68,7 +68,7 @@ def of_account(event: Event) -> str | None:
 
 
 def _of(event: Event, name: str | None, phone: str | None) -> str | None:
-    said = [part for part in (_name(name), show_phone(phone) if phone else "") if part]
+    said = [part for part in (_name(name), display(phone) if phone else "") if part]
     return ", ".join(said) or event.client.id or (f"WABA {event.waba}" if event.waba else None)
 
 
@@ -86,7 +86,7 @@ def other_waba(event: Event) -> str | None:
 
 def numbers(event: Event) -> str | None:
     """The numbers of an account that has several."""
-    shown_numbers = [show_phone(phone) for phone in event.phones[:10]]
+    shown_numbers = [display(phone) for phone in event.phones[:10]]
     return ", ".join(shown_numbers) if len(event.phones) > 1 else None
 
 
