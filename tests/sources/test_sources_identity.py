@@ -24,9 +24,11 @@ STATUS = {
     "timestamp": str(TIME),
     "payment": {"reference_id": "tea-1"},
 }
+KEY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+"""Keys that differ by a NUL alone are one key twice, of which JSON takes the last."""
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEY, inner, max_size=4),
     max_leaves=12,
 )
 
@@ -54,7 +56,7 @@ def backwards(value: Any) -> Any:
     return [backwards(item) for item in value] if isinstance(value, list) else value
 
 
-@given(st.dictionaries(st.text(), JSON, max_size=5))
+@given(st.dictionaries(KEY, JSON, max_size=5))
 def test_key_order_and_whitespace_do_not_change_ids(data: dict[str, Any]) -> None:
     for body in (
         {"event": "x", "data": data},
