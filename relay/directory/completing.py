@@ -146,8 +146,8 @@ class _Completion:
             self._phones = numbers
 
     def _entry(self) -> Entry | None:
-        """The entry of the event's number, unless it tells of another account or client."""
-        if not self._phones or (len(self._phones) > 1 and not self._said.phones):
+        """The entry of the event's one number, unless it tells of another account or client."""
+        if len(self._phones) != 1:
             return None
         entry = entry_of(self._known, phones.index_key(self._phones[0]), self._said.id)
         client_id = self._said.client.id

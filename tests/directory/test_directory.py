@@ -83,6 +83,12 @@ def test_all_numbers_of_an_account_are_filled_in_sorted() -> None:
     assert found.client.id == CLIENT
 
 
+def test_several_numbers_have_no_one_name_also_when_the_event_says_them_itself() -> None:
+    other = channel(phone="447700900123", number="dev009CH")
+    both = replace(template(), phones=(PHONE, "+447700900123"))
+    assert fill(both, channel(), other).phone_name is None
+
+
 def test_one_client_may_have_several_accounts() -> None:
     second = channel(phone="447700900123", waba="100000000000202", number="dev009CH")
     assert fill(template(), channel(), second).phones == (PHONE,)
