@@ -1,14 +1,10 @@
-"""What keeps the store small, lawful and clear: its verbs and what they answer."""
+"""What keeps the store small, lawful and clear: the values of these verbs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import IntEnum
-from typing import Protocol
-
-from relay.journal.balance import Balance
 
 
 class Phase(IntEnum):
@@ -131,42 +127,3 @@ class Quarantined:
     """Its body is still there; private ones never were, the others go after 14 days."""
     body: bytes | None = None
     """Only where somebody looks at this very one."""
-
-
-class Care(Protocol):
-    """The part of `Journal` that looks after the store itself."""
-
-    async def prune(self, *, now: datetime, keep: timedelta | None, after: Mark = START) -> Pruned:
-        """One step of retention: remove at most 500 rows of finished work older than `keep`.
-
-        None keeps all but the bodies in quarantine. Go on with the answer's `next`.
-        """
-        ...
-
-    async def forget(
-        self, phone: str, *, now: datetime, who: str, discard: bool = False
-    ) -> Forgotten:
-        """Erase what is known of a number in E.164, its aliases included.
-
-        The rows stay, so that the balance does. With `discard` unfinished deliveries of its
-        events are given up.
-        """
-        ...
-
-    async def look_at(self, item: int, *, now: datetime, who: str) -> Quarantined | None:
-        """One item of quarantine with its body; that somebody looked is recorded."""
-        ...
-
-
-class CareRecords(Protocol):
-    """The part of `Records` that asks about the store itself."""
-
-    async def balance(self, since: datetime | None = None) -> Balance:
-        """What came in against what became of it, day by day, from that of `since` on."""
-        ...
-
-    async def quarantined(
-        self, since: datetime | None = None, limit: int = 100
-    ) -> Sequence[Quarantined]:
-        """What could not be read, without bodies, newest last; at most `limit`."""
-        ...

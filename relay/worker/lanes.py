@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from datetime import datetime, timedelta
 
 from relay import failpoints
-from relay.channels import NO_PACE, Channel, Pace
+from relay.channels import Channel
 from relay.deliveries import (
     Ambiguous,
     Interrupted,
@@ -30,9 +30,10 @@ from relay.deliveries import (
 )
 from relay.failpoints import Failpoint
 from relay.journal import Ask, Claimed, Store
-from relay.pace import FAULTS_BEFORE_PAUSE, Bucket, Health
+from relay.pace import FAULTS_BEFORE_PAUSE
 from relay.pipeline import Plan
 from relay.sending import Settled, Tried, deliver, record
+from relay.worker.lane import Account, Lane
 from relay.worker.loops import AFTER_A_FAULT
 from relay.worker.probes import Probes
 
@@ -44,52 +45,6 @@ AFTER_THE_OTHERS = 0.05
 """Seconds that the lane which tried last for its account lets the others go first."""
 LAST_WORDS = 5.0
 """Seconds that what came of the last sends may take to be recorded when the relay stops."""
-
-
-class Paced:
-    """A bucket that keeps its level while its pace stays the same."""
-
-    def __init__(self) -> None:
-        self._pace = NO_PACE
-        self.bucket = Bucket(NO_PACE)
-        self.health = Health()
-
-    def adopt_pace(self, pace: Pace) -> None:
-        if pace != self._pace:
-            self._pace, self.bucket = pace, Bucket(pace)
-
-
-class Account(Paced):
-    """What the lanes of one account share."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trying: Lane | None = None
-        """While it backs off, the one lane that finds out for all."""
-        self.tried: Lane | None = None
-        """The lane that did so last."""
-        self.waiting: set[Lane] = set()
-        """The lanes that wait for what it finds."""
-
-
-class Lane(Paced):
-    """The ordered queue of one target, with its one driver."""
-
-    def __init__(self, target: str, account: str) -> None:
-        super().__init__()
-        self.target = target
-        self.account = account
-        self.has_work = True
-        """There may be something on disk that is due."""
-        self.is_promised = False
-        """A claim may be on its way to it, so nobody else may ask for one."""
-        self.handed: Claimed | None = None
-        self.holds: Claimed | None = None
-        self.is_sending = False
-        self.driver: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.catching_up = 0
-        """Turns that go by age alone: after an outage what was tried in vain comes first."""
 
 
 class Lanes:

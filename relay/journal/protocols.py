@@ -1,0 +1,265 @@
+"""The durable store: `Journal`, the verbs that change it, and `Records`, the questions.
+
+Every verb returns only when its change is on disk. Moments are aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from relay.deliveries import Delivery
+from relay.directory import Contact, Entry, Facts
+from relay.events import Event
+from relay.journal.balance import Balance
+from relay.journal.care import START, Forgotten, Mark, Pruned, Quarantined
+from relay.journal.values import (
+    Aim,
+    Alarm,
+    Appended,
+    Ask,
+    Checked,
+    Dead,
+    Filter,
+    Lane,
+    Owing,
+    Recorded,
+    Routed,
+    RulesVersion,
+    Settlement,
+    Status,
+    StoredDelivery,
+    StoredEvent,
+    Trouble,
+    Turn,
+)
+from relay.sources import Reading
+
+
+class Journal(Protocol):
+    """The verbs that change the store."""
+
+    async def append(
+        self, reading: Reading, *, now: datetime, route: str | None = None
+    ) -> Appended:
+        """Record one webhook whole: events, conflicts, quarantine and tallies.
+
+        `route` is the path that it was posted to.
+        """
+        ...
+
+    async def tally(self, name: str, *, now: datetime, count: int = 1) -> None:
+        """Count something that leaves no other trace, by day."""
+        ...
+
+    async def route(
+        self, batch: Sequence[Owing], *, now: datetime, idle: Collection[str] = ()
+    ) -> Routed:
+        """Record what is owed for events, those left out that were routed before.
+
+        Deliveries whose target or account is out of order are stored as parked. With the
+        completed event its additions are stored, and what its twin owes a target already is
+        suppressed. Lanes of the `idle` targets, which have nothing older that is due, get their
+        first delivery claimed at once.
+        """
+        ...
+
+    async def learn(
+        self, contacts: Sequence[Contact], kind: str, *, now: datetime, who: str
+    ) -> int:
+        """Teach the directory what a person gave; how many facts changed something."""
+        ...
+
+    async def post(self, event: Event, owed: Sequence[Delivery], *, now: datetime) -> None:
+        """Record an event of the relay's own with its deliveries, routed at once."""
+        ...
+
+    async def owe(self, owed: Sequence[Delivery], *, now: datetime) -> int:
+        """Record further deliveries of known events (replays); how many were new."""
+        ...
+
+    async def claim(self, ask: Ask, *, now: datetime) -> Turn:
+        """Claim the next delivery of a lane and open its attempt, before anything is sent."""
+        ...
+
+    async def expire(self, held: Collection[str], *, now: datetime) -> int:
+        """Settle as lost what was claimed longer than a lease ago, and is none of these; how many.
+
+        `held` are the ids of what this relay's own lanes hold.
+        """
+        ...
+
+    async def probe(self, target: str, *, now: datetime) -> bool:
+        """Put the oldest parked delivery of a target back as pending and due; False if none."""
+        ...
+
+    async def settle(
+        self, settlement: Settlement, *, now: datetime, then: Ask | None = None
+    ) -> Recorded:
+        """Record what became of a claimed delivery, if claim and attempt still hold.
+
+        With `then` the lane's next delivery is claimed in the same transaction, also where the
+        settlement no longer held.
+        """
+        ...
+
+    async def aim(self, aims: Mapping[str, Aim], *, now: datetime) -> None:
+        """Point unfinished deliveries at where their destinations are now.
+
+        By destination name: target, account and channel follow the destination. Pending ones of
+        unknown destinations are parked; parked ones whose destination came back or was edited
+        (another fingerprint than their trouble's) are due now, and the trouble ends. Troubles of
+        keys that no destination has any more end.
+        """
+        ...
+
+    async def retry(self, wanted: Filter, *, now: datetime, who: str) -> int:
+        """Put dead or parked deliveries back; how many."""
+        ...
+
+    async def discard(self, wanted: Filter, *, now: datetime, who: str) -> int:
+        """Give up pending, parked or dead deliveries for good; how many."""
+        ...
+
+    async def adopt_rules(
+        self, files: Mapping[str, str], *, now: datetime, checked: Checked | None = None
+    ) -> int:
+        """The version number of these files, a new one if they differ from the newest.
+
+        `checked` is kept until the next adoption.
+        """
+        ...
+
+    async def rewrite_rules(self, rewrite: Callable[[Mapping[str, str]], Mapping[str, str]]) -> int:
+        """Replace the files of all versions, once for each journal; how many are others now."""
+        ...
+
+    async def raise_alarm(self, key: str, text: str, *, now: datetime) -> bool:
+        """Remember an alarm; False if it is on already."""
+        ...
+
+    async def clear_alarm(self, key: str) -> bool:
+        """Forget an alarm; False if it is not on."""
+        ...
+
+    async def prune(self, *, now: datetime, keep: timedelta | None, after: Mark = START) -> Pruned:
+        """One step of retention: remove at most 500 rows of finished work older than `keep`.
+
+        None keeps all but the bodies in quarantine. Go on with the answer's `next`.
+        """
+        ...
+
+    async def forget(
+        self, phone: str, *, now: datetime, who: str, discard: bool = False
+    ) -> Forgotten:
+        """Erase what is known of a number in E.164, its aliases included.
+
+        The rows stay, so that the balance does. With `discard` unfinished deliveries of its
+        events are given up.
+        """
+        ...
+
+    async def look_at(self, item: int, *, now: datetime, who: str) -> Quarantined | None:
+        """One item of quarantine with its body; that somebody looked is recorded."""
+        ...
+
+    def can_store(self) -> bool:
+        """Whether a webhook would be taken now; asks no disk for longer than a moment."""
+        ...
+
+    async def broken(self) -> str:
+        """Return, with the reason, when nothing can be recorded any more; the process ends then."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was asked for and give the store back, its records included."""
+        ...
+
+
+class Records(Protocol):
+    """The questions; nothing here changes the store."""
+
+    async def event(self, event_id: str) -> StoredEvent | None:
+        """By id, or by a beginning of at least 4 characters that only one event has."""
+        ...
+
+    async def events(self, wanted: Filter) -> Sequence[StoredEvent]:
+        """Newest last; at most `limit`, the newest ones."""
+        ...
+
+    async def unrouted(self, limit: int) -> Sequence[Event]:
+        """Events that wait for routing, oldest first."""
+        ...
+
+    async def deliveries(self, wanted: Filter) -> Sequence[StoredDelivery]:
+        """Newest last; at most `limit`, the newest ones."""
+        ...
+
+    async def of_event(self, event_id: str) -> Sequence[StoredDelivery]:
+        """All deliveries of one event, in the order of its rules."""
+        ...
+
+    async def lanes(self) -> Sequence[Lane]:
+        """Every target that has pending, claimed or parked deliveries."""
+        ...
+
+    async def dead(self) -> Sequence[Dead]:
+        """What was given up, the relay's own alarms left out, by destination."""
+        ...
+
+    async def troubles(self) -> Sequence[Trouble]:
+        """What is out of order."""
+        ...
+
+    async def alarms(self) -> Sequence[Alarm]:
+        """What is on."""
+        ...
+
+    async def status(self, *, now: datetime) -> Status:
+        """The counts."""
+        ...
+
+    async def known_for(self, events: Sequence[Event]) -> Facts:
+        """All facts of the directory that may complete these events."""
+        ...
+
+    async def directory(self, search: str | None = None, limit: int = 100) -> Sequence[Entry]:
+        """The numbers that a search finds, by number; at most `limit`.
+
+        A search is a part of a number, or of a name or an id without case.
+        """
+        ...
+
+    async def rules(self, version: int | None = None) -> RulesVersion | None:
+        """A rules version; None: the newest."""
+        ...
+
+    async def balance(self, since: datetime | None = None) -> Balance:
+        """What came in against what became of it, day by day, from that of `since` on."""
+        ...
+
+    async def quarantined(
+        self, since: datetime | None = None, limit: int = 100
+    ) -> Sequence[Quarantined]:
+        """What could not be read, without bodies, newest last; at most `limit`."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back; for records that were opened without a journal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open journal with its records."""
+
+    journal: Journal
+    records: Records
+    recovered: int = field(default=0)
+    """Deliveries whose driver was lost before this opening."""
+    unclean: bool = False
+    """The last relay did not close it: worth a look at every page."""
+    key: bytes = field(default=b"", repr=False)
+    """A random key of this journal's own, for the fingerprints that it keeps."""

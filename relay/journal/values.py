@@ -1,0 +1,288 @@
+"""What the verbs and questions of the store take and answer: values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from relay.deliveries import Delivery, Scope
+from relay.directory import Completed, Origin
+from relay.events import Event
+
+
+class EventState(StrEnum):
+    """What became of an event."""
+
+    RECEIVED = "received"
+    """On disk, not yet routed."""
+    ROUTED = "routed"
+    UNMATCHED = "unmatched"
+    """No rule took it and there is no default."""
+    MUTED = "muted"
+    """A rule says that nobody is told."""
+    IGNORED = "ignored"
+    """Dropped for its private content, though its kind is a warning or critical. Such events stand
+    beside the others and outside of the balance, with kind and reason alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What one webhook added."""
+
+    events: tuple[Event, ...] = ()
+    """The new ones, in order, with the ids under which they are stored."""
+    duplicates: int = 0
+    conflicts: int = 0
+    """Known ids that came with another content; kept in quarantine."""
+    ignored: int = 0
+    withheld: tuple[Event, ...] = ()
+    """Of the ignored items those that are new and whose kind is a warning or critical."""
+    quarantined: int = 0
+    """Unreadable items, conflicts not included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What the rules said of one event."""
+
+    state: EventState
+    deliveries: tuple[Delivery, ...] = ()
+    rules_version: int = 0
+    muted_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owing:
+    """An event that is routed, with what it owes."""
+
+    event: Event
+    routing: Routing
+    completed: Completed | None = None
+    """The same event with where its additions came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A target, or an account with all its targets, that is out of order."""
+
+    key: str
+    """The target or the account, as deliveries name it."""
+    scope: Scope
+    reason: str
+    fingerprint: str = ""
+    """Of the destination's settings when it began: another one lifts the trouble."""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that a lane holds, with its event and its open attempt."""
+
+    delivery: Delivery
+    event: Event
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What came of a batch of routings."""
+
+    events: frozenset[str]
+    """The ids of those that had not been routed before."""
+    claimed: Mapping[str, Claimed]
+    """For idle lanes, by target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a lane wants next: critical first, first tries, retries, each oldest first."""
+
+    target: str
+    head: bool = False
+    """The oldest one, due or not: the lane backs off as a whole, and its head finds out for all."""
+    oldest: bool = False
+    """What is critical and due, then the oldest, due or not: after an outage, what the target
+    refused goes before what came later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a lane gets."""
+
+    claimed: Claimed | None = None
+    due_at: datetime | None = None
+    """With nothing claimed: when the next one is due; None where none waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a claimed delivery."""
+
+    before: Delivery
+    after: Delivery
+    attempt: int
+    outcome: str
+    """A word of `relay.deliveries.outcome_word`."""
+    reason: str | None
+    duration_ms: int = 0
+    rendered: Mapping[str, Any] | None = None
+    trouble: Trouble | None = None
+    """It parks all pending deliveries of its target or account, and is remembered."""
+    cured: Sequence[str] = ()
+    """Targets and accounts that work: their troubles end, and what they parked is due now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of a settlement."""
+
+    held: bool
+    """False: claim or attempt no longer held, and nothing was changed."""
+    turn: Turn | None = None
+    """What the lane gets next, where it asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a delivery and its outcome."""
+
+    at: datetime
+    outcome: str | None
+    """A word of `relay.deliveries.outcome_word`; None while it is under way."""
+    reason: str | None = None
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Where a destination's deliveries go now."""
+
+    target: str
+    account: str
+    channel: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """That a version's checks and tests passed, and what must be the same for that to hold."""
+
+    relay: str
+    """Which relay checked it: a digest of its own sources."""
+    rules: str
+    """A digest of the rules, the files that they name and what they took from the environment."""
+    keep: tuple[str, ...] = ()
+    """The private content that they keep: what intake needs to know of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesVersion:
+    """Rules and templates that were live: `files` maps file names to their texts, as written."""
+
+    version: int
+    loaded_at: datetime
+    files: Mapping[str, str]
+    checked: Checked | None = None
+    """Of the newest version, if it was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events or deliveries are asked for; None is no condition."""
+
+    state: str | None = None
+    kind: str | None = None
+    phone: str | None = None
+    """E.164."""
+    client: str | None = None
+    """Id or name, without case."""
+    destination: str | None = None
+    since: datetime | None = None
+    ids: tuple[str, ...] | None = None
+    """Ids or unambiguous beginnings of at least 4 characters."""
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with what became of it."""
+
+    event: Event
+    state: EventState
+    muted_by: str | None
+    rules_version: int | None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Where the fields came from that its sender did not say, by field."""
+    reason: str | None = None
+    """Why it was ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """A delivery with its attempts and, once written, its message."""
+
+    delivery: Delivery
+    attempts: tuple[Attempt, ...]
+    rendered: Mapping[str, Any] | None = None
+    """`{"title", "text"}`, and `"payload"` in sandbox mode or when it is dead."""
+    created_at: datetime | None = None
+    settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The unfinished work of one target."""
+
+    target: str
+    account: str
+    pending: int
+    parked: int
+    oldest_due_at: datetime | None
+    """Of all of them, also of those that are being sent."""
+    next_due_at: datetime | None
+    """The soonest due time of a pending delivery."""
+    claimed: int = 0
+    waiting_since: datetime | None = None
+    """Since when the oldest pending or claimed delivery has been tried."""
+    first: str | None = None
+    """The id of the oldest unfinished delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """The deliveries of one destination that were given up."""
+
+    destination: str
+    count: int
+    since: datetime
+    last: str
+    """The id of the newest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The counts of the balance; sources other than `partner` and `waba` are left out."""
+
+    events: Mapping[str, int]
+    """received (all), unrouted, unmatched, muted, routed, quarantined, duplicate, ignored."""
+    deliveries: Mapping[str, int]
+    """By state, alarms and tests included."""
+    last_event_at: datetime | None = None
+    refused_webhooks: int = 0
+    """401s of the last 24 hours."""
+    unrouted_since: datetime | None = None
+    """When the oldest of the unrouted came."""
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    """Dropped items by cause; see `relay.sources.Ignored`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A trouble of the relay itself, told once when it begins and once when it is over."""
+
+    key: str
+    began_at: datetime
+    text: str
