@@ -431,7 +431,11 @@ class World:
         """Load the rules as `serve` does, and remember under which version they went live."""
         home = Path(self._home.name)
         (home / "rules.yaml").write_text(RULES[self.rules].text, encoding="utf-8")
-        settings = Settings(rules=home / "rules.yaml", templates=home / "message_templates")
+        settings = Settings(
+            rules=home / "rules.yaml",
+            templates=home / "message_templates",
+            journal=f"sqlite:///{home / 'relay.db'}",
+        )
         loaded = await reload.start(settings, self._store, strict_env=True, now=self.clock())
         self.versions[loaded.plan.version] = self.rules
         return loaded.plan

@@ -50,6 +50,7 @@ def settings(folder: Path, rules: str, env: Mapping[str, str] | None = None) -> 
     return Settings(
         rules=folder / "rules.yaml",
         templates=folder / "message_templates",
+        journal=f"sqlite:///{folder / 'relay.db'}",
         env={"DETAIL": "x"} if env is None else env,
     )
 
