@@ -85,11 +85,11 @@ async def fill(server: Server, target: Server, *, finished: bool) -> None:
         await yard.arrived(target, numbers)
 
 
-async def settle_down(server: Server, target: Server) -> float:
+async def settle_down(server: Server, target: Server, number: int) -> float:
     """The memory in MB once an event was told and all is quiet."""
     await server.up()
-    await yard.post_all(server, range(1), 1)
-    await yard.arrived(target, range(1))
+    await yard.post_all(server, range(number, number + 1), 1)
+    await yard.arrived(target, range(number, number + 1))
     await asyncio.sleep(1)
     return server.memory()
 
@@ -113,7 +113,7 @@ def measure(options: Options) -> Sequence[Row]:
             yard.say(f"{home.name}: {(home / 'relay.db').stat().st_size / 1e6:,.0f} MB")
         for turn in range(1, options.rounds + 1):
             with yard.relay(options, text) as server:
-                idle.append(asyncio.run(settle_down(server, target)))
+                idle.append(asyncio.run(settle_down(server, target, 1_000 + turn)))
             with yard.relay(options, text, pending) as server:
                 began, held = asyncio.run(begin(server))
             ready.append(began)
