@@ -226,7 +226,7 @@ def configure(
     _sink.is_terminal = _sink.stream.isatty()
     sys.excepthook = _last_words
     root = logging.getLogger()
-    root.handlers[:] = [_Libraries()]
+    root.handlers[:] = [_Libraries(logging.WARNING)]  # a logger may have a level of its own
     root.setLevel(logging.WARNING)
 
 

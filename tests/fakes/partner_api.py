@@ -38,7 +38,7 @@ class FakePartnerApi:
         self._server = TestServer(app)
 
     async def __aenter__(self) -> FakePartnerApi:
-        await self._server.start_server()
+        await self._server.start_server(access_log=None)
         return self
 
     async def __aexit__(self, *_: object) -> None:

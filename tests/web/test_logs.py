@@ -150,5 +150,8 @@ def test_libraries_speak_through_it_from_warning_on(stream: io.StringIO) -> None
     library = logging.getLogger("some.library")
     library.info("a detail")
     library.warning("a doubt about %s", "x")
+    with_a_level_of_its_own = logging.getLogger("some.chatty.library")
+    with_a_level_of_its_own.setLevel(logging.DEBUG)
+    with_a_level_of_its_own.info("a request")
     (line,) = stream.getvalue().splitlines()
     assert (json.loads(line)["event"], json.loads(line)["level"]) == ("a doubt about x", "warning")
