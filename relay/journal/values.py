@@ -273,8 +273,6 @@ class Status:
     last_event_at: datetime | None = None
     refused_webhooks: int = 0
     """401s of the last 24 hours."""
-    unrouted_since: datetime | None = None
-    """When the oldest of the unrouted came."""
     ignored: Mapping[str, int] = field(default_factory=dict)
     """Dropped items by cause; see `relay.sources.Ignored`."""
 

@@ -265,11 +265,5 @@ def status(connection: apsw.Connection, *, now: datetime) -> Status:
         deliveries={state.value: 0 for state in State} | counted["deliveries"],
         last_event_at=moment_or_none(last),
         refused_webhooks=refused,
-        unrouted_since=moment_or_none(
-            connection.execute(
-                "SELECT received_at FROM events INDEXED BY events_unrouted"
-                " WHERE state = 'received' ORDER BY seq LIMIT 1"
-            ).get
-        ),
         ignored=ignored,
     )
