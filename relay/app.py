@@ -82,6 +82,7 @@ class App:
             on_events=self._on_events,
             on_refused=lambda: self._tell(lambda live: live.watch.refused()),
             on_withheld=lambda event: self._tell(lambda live: live.watch.withheld(event)),
+            key=store.key,
         )
 
     @classmethod

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from relay.events import Event, Severity, Source, event_id
 from relay.events.catalogue import KINDS, describe, detail_of
-from relay.sources import privacy
+from relay.sources import privacy, unlisted
 from relay.sources.facts import Facts
-from relay.sources.json_body import plain
+from relay.sources.json_body import digest, keyed, plain
 
 LONGEST_WORD = 200
 """Characters of a kind or a detail; the data keeps what is longer."""
@@ -89,6 +89,19 @@ class Receipt:
 
     received_at: datetime
     keep: frozenset[str] = frozenset()
+    key: bytes = field(default=b"", repr=False)
+    """Of the journal: hashes of what was dropped are made with it."""
+
+    def content(self, kind: str, value: Any) -> str:
+        """A hash of all that an item says, which knows a repeat of it."""
+        if unlisted.is_unlisted(kind):
+            return keyed(self.key, kind, value)
+        return digest(kind, value)
+
+    def kept(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+        """The data without what is private."""
+        privacy.clean(data, self.keep)
+        return unlisted.kept(data, self.keep) if unlisted.is_unlisted(kind) else data
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import math
 import re
@@ -84,6 +85,11 @@ def _tidy(value: Any) -> Any:
 def digest(*values: Any) -> str:
     """A hash over some values, the same whatever their key order and whitespace were."""
     return hashlib.sha256(_CANONICAL(values).encode()).hexdigest()
+
+
+def keyed(key: bytes, *values: Any) -> str:
+    """The same for what is not kept: without the key no guess at the values can be proved."""
+    return hmac.digest(key, _CANONICAL(values).encode(), "sha256").hex()
 
 
 def plain(value: Any) -> bytes:

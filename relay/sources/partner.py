@@ -36,11 +36,11 @@ def read(item: dict[str, Any], kind: str, receipt: Receipt) -> Items:
     else:
         # Nobody documents a flat envelope; what stands there is still better than nothing.
         data = {key: value for key, value in item.items() if key not in _ENVELOPE}
-    identity = _identity(item, kind, data)
+    identity = _identity(item, kind, receipt.content(kind, data))
     if privacy.is_private(kind, data):
         yield ignored(receipt, identity, data)
         return
-    privacy.clean(data, receipt.keep)
+    data = receipt.kept(kind, data)
     yield arrival(
         receipt,
         identity,
@@ -51,8 +51,7 @@ def read(item: dict[str, Any], kind: str, receipt: Receipt) -> Items:
     )
 
 
-def _identity(item: dict[str, Any], kind: str, data: dict[str, Any]) -> Identity:
-    content = digest(kind, data)
+def _identity(item: dict[str, Any], kind: str, content: str) -> Identity:
     text = facts.id_of(item.get("id"))
     if text is None:
         return Identity(f"partner:content:{content}", False, content, Source.PARTNER, kind)

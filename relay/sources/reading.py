@@ -25,12 +25,15 @@ MOST_UNREADABLE = 1000
 """As many updates as Meta puts into one webhook; more faults than that are one fault."""
 
 
-def read(body: bytes, *, received_at: datetime, keep: frozenset[str] = frozenset()) -> Reading:
+def read(
+    body: bytes, *, received_at: datetime, keep: frozenset[str] = frozenset(), key: bytes = b""
+) -> Reading:
     """All that a webhook holds; whatever the bytes are, this does not raise.
 
     `keep` names private parts that the operator decided to keep; `contact_info` is the only one.
+    `key` is the journal's, for hashes of what is not kept.
     """
-    receipt = Receipt(received_at, keep)
+    receipt = Receipt(received_at, keep, key)
     try:
         value = parse(body)
     except UnreadableBodyError as error:

@@ -92,13 +92,12 @@ def _change(change: Any, entry: _Entry, receipt: Receipt) -> Items:
             identity = entry.identity(kind, entry.time, digest(kind, data))
             yield ignored(receipt, identity, data, entry.id)
         return
-    content = digest(kind, value)
+    content = receipt.content(kind, value)
     identity = entry.identity(kind, entry.time, content)
     if privacy.is_private(kind, data):
         yield ignored(receipt, identity, data, entry.id)
         return
-    privacy.clean(data, receipt.keep)
-    yield _arrival(identity, data, entry, receipt)
+    yield _arrival(identity, receipt.kept(kind, data), entry, receipt)
 
 
 def _arrival(identity: Identity, data: dict[str, Any], entry: _Entry, receipt: Receipt) -> Arrival:

@@ -107,12 +107,14 @@ class Intake:
         on_events: Callable[[tuple[Event, ...], int], None],
         on_refused: Callable[[], None] = lambda: None,
         on_withheld: Callable[[Event], None] = lambda _event: None,
+        key: bytes = b"",
     ) -> None:
         self._journal = journal
         self._gate = gate
         self._metrics = metrics
         self._clock = clock
         self._keep = keep
+        self._key = key
         self._on_events = on_events
         self._on_refused = on_refused
         self._on_withheld = on_withheld
@@ -181,9 +183,9 @@ class Intake:
             return later("the relay is stopping")
         now = self._clock()
         if len(body) > LARGE_BODY:
-            reading = await asyncio.to_thread(_read, body, now, self._keep())
+            reading = await asyncio.to_thread(_read, body, now, self._keep(), self._key)
         else:
-            reading = _read(body, now, self._keep())
+            reading = _read(body, now, self._keep(), self._key)
         failpoints.reach(Failpoint.AFTER_READ)
         try:
             added = await self._journal.append(reading, now=now, route=request.path)
@@ -215,10 +217,10 @@ class Intake:
         return web.json_response(counts)
 
 
-def _read(body: bytes, now: datetime, keep: frozenset[str]) -> Reading:
+def _read(body: bytes, now: datetime, keep: frozenset[str], key: bytes) -> Reading:
     """`read`, and if it fails in a way that nobody foresaw, the body goes to quarantine whole."""
     try:
-        return read(body, received_at=now, keep=keep)
+        return read(body, received_at=now, keep=keep, key=key)
     except Exception as error:
         logs.error("unforeseen fault while reading a webhook", error=type(error).__name__)
         reason = f"the reader failed: {type(error).__name__}"

@@ -174,7 +174,7 @@ def test_the_words_of_an_error_or_an_event_are_kept_and_those_of_a_chat_are_not(
     errors = [{"code": 1, "message": "Too many"}]
     for more, words in (({"event": "X"}, {"message": "Flow x is slow"}), ({"status": "X"}, {})):
         value = {**more, "message": "Flow x is slow", "errors": errors}
-        for body in bodies(value, "flows"):
+        for body in bodies(value, "account_alerts"):
             (arrival,) = reading(body).arrivals
             assert arrival.event.data == {**more, **words, "errors": errors}
 
@@ -199,7 +199,9 @@ def test_of_a_person_country_and_language_are_kept() -> None:
 
 @pytest.mark.parametrize("text", [json.dumps(message) for message in MESSAGES])
 def test_a_message_written_as_a_text_is_not_kept(text: str) -> None:
-    for body in bodies({"event": "X", "raw": f" {text}", "list": [text], "n": "{}"}, "flows"):
+    for body in bodies(
+        {"event": "X", "raw": f" {text}", "list": [text], "n": "{}"}, "account_alerts"
+    ):
         (arrival,) = reading(body).arrivals
         assert arrival.event.data == {"event": "X", "list": [], "n": "{}"}
 
@@ -371,3 +373,81 @@ def test_private_values_never_come_through(holder: str, held: Any, path: list[st
         value = {name: [value] if name == "a" else value}
     for body in [*bodies(value, "account_update"), value, [value], {"entry": [value]}]:
         assert SECRET not in kept(reading(body))
+
+
+NEWS = {
+    "groups": [
+        {"subject": SECRET, "group_id": SECRET, "invite_link": SECRET, "type": "group_create"}
+    ],
+    "automatic_events": [{"event_name": SECRET, "ctwa_clid": SECRET, "custom_data": {"a": 7}}],
+    "tracking_events": [{"recipient_user_id": SECRET, "from_user_id": SECRET, "ad_id": SECRET}],
+    "consumer_profile": {"name": SECRET, "username": SECRET},
+    SECRET: "X",
+    "birth_date": "1990-01-01",
+    "phone": "491713920099",
+    "value": 491713920099,
+    "count": 491713920099,
+    "reason": SECRET,
+}
+HARMLESS = {
+    "id": "nw001CH",
+    "client_id": "nw001CL",
+    "client": {"id": "nw001CL", "name": "Laden", "contact_info": {"country": "DE"}},
+    "waba_account": {"external_id": "100000000000901"},
+    "metadata": {"display_phone_number": "491713920051", "phone_number_id": "100000000000951"},
+    "event": "SOME_NEWS",
+    "status": "ACTIVE",
+    "flow_id": "100000000000661",
+    "threshold": 90,
+    "is_live": True,
+    "timestamp": "1795000000",
+    "created_at": "2026-11-02T09:14:07Z",
+}
+
+
+def test_of_an_unknown_kind_only_what_is_known_to_be_harmless_is_kept() -> None:
+    for body in bodies({**HARMLESS, **NEWS}, "group_lifecycle_update"):
+        found = reading(body)
+        (arrival,) = found.arrivals
+        assert arrival.event.data.items() >= HARMLESS.items()
+        assert arrival.event.phones == ("+491713920051",)
+        assert arrival.event.client.id == "nw001CL"
+        assert arrival.event.detail == "SOME_NEWS"
+        for private in (SECRET, "491713920099", "1990", "group_create"):
+            assert private not in kept(found)
+
+
+def test_of_an_unknown_kind_the_names_of_the_fields_are_kept() -> None:
+    for body in bodies({"subject": SECRET, "deep": {"er": [SECRET]}, "Odd": 1}, "some_news"):
+        assert reading(body).arrivals[0].event.data == {"subject": None, "deep": {"er": []}}
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=3, max_size=12).map(lambda t: f"~{t}~")
+LEAVES = TEXTS | st.integers(10**9, 10**14) | st.booleans() | st.none()
+FIELDS = st.sampled_from(sorted({*NEWS, *HARMLESS, "name", "note", "at", "limit"})) | TEXTS
+JSONS = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(FIELDS, inner), max_leaves=30
+)
+
+
+@given(st.dictionaries(FIELDS, JSONS))
+def test_no_free_text_and_no_long_number_of_an_unknown_kind_is_kept(data: dict[str, Any]) -> None:
+    def check(value: Any, path: str) -> None:
+        if isinstance(value, dict):
+            for name, item in value.items():
+                check(item, f"{path}.{name}")
+        elif isinstance(value, list):
+            for item in value:
+                check(item, path)
+        elif value is not None and not isinstance(value, bool):
+            assert path in IDENTITIES or path.endswith(("at", "timestamp")), (path, value)
+
+    for body in bodies(data, "some_news"):
+        for arrival in reading(body).arrivals:
+            check(arrival.event.data, "")
+
+
+IDENTITIES = {
+    *(".client.name", ".client_id", ".client.id", ".flow_id", ".waba_account.external_id"),
+    *(".metadata.display_phone_number", ".metadata.phone_number_id", ".id"),
+}
