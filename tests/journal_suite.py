@@ -657,6 +657,17 @@ class JournalSuite:
         await store.journal.aim(self.aims(), now=later)
         assert await only(store, owed("a")) == deliveries.unpark(parked, later)
 
+    async def test_rules_that_are_no_longer_live_move_nobodys_work(self, store: Store):
+        await owe(store, owed("a"))
+        old = await store.journal.adopt_rules({"rules.yaml": "1"}, now=NOW)
+        live = await store.journal.adopt_rules({"rules.yaml": "2"}, now=NOW)
+        await store.journal.aim(self.aims(), now=NOW, version=live)
+        moved = Aim("teams:x", "teams", "teams", "f9")
+        await store.journal.aim({"elsewhere": moved}, now=NOW, version=old)
+        assert (await only(store, owed("a"))).state is State.PENDING
+        await store.journal.aim(self.aims(wa=moved), now=NOW, version=live)
+        assert (await only(store, owed("a"))).target == "teams:x"
+
     async def test_no_cure_brings_back_what_has_no_destination(self, store: Store):
         await owe(store, owed("a", destination="gone"), owed("b"))
         await store.journal.aim(self.aims(), now=NOW)

@@ -105,8 +105,13 @@ class Journal(Protocol):
         """
         ...
 
-    async def aim(self, aims: Mapping[str, Aim], *, now: datetime) -> None:
+    async def aim(
+        self, aims: Mapping[str, Aim], *, now: datetime, version: int | None = None
+    ) -> None:
         """Point unfinished deliveries at where their destinations are now.
+
+        The aims belong to a version of the rules: those of an older one than was adopted last
+        change nothing, so that two relays with different files never move each other's work.
 
         By destination name: target, account and channel follow the destination. Pending ones of
         unknown destinations are parked; parked ones whose destination came back or was edited

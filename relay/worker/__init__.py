@@ -91,7 +91,7 @@ class Worker:
             name: Aim(d.target, d.account, d.channel, d.fingerprint)
             for name, d in plan.destinations.items()
         }
-        await self._store.journal.aim(aims, now=self.clock())
+        await self._store.journal.aim(aims, now=self.clock(), version=plan.version)
         self.plan = plan
         self._lanes.adopt(plan)
         for trouble in await self._store.records.troubles():

@@ -110,8 +110,13 @@ def end(connection: Writing, keys: Sequence[str], *, now: datetime) -> None:
         )
 
 
-def aim(connection: Writing, aims: Mapping[str, Aim], *, now: datetime) -> None:
+def aim(
+    connection: Writing, aims: Mapping[str, Aim], *, now: datetime, version: int | None = None
+) -> None:
     """Point unfinished deliveries at where their destinations are now."""
+    newest = connection.execute("SELECT max(version) FROM rules_versions").get
+    if version is not None and newest is not None and version < newest:
+        return  # another relay adopted other rules meanwhile
     wanted = {
         plain(name): Aim(plain(at.target), plain(at.account), at.channel, at.fingerprint)
         for name, at in aims.items()
