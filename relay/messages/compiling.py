@@ -1,11 +1,16 @@
-"""A template's text becomes something that can be run, or faults with their lines."""
+"""The forms of templates, and how a template's text becomes what can be run, or faults.
+
+A form is Markdown for all channels, or a channel's own. What a template may use is found out
+before (`syntax`); what is put into it here (hooks) counts its work and keeps its own Markdown
+apart from values.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 
@@ -14,16 +19,167 @@ from jinja2.environment import Template
 from jinja2.visitor import NodeTransformer
 
 from relay.errors import Fault
-from relay.messages.forms import Form
+from relay.messages import html_form, markdown, overrides
+from relay.messages.filling import filled
+from relay.messages.markdown import FormError
 from relay.messages.marks import PRIVATE
-from relay.messages.overrides import JsonRendering
+from relay.messages.overrides import SLACK, TEAMS, Dialect, JsonRendering
+from relay.messages.rendering import Rendering
 from relay.messages.sandbox import SANDBOX
-from relay.messages.straight import ways
-from relay.messages.syntax import doubts, findings
+from relay.messages.syntax import Straight, doubts, findings, ways
 from relay.messages.whereabouts import Finding, column, explained, place, stray_braces
 
 LARGEST_FILE = 64 * 1024
 """Bytes of one template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write a template."""
+
+    suffix: str
+    """How its files' names end."""
+    channel: str | None
+    """Whose messages it overrides; None: it is the Markdown of all."""
+    rendering: type[Rendering]
+    finish: Callable[[str, Sequence[str]], Any]
+    """(marked text, values) to what is sent; raises what `problems` reports."""
+    problems: Callable[[Straight], Iterator[tuple[int, str]]]
+    """Lines of one way through a template, and what is wrong there."""
+
+
+def _problems(parse: Callable[[str], object], way: Straight) -> Iterator[tuple[int, str]]:
+    try:
+        parse(way.text)
+    except FormError as error:
+        yield from ((way.source_line(line), said) for line, said in error.problems)
+
+
+def _json_problems(dialect: Dialect, way: Straight) -> Iterator[tuple[int, str]]:
+    text, inside_quotes = overrides.quoted(way.text)
+    if inside_quotes:
+        yield from ((way.source_line(line), said) for line, said in inside_quotes)
+        return
+    yield from _problems(lambda _: overrides.parse(text, dialect), way)
+
+
+def _json(suffix: str, channel: str, dialect: Dialect) -> Form:
+    def finish(marked: str, values: Sequence[str]) -> Any:
+        return overrides.filled(overrides.parse(marked, dialect), values, dialect)
+
+    return Form(suffix, channel, JsonRendering, finish, partial(_json_problems, dialect))
+
+
+MARKDOWN = Form(
+    ".md.j2",
+    None,
+    Rendering,
+    lambda marked, values: filled(markdown.parse(marked), values),
+    partial(_problems, markdown.parse),
+)
+OVERRIDES = (
+    _json(".slack.json.j2", "slack", SLACK),
+    _json(".teams.json.j2", "teams", TEAMS),
+    Form(
+        ".email.html.j2",
+        "email",
+        Rendering,
+        lambda marked, values: html_form.filled(html_form.parse(marked), values),
+        partial(_problems, html_form.parse),
+    ),
+)
+FORMS = (MARKDOWN, *OVERRIDES)
+SUFFIXES = tuple(form.suffix for form in FORMS)
+
+
+@dataclass(slots=True, eq=False)
+class Compiled:
+    """A template without faults."""
+
+    file: str
+    """Its name with the folder of its language: `quality.md.j2`, `de/quality.md.j2`."""
+    path: str
+    form: Form
+    text: str
+    is_slow: bool = False
+    """It once worked for longer than it was given."""
+    _template: Template | None = None
+
+    @property
+    def template(self) -> Template:
+        """What can be run; compiled when it is first asked for, since a folder holds hundreds."""
+        if self._template is None:
+            hooks = _JsonHooks() if self.form.rendering is JsonRendering else _Hooks()
+            tree = hooks.visit(SANDBOX.parse(self.text))
+            tree.set_environment(SANDBOX)
+            code = SANDBOX.compile(tree, filename=self.path)
+            self._template = Template.from_code(SANDBOX, code, SANDBOX.globals)
+        return self._template
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it may be run where others wait for it."""
+        return self._template is not None and not self.is_slow
+
+
+@lru_cache(maxsize=1024)
+def compiled(
+    file: str, path: str, text: str, form: Form
+) -> tuple[Compiled | None, tuple[Fault, ...]]:
+    """The template, unless it has faults; they name `path` and come with warnings.
+
+    Kept, so that a reload costs only what was edited.
+    """
+    faults = [Fault(path, *place(text, at), "error", said) for at, said in _surface(text, form)]
+    fine = Compiled(file, path, form, text)
+    found: list[Finding] = []
+    doubtful: list[Finding] = []
+    if not faults:
+        try:
+            tree = SANDBOX.parse(text)
+            found = [*findings(tree), *_of_form(form, tree)]
+            doubtful = list(doubts(tree))
+            if not found:
+                _ = fine.template
+        except TemplateSyntaxError as error:
+            line, at, said = explained(text, error, SANDBOX.parse)
+            faults.append(Fault(path, line, at, "error", said))
+        except (RecursionError, MemoryError, SyntaxError):
+            found.append((1, "it is nested too deeply", ""))
+    for line, said, near in dict.fromkeys(found):
+        line = line or 1  # nodes that Jinja makes up have none
+        faults.append(Fault(path, line, column(text, line, near), "error", said))
+    is_fine = not faults
+    for line, said, near in dict.fromkeys(doubtful):
+        faults.append(Fault(path, line, column(text, line, near), "warning", said))
+    return fine if is_fine else None, tuple(faults)
+
+
+def _of_form(form: Form, tree: nodes.Template) -> Iterator[Finding]:
+    for way in ways(tree):
+        for line, said in form.problems(way):
+            tag = _HTML.search(said)
+            near = next((sign for word, sign in _SIGNS.items() if said.startswith(word)), "")
+            yield line, said, tag[0] if tag else near
+
+
+_HTML = re.compile(r"(?<=instead of )<[^>]+")
+_SIGNS = {"images": "![", "{{ }}": "{{", "write links": "<"}
+"""By which sign the place of such a fault is found."""
+
+
+def _surface(text: str, form: Form) -> Iterator[tuple[int, str]]:
+    """What is wrong with a text before anybody reads it, by index."""
+    if len(text.encode(errors="replace")) > LARGEST_FILE:
+        yield 0, f"it is larger than {LARGEST_FILE // 1024} KB"
+    elif not text.strip():
+        yield 0, "it is empty"
+    if odd := PRIVATE.search(text):
+        yield odd.start(), f"private-use character U+{ord(odd[0]):04X}"
+    if "\x00" in text:
+        yield text.index("\x00"), "it holds a NUL character"
+    if form.channel is None:
+        yield from islice(stray_braces(text), 1)
 
 
 def _hooked(name: str, value: Any, lineno: int) -> nodes.Filter:
@@ -51,29 +207,16 @@ class _Hooks(NodeTransformer):
             node.expr2 = nodes.Const("", lineno=node.lineno)
         return node
 
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
-        sides = [node.expr, *(operand.expr for operand in node.ops)]
-        if not any(map(_is_flat, sides)):  # lists of the template's own on both sides
-            node.expr = _hooked("_weighed", node.expr, node.lineno)
-            for operand in node.ops:
-                operand.expr = _hooked("_weighed", operand.expr, node.lineno)
-        return self.generic_visit(node)
+    def visit_List(self, node: nodes.List | nodes.Tuple | nodes.Dict) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if not any(node.find_all((nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Call))):
+            return node
+        return _hooked("_weighed", node, node.lineno)
 
-    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
-        if node.args:
-            node.node = _hooked("_weighed", node.node, node.lineno)
-            node.args = [_hooked("_weighed", arg, arg.lineno) for arg in node.args]
-        return self.generic_visit(node)
+    visit_Dict = visit_List  # noqa: N815
 
-    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
-        node.key = _hooked("_weighed", node.key, node.lineno)
-        return self.generic_visit(node)
-
-
-def _is_flat(node: nodes.Expr) -> bool:
-    if isinstance(node, nodes.List | nodes.Tuple):
-        return all(map(_is_flat, node.items))
-    return isinstance(node, nodes.Const)
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
+        return self.visit_List(node) if node.ctx == "load" else node
 
 
 _NUMBERS = frozenset({"abs", "count", "float", "int", "length", "round", "wordcount"})
@@ -104,95 +247,3 @@ def _is_literal(node: nodes.Expr) -> bool:
         case nodes.Filter(name=name):
             return name in _NUMBERS
     return isinstance(node, nodes.Compare | nodes.Test | nodes.Not)
-
-
-def compile_template(text: str, path: str, *, json_form: bool = False) -> Template:
-    """What can be run; `json_form` for overrides in JSON. Its text was found without faults."""
-    tree = (_JsonHooks() if json_form else _Hooks()).visit(SANDBOX.parse(text))
-    tree.set_environment(SANDBOX)
-    code = SANDBOX.compile(tree, filename=path)
-    return Template.from_code(SANDBOX, code, SANDBOX.globals)
-
-
-@dataclass(slots=True, eq=False)
-class Compiled:
-    """A template without faults."""
-
-    file: str
-    """Its name with the folder of its language: `quality.md.j2`, `de/quality.md.j2`."""
-    path: str
-    form: Form
-    text: str
-    is_slow: bool = False
-    """It once worked for longer than it was given."""
-    _template: Template | None = None
-
-    @property
-    def template(self) -> Template:
-        """What can be run; compiled when it is first used, since a folder holds hundreds."""
-        if self._template is None:
-            json_form = self.form.rendering is JsonRendering
-            self._template = compile_template(self.text, self.path, json_form=json_form)
-        return self._template
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether it may be run where others wait for it."""
-        return self._template is not None and not self.is_slow
-
-
-@lru_cache(maxsize=1024)
-def compiled(
-    file: str, path: str, text: str, form: Form
-) -> tuple[Compiled | None, tuple[Fault, ...]]:
-    """The template, unless it has faults; they name `path` and come with warnings.
-
-    Kept, so that a reload costs only what was edited.
-    """
-    faults = [Fault(path, *place(text, at), "error", said) for at, said in _surface(text, form)]
-    found: list[Finding] = []
-    doubtful: list[Finding] = []
-    if not faults:
-        try:
-            tree = SANDBOX.parse(text)
-            found = [*findings(tree), *_of_form(form, tree)]
-            doubtful = list(doubts(tree))
-        except TemplateSyntaxError as error:
-            line, at, said = explained(text, error, SANDBOX.parse)
-            faults.append(Fault(path, line, at, "error", said))
-        except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
-            found.append((1, f"it cannot be compiled: {type(error).__name__}", ""))
-    for line, said, near in dict.fromkeys(found):
-        line = line or 1  # nodes that Jinja makes up have none
-        faults.append(Fault(path, line, column(text, line, near), "error", said))
-    fine = None if faults else Compiled(file, path, form, text)
-    for line, said, near in dict.fromkeys(doubtful):
-        faults.append(Fault(path, line, column(text, line, near), "warning", said))
-    return fine, tuple(faults)
-
-
-def _of_form(form: Form, tree: nodes.Template) -> Iterator[Finding]:
-    for way in ways(tree):
-        for line, said in form.problems(way):
-            tag = _HTML.search(said)
-            near = next((sign for word, sign in _SIGNS.items() if said.startswith(word)), "")
-            yield line, said, tag[0] if tag else near
-
-
-_HTML = re.compile(r"(?<=instead of )<[^>]+")
-_SIGNS = {"images": "![", "{{ }}": "{{", "write links": "<"}
-"""By which sign the place of such a fault is found."""
-
-
-def _surface(text: str, form: Form) -> Iterator[tuple[int, str]]:
-    """What is wrong with a text before anybody reads it, by index."""
-    if len(text.encode(errors="replace")) > LARGEST_FILE:
-        yield 0, f"it is larger than {LARGEST_FILE // 1024} KB"
-    elif not text.strip():
-        yield 0, "it is empty"
-    if odd := PRIVATE.search(text):
-        yield odd.start(), f"private-use character U+{ord(odd[0]):04X}"
-    if "\x00" in text:
-        yield text.index("\x00"), "it holds a NUL character"
-    if form.channel is None:
-        yield from islice(stray_braces(text), 1)

@@ -9,13 +9,71 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from jinja2.runtime import Undefined
+
 from relay.events import Event
 from relay.messages import told
 from relay.messages.languages import Voice
 from relay.messages.marks import MOST_CHARACTERS, SHORT
-from relay.messages.missing import Missing
 from relay.messages.words import title
 from relay.text import clean, cut, one_line
+
+
+class Missing(Undefined):
+    """What stands in a template for a value that the event does not have.
+
+    False in `if`, empty in `for`, `[missing: name]` in a message; of parts it has none. What is
+    compared or reckoned with it stays missing, where Jinja's own would raise.
+    """
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """The dotted name: `event.data.current_limit`."""
+        return self._undefined_name or "value"
+
+    def part(self, name: object) -> Missing:
+        """What is missing when a part of something missing is asked for."""
+        return Missing(name=f"{self.name}.{name}")
+
+    def __str__(self) -> str:
+        return f"[missing: {self.name}]"
+
+    def __repr__(self) -> str:
+        return f"Missing({self.name!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.part(name)
+
+    def __getitem__(self, key: object) -> Any:
+        return self if isinstance(key, slice) else self.part(key)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __contains__(self, item: object) -> bool:
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, Undefined)
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+    def _never(self, _other: object) -> bool:
+        return False
+
+    def _stays(self, *_others: object) -> Missing:
+        return self
+
+    # The base raises in all of these.
+    __lt__ = __le__ = __gt__ = __ge__ = _never  # type: ignore[assignment]
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _stays  # type: ignore[assignment]
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _stays  # type: ignore[assignment]
+    __mod__ = __rmod__ = __neg__ = __pos__ = _stays  # type: ignore[assignment]
 
 
 class Bag(Mapping[str, Any]):

@@ -21,9 +21,8 @@ from relay.messages import (
     Quote,
     Text,
 )
-from relay.messages.links import address
 from relay.messages.markdown import Draft
-from relay.messages.marks import fill, has_mark
+from relay.messages.marks import address, fill, has_mark
 from relay.text import boundary
 
 LONGEST_TITLE = 300

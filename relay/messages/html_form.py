@@ -13,9 +13,8 @@ from functools import lru_cache
 from html import escape, unescape
 
 from relay.errors import RenderError
-from relay.messages.links import address, is_address
 from relay.messages.markdown import FormError
-from relay.messages.marks import fill, has_mark
+from relay.messages.marks import address, fill, has_mark, is_address
 
 _TOKEN = re.compile(
     r"<!--\[if[^\]>]*\]>(?:<!-->)?|(?:<!--)?<!\[endif\]-->"  # Outlook's conditions

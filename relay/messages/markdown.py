@@ -29,7 +29,7 @@ from relay.messages import (
     Quote,
     Text,
 )
-from relay.messages.links import is_address
+from relay.messages.marks import is_address
 
 
 @dataclass(slots=True)

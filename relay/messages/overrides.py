@@ -17,9 +17,8 @@ from functools import lru_cache
 from typing import Any
 
 from relay.errors import RenderError
-from relay.messages.links import address, is_address
 from relay.messages.markdown import FormError
-from relay.messages.marks import fill, has_mark
+from relay.messages.marks import address, fill, has_mark, is_address
 from relay.messages.rendering import Authored, Captured, Rendering
 
 DEEPEST = 60

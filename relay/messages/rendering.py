@@ -17,10 +17,10 @@ from typing import Any
 from jinja2.runtime import Undefined
 
 from relay.errors import RenderError
+from relay.messages.facts import Missing
 from relay.messages.filters import show_duration, show_moment
 from relay.messages.languages import Voice
 from relay.messages.marks import MOST_CHARACTERS, MOST_MARKS, SHORT, fill, mark
-from relay.messages.missing import Missing
 from relay.messages.words import phrase
 from relay.text import clean, cut
 
@@ -28,17 +28,18 @@ MOST_OUTPUT = 64 * 1024
 """Characters that a template may write, values included; also those of one text."""
 MOST_STEPS = 20_000
 """Loop rounds, calls, filters and parts of lists in one run; long texts count several times."""
-MOST_ITEMS = 1_000
-"""Items of one loop or `range`."""
-BIGGEST_NUMBER = 10**18
 LONGEST_WORK = 1.0
 """Seconds of the processor's time in the template's own thread: a busy machine fails none."""
+_BIGGEST_WHOLE = 10**18
+"""A larger whole number is written as the float that it is."""
+_MOST_BITS = 2_048
+"""Of a whole number: no number that an event can hold has more, and one more product has an end."""
 _DEEPEST = 32
 """Levels of data that are written out."""
 _STEPS_A_LOOK = 64
 """The clock of a thread costs more than a step, so it is asked this seldom."""
-MOST_BITS = 2_048
-"""Of a whole number: no number that an event can hold has more, and one more product has an end."""
+_LONG = 256
+"""Characters of a text that count as one step."""
 
 
 class Captured:
@@ -99,9 +100,9 @@ class Rendering:
         self, voice: Voice, *, strict: bool = False, seconds: float = LONGEST_WORK
     ) -> None:
         self.voice = voice
-        self.strict = strict
         self.values: list[str] = []
         self.missing: dict[str, None] = {}
+        self._strict = strict
         self._seconds = seconds
         self._until: float | None = None
         self._output = 0
@@ -114,8 +115,7 @@ class Rendering:
 
     def marked(self, value: Any) -> str:
         """The mark that stands for a value from now on."""
-        text = value if type(value) is str else self.text(value)
-        text = clean(text)
+        text = clean(value if type(value) is str else self.text(value))
         if len(text) > SHORT:
             text = cut(text, MOST_CHARACTERS, self.voice.language)
         self._output += len(text)
@@ -138,19 +138,32 @@ class Rendering:
             return
         self._next_look = self._steps + _STEPS_A_LOOK
         if self._steps > MOST_STEPS:
-            raise RenderError("it works for too long: loops or macros go round too often")
+            raise RenderError("it works for too long: loops go round too often, or lists grow")
         now = time.thread_time()
         if self._until is None:
             self._until = now + self._seconds
         elif now > self._until:
             raise TooLongError(f"it works for too long: more than {self._seconds} s")
 
-    def weigh(self, *values: Any) -> None:
-        """Count the parts of the template's own lists, each as often as it stands in them.
+    def bounded(self, value: Any) -> Any:
+        """The result of an operation; what grows too large is refused."""
+        if isinstance(value, str):
+            if len(value) > MOST_OUTPUT:
+                raise RenderError(f"a text grows longer than {MOST_OUTPUT // 1024} KB")
+            if len(value) > _LONG:
+                self.spend(len(value) // _LONG)
+        elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            raise RenderError("a number grows too large")
+        elif type(value) in _NESTS:
+            self._weigh(value)
+        return value
+
+    def _weigh(self, value: Any) -> None:
+        """Count the parts of a list of the template's own, each as often as it stands there.
 
         Lists within lists double with each level; to compare, sort or write them takes so long.
         """
-        waiting = [value for value in values if type(value) in _NESTS]
+        waiting = [value]
         while waiting:
             found = waiting.pop()
             self.spend(len(found))
@@ -172,36 +185,20 @@ class Rendering:
                 return show_moment(value, self.voice)
             case timedelta():
                 return str(show_duration(value, self.voice))
-            case None:
-                return self._note(Missing(name="value"))
-            case float() if value.is_integer() and abs(value) < BIGGEST_NUMBER:
+            case float() if value.is_integer() and abs(value) < _BIGGEST_WHOLE:
                 return str(int(value))
             case int() | float():
                 return str(value)
             case Mapping() | Sequence():
-                self.weigh(value)
                 tree = self._tree(value, [MOST_CHARACTERS], 0)
                 return json.dumps(tree, ensure_ascii=False, default=str)
-        if callable(value):
+        if value is None or callable(value):
             return self._note(Missing(name=getattr(value, "name", "value")))
         raise RenderError(f"a {type(value).__name__} cannot be written")
 
-    def bounded(self, value: Any) -> Any:
-        """The result of an operation; texts, lists and numbers that grow too large are refused."""
-        if isinstance(value, str):
-            if len(value) > MOST_OUTPUT:
-                raise RenderError(f"a text grows longer than {MOST_OUTPUT // 1024} KB")
-            if len(value) > 256:
-                self.spend(len(value) // 256)
-        elif isinstance(value, int) and value.bit_length() > MOST_BITS:
-            raise RenderError("a number grows too large")
-        elif isinstance(value, list | tuple) and len(value) > MOST_OUTPUT:
-            raise RenderError("a list grows too long")
-        return value
-
     def _note(self, value: Undefined) -> str:
         name = value.name if isinstance(value, Missing) else "value"
-        if self.strict:
+        if self._strict:
             raise RenderError(f"{name} is missing")
         self.missing[name] = None
         return phrase("missing", self.voice.language, name=name)
@@ -213,9 +210,7 @@ class Rendering:
             return value
         if isinstance(value, Undefined):
             return None
-        if not isinstance(value, Mapping | list | tuple | range | Sequence) or isinstance(
-            value, str
-        ):
+        if isinstance(value, str) or not isinstance(value, Mapping | Sequence):
             return self.text(value)
         if left[0] <= 0 or depth >= _DEEPEST:
             return "…"

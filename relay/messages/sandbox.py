@@ -23,20 +23,16 @@ from jinja2.utils import Namespace
 
 from relay.errors import RenderError
 from relay.messages import filters
-from relay.messages.facts import Bag, Row
-from relay.messages.missing import Missing
+from relay.messages.facts import Bag, Facts, Missing, Row
 from relay.messages.rendering import (
-    MOST_ITEMS,
     MOST_OUTPUT,
     RENDERING,
     Authored,
     Captured,
+    Rendering,
     plain,
     too_much,
 )
-
-LOOP_METHODS = ("cycle", "changed")
-"""What can be called on `loop`."""
 
 TEXT_METHODS = frozenset(
     {
@@ -46,14 +42,16 @@ TEXT_METHODS = frozenset(
     }
 )
 """What can be called on a text; the others could fill the memory at once, as `ljust` does."""
+_OF_EVENTS = frozenset({Facts, Bag, Missing})
+"""What knows its parts itself."""
 
 
 def fact(label: Any, value: Any) -> Captured:
     """`- **label:** value` as a line of its own; nothing where there is no value."""
     if not value:
         return _NOTHING
-    rendering = RENDERING.get()
-    return Captured(f"- **{rendering.write(label)}:** {rendering.write(value)}\n")
+    write = RENDERING.get().write
+    return Captured(f"- **{write(label)}:** {write(value)}\n")
 
 
 _NOTHING = Captured("")
@@ -67,13 +65,19 @@ class Sandbox(SandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(
             undefined=Missing,
-            finalize=_written,
+            finalize=lambda value: RENDERING.get().write(value),
             lstrip_blocks=True,
             extensions=[WholeLines],
             optimized=False,  # constants are not worked out while loading
             cache_size=0,
         )
-        self.globals = {"range": _range, "namespace": Namespace, "dict": dict, "fact": fact}
+        # Jinja's own range is bounded.
+        self.globals = {
+            "range": self.globals["range"],
+            "namespace": Namespace,
+            "dict": dict,
+            "fact": fact,
+        }
         self.tests = dict(self.tests) | {"none": _none}
         self.filters = {**FILTERS, **_HOOKS}
 
@@ -83,17 +87,13 @@ class Sandbox(SandboxedEnvironment):
         return joined(list(parts))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, Bag | Missing):
-            return obj.part(attribute)
-        return self._part(obj, attribute)
+        return obj.part(attribute) if type(obj) in _OF_EVENTS else self._part(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         argument = plain(argument)
-        if isinstance(argument, tuple):
-            RENDERING.get().weigh(argument)
-        if isinstance(obj, Bag | Missing):
+        if type(obj) in _OF_EVENTS:
             return obj.part(argument)
-        if isinstance(argument, int) and isinstance(obj, str | Sequence | Captured):
+        if isinstance(argument, int | slice) and isinstance(obj, str | Sequence | Captured):
             try:
                 return obj[argument]
             except IndexError:
@@ -131,17 +131,25 @@ class Sandbox(SandboxedEnvironment):
         return rendering.bounded(left * right if operator == "*" else left % right)
 
     def call(  # the names keep clear of the template's keywords
-        self, __context: Context, __obj: Any, *args: Any, **kwargs: Any
+        self,
+        __context: Context,
+        __obj: Any,
+        *args: Any,
+        _loop_vars: object = None,
+        _block_vars: object = None,
+        **kwargs: Any,
     ) -> Any:
-        RENDERING.get().spend()
+        rendering = RENDERING.get()
+        rendering.spend()
+        if __obj is fact:
+            return fact(*args, **kwargs)
         if isinstance(__obj, Macro):
+            rendering.bounded(args)
             return Captured(str(__context.call(__obj, *args, **kwargs)))
         if not callable(__obj):
             name = __obj.name if isinstance(__obj, Missing) else f"a {type(__obj).__name__}"
             raise RenderError(f"{name} is no function")
-        if __obj is not fact:
-            args = tuple(map(plain, args))
-        return RENDERING.get().bounded(__context.call(__obj, *args, **kwargs))
+        return rendering.bounded(__obj(*map(plain, args), **kwargs))
 
 
 def joined(parts: list[str]) -> str:
@@ -151,23 +159,12 @@ def joined(parts: list[str]) -> str:
     return "".join(parts)
 
 
-def _written(value: Any) -> str:
-    return RENDERING.get().write(value)
-
-
 def _none(value: Any) -> bool:
     return value is None or isinstance(value, Undefined)
 
 
 def _operand(value: Any) -> Any:
     return list(value) if isinstance(value, Row) else plain(value)
-
-
-def _range(*args: int) -> range:
-    numbers = range(*args)
-    if len(numbers) > MOST_ITEMS:
-        raise RenderError(f"a range may have {MOST_ITEMS:,} numbers, not {len(numbers):,}")
-    return numbers
 
 
 def _method(text: str, name: str) -> Callable[..., Any]:
@@ -207,19 +204,6 @@ def _rounded(value: Any, precision: int = 0, method: str = "common") -> Any:
     return JINJAS["round"](value, precision, method)
 
 
-def _json(value: Any) -> str:
-    return _text([value])[1:-1]
-
-
-def _spoken(show: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter with the voice of the run under way."""
-
-    def spoken(value: Any, *args: Any, **kwargs: Any) -> Any:
-        return show(value, RENDERING.get().voice, *args, **kwargs)
-
-    return spoken
-
-
 _HARMLESS = (
     *("abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby"),
     *("int", "items", "last", "length", "list", "lower", "map", "max", "min", "reject"),
@@ -230,88 +214,93 @@ _HARMLESS = (
 _TAKES_MISSING = frozenset({"default", "d"})
 """Filters that are meant for what is not there; the others hand it on."""
 
-_UNGUARDED: Mapping[str, Callable[..., Any]] = {
+_PLAIN: Mapping[str, Callable[..., Any]] = {
     **{name: JINJAS[name] for name in _HARMLESS},
     "join": _join,
     "round": _rounded,
     "replace": _replaced,
-    "tojson": _json,
+    "tojson": lambda value: _text([value])[1:-1],
     # Values are text whatever is done to them, so escaping has nothing to do.
     **dict.fromkeys(("string", "e", "escape"), _text),
     "phone": filters.show_phone,
-    "date": _spoken(filters.show_date),
-    "duration": _spoken(filters.show_duration),
-    "since": _spoken(filters.show_since),
-    "until": _spoken(filters.show_until),
-    "number": _spoken(filters.show_number),
-    "country": _spoken(filters.show_country),
-    "language_name": _spoken(filters.show_language),
-    "words": _spoken(filters.show_words),
-    "limit": _spoken(filters.show_limit),
 }
+_SPOKEN: Mapping[str, Callable[..., Any]] = {
+    "date": filters.show_date,
+    "duration": filters.show_duration,
+    "since": filters.show_since,
+    "until": filters.show_until,
+    "number": filters.show_number,
+    "country": filters.show_country,
+    "language_name": filters.show_language,
+    "words": filters.show_words,
+    "limit": filters.show_limit,
+}
+"""These take the voice of the run; what they cannot say is None."""
+
+
+def _work(run: Callable[..., Any], rendering: Rendering, value: Any, args: Any, named: Any) -> Any:
+    """Run a filter on plain values, and count it."""
+    rendering.spend()
+    if type(value) is not str:
+        value = plain(value)
+        if isinstance(value, Sequence):
+            rendering.spend(len(value) // 256)
+    result = run(value, *map(plain, args), **named)
+    return rendering.bounded(list(result) if isinstance(result, Iterator) else result)
 
 
 def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
     """A filter that sees plain values, hands on what is missing, and is counted."""
-    passed = getattr(run, "jinja_pass_arg", None)
-    at = 1 if passed else 0
+    stops = name not in _TAKES_MISSING
 
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        value = args[at]
+    def guarded(value: Any, *args: Any, **named: Any) -> Any:
+        if stops and isinstance(value, Undefined):
+            return value
+        return _work(run, RENDERING.get(), value, args, named)
+
+    passed = getattr(run, "jinja_pass_arg", None)
+    if passed is None:
+        return guarded
+
+    def with_first(first: Any, value: Any, *args: Any, **named: Any) -> Any:
+        if isinstance(value, Undefined):
+            return value
+        return _work(partial(run, first), RENDERING.get(), value, args, named)
+
+    with_first.jinja_pass_arg = passed  # type: ignore[attr-defined]  # as Jinja marks its own
+    return with_first
+
+
+def _spoken(name: str, show: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter with the voice of the run under way."""
+
+    def spoken(value: Any, *args: Any, **named: Any) -> Any:
+        if isinstance(value, Undefined):
+            return value
         rendering = RENDERING.get()
         rendering.spend()
-        if isinstance(value, Undefined) and name not in _TAKES_MISSING:
-            return value
-        if type(value) is not str or len(args) > at + 1:
-            args = (*args[:at], *map(plain, args[at:]))
-            rendering.weigh(*args[at:])
-        if isinstance(value, str | Sequence):
-            rendering.spend(len(value) // 256)
-        result = run(*args, **kwargs)
-        if isinstance(result, Iterator):
-            result = list(result)
-        return rendering.bounded(result)
+        said = show(plain(value), rendering.voice, *map(plain, args), **named)
+        return Missing(name=f"time {name}") if said is None else said
 
-    if passed:
-        guarded.jinja_pass_arg = passed  # type: ignore[attr-defined]  # as Jinja marks its own
-    return guarded
+    return spoken
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
-    name: _guarded(name, run) for name, run in _UNGUARDED.items()
+    **{name: _guarded(name, run) for name, run in _PLAIN.items()},
+    **{name: _spoken(name, show) for name, show in _SPOKEN.items()},
 }
 """What templates may use by name."""
 
 
-# What `compiling` puts into a template; by hand these names are no filters.
+# What is put into a template while it is compiled; by hand these names are no filters.
 
 
-def _loop(value: Any) -> Iterable[Any]:
-    """What a `for` goes through: a list of bounded length, each round of it counted."""
-    if isinstance(value, Undefined):
-        return ()
-    items = plain(value)
-    if not isinstance(items, str | Sequence | Mapping):
-        raise RenderError(f"a for goes through lists, not through a {type(items).__name__}")
-    if len(items) > MOST_ITEMS:
-        raise RenderError(f"a loop may have {MOST_ITEMS:,} rounds, not {len(items):,}")
-    return _rounds(items)
-
-
-def _rounds(items: Iterable[Any]) -> Iterator[Any]:
+def _loop(value: Any) -> Iterator[Any]:
+    """What a `for` goes through, each round of it counted."""
     rendering = RENDERING.get()
-    for item in items:
+    for item in plain(value):
         rendering.spend()
         yield item
-
-
-def _concat(parts: list[Any]) -> Any:
-    return RENDERING.get().joined(parts)
-
-
-def _weighed(value: Any) -> Any:
-    RENDERING.get().weigh(value)
-    return value
 
 
 def _literal(value: Any) -> Any:
@@ -323,8 +312,8 @@ def _literal(value: Any) -> Any:
 
 _HOOKS: Mapping[str, Callable[..., Any]] = {
     "_loop": _loop,
-    "_concat": _concat,
-    "_weighed": _weighed,
+    "_concat": lambda parts: RENDERING.get().joined(parts),
+    "_weighed": lambda value: RENDERING.get().bounded(value),
     "_captured": Captured,
     "_own": Authored,
     "_literal": _literal,

@@ -10,7 +10,7 @@ from relay.errors import Fault
 from relay.events import Event
 from relay.events.catalogue import templates_of
 from relay.files import read_regular
-from relay.messages.forms import FORMS, MARKDOWN, SUFFIXES, Form
+from relay.messages.compiling import FORMS, MARKDOWN, SUFFIXES, Form
 from relay.messages.languages import DEFAULT, canonical, family
 
 LARGEST = 1 << 20

@@ -1,4 +1,4 @@
-"""The part of Jinja that templates may use.
+"""What a template may say: the part of Jinja that it may use, and the ways through its text.
 
 Only what is listed here passes: everything else is a fault with its line. `{% filter %}`,
 `{% call %}` and `{% set x | f %}…` would print a filter's result as markup; `include`, `import` and
@@ -7,29 +7,26 @@ Only what is listed here passes: everything else is a fault with its line. `{% f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from jinja2 import nodes
 
 from relay.messages.builtin import READERS
 from relay.messages.facts import NAMES, PARTS
 from relay.messages.filters import fault_of_form
-from relay.messages.rendering import MOST_ITEMS
-from relay.messages.sandbox import FILTERS, LOOP_METHODS, SANDBOX, TEXT_METHODS
+from relay.messages.marks import MOST_MARKS, mark
+from relay.messages.sandbox import FILTERS, SANDBOX, TEXT_METHODS
 from relay.messages.whereabouts import Finding, nearest
 
-DEEPEST = 40
-"""Levels of a template's blocks and expressions."""
-MOST_LOOPS = 12
-"""Loops within each other."""
-
+_ALONE = "each template stands alone; use a macro in this file"
 _INSTEAD = {
     nodes.Pow: "** is refused: it can freeze the relay",
-    nodes.Include: "include is refused: each template stands alone; use a macro in this file",
-    nodes.Import: "import is refused: each template stands alone; use a macro in this file",
-    nodes.FromImport: "import is refused: each template stands alone; use a macro in this file",
-    nodes.Extends: "extends is refused: each template stands alone",
-    nodes.Block: "block is refused: each template stands alone; use a macro",
+    nodes.Include: f"include is refused: {_ALONE}",
+    nodes.Import: f"import is refused: {_ALONE}",
+    nodes.FromImport: f"import is refused: {_ALONE}",
+    nodes.Extends: f"extends is refused: {_ALONE}",
+    nodes.Block: f"block is refused: {_ALONE}",
     nodes.CallBlock: "call blocks are refused: call the macro as {{ name(…) }}",
     nodes.FilterBlock: "filter blocks are refused: put the filter on the value",
     nodes.ScopedEvalContextModifier: "autoescape is refused: values are always text",
@@ -45,25 +42,37 @@ _NO_FILTER = {
     "random": "the filter random is refused: a message must be the same at every try",
 }
 _CALLABLE = "only macros of this file, range and methods of texts"
+_METHODS = TEXT_METHODS | {"cycle", "changed"}
+"""What can be called on something: on texts, and on `loop`."""
 _METHODS_OF_MAPPINGS = {
     "items": "write value|items",
     "keys": "write value|list",
     "values": "write for key, item in value|items",
     "get": "write value.name|default(…)",
 }
-
-
-_READERS = tuple(f"for_{reader}" for reader in READERS)
+_GIVEN = {"event", "rule", "loop", "varargs", "kwargs", *(f"for_{reader}" for reader in READERS)}
+"""Names that stand for something without being set."""
 
 
 def findings(tree: nodes.Template) -> Iterator[Finding]:
     """What this template may not use."""
-    everything = list(_walk(tree))
+    everything = list(tree.find_all(nodes.Node))
     macros = {node.name for node in everything if isinstance(node, nodes.Macro)}
-    yield from _too_deep(tree)
     for node in everything:
         yield from ((node.lineno, text, _near(node)) for text in _refusals(node, macros))
     yield from _no_facts(everything)
+
+
+def doubts(tree: nodes.Template) -> Iterator[Finding]:
+    """Names that stand for nothing: they always print as missing."""
+    names = list(tree.find_all(nodes.Name))
+    own = {name.name for name in names if name.ctx != "load"}
+    own |= {node.name for node in tree.find_all(nodes.Macro)}
+    has = {*_GIVEN, *SANDBOX.globals, *own}
+    for name in names:
+        if name.name not in has:
+            said = f"there is no {name.name!r} here{nearest(name.name, has)}"
+            yield name.lineno, said, name.name
 
 
 def _near(node: nodes.Node) -> str:
@@ -97,39 +106,6 @@ def _no_facts(everything: list[nodes.Node]) -> Iterator[Finding]:
                 yield part.lineno, said, name
 
 
-def _too_deep(tree: nodes.Template) -> Iterator[Finding]:
-    """What Python could not compile: it has limits for blocks and brackets within each other."""
-    waiting: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
-    while waiting:
-        node, depth, loops = waiting.pop()
-        loops += isinstance(node, nodes.For)
-        if depth > DEEPEST or loops > MOST_LOOPS:
-            yield node.lineno, "it is nested too deeply", ""
-            return
-        waiting.extend((inner, depth + 1, loops) for inner in node.iter_child_nodes())
-
-
-def doubts(tree: nodes.Template) -> Iterator[Finding]:
-    """Names that stand for nothing: they always print as missing."""
-    everything = list(_walk(tree))
-    names = [node for node in everything if isinstance(node, nodes.Name)]
-    own = {name.name for name in names if name.ctx != "load"}
-    own |= {node.name for node in everything if isinstance(node, nodes.Macro)}
-    has = {"event", "rule", *_READERS, "loop", "varargs", "kwargs", *SANDBOX.globals, *own}
-    for name in names:
-        if name.name not in has:
-            said = f"there is no {name.name!r} here{nearest(name.name, has)}"
-            yield name.lineno, said, name.name
-
-
-def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
-    waiting = [node]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting.extend(node.iter_child_nodes())
-
-
 def _refusals(node: nodes.Node, macros: set[str]) -> Iterator[str]:
     if said := _INSTEAD.get(type(node)):
         yield said
@@ -147,13 +123,12 @@ def _refusals(node: nodes.Node, macros: set[str]) -> Iterator[str]:
                 yield f"date: {fault}"
         case nodes.Test(name=name) if name not in SANDBOX.tests:
             yield f"there is no test {name!r}{nearest(name, SANDBOX.tests)}"
-        case nodes.Mul(left=left, right=right):
-            if any(_is_sequence(side) for side in (left, right)):
-                yield "* is for numbers alone: texts and lists are not repeated"
+        case nodes.Mul(left=left, right=right) if _is_sequence(left) or _is_sequence(right):
+            yield "* is for numbers alone: texts and lists are not repeated"
         case nodes.Mod(left=left) if _is_sequence(left):
             yield "% is for numbers alone: join texts with ~"
-        case nodes.Call():
-            yield from _refused_call(node, macros)
+        case nodes.Call(node=called):
+            yield from _refused_call(called, macros)
 
 
 def _is_sequence(node: nodes.Expr) -> bool:
@@ -162,25 +137,143 @@ def _is_sequence(node: nodes.Expr) -> bool:
     )
 
 
-def _refused_call(call: nodes.Call, macros: set[str]) -> Iterator[str]:
-    match call.node:
-        case nodes.Name(name="range"):
-            numbers = [arg.value for arg in call.args if isinstance(arg, nodes.Const)]
-            whole = len(numbers) == len(call.args) and all(type(n) is int for n in numbers)
-            if whole and 1 <= len(numbers) <= 3 and 0 not in numbers[2:]:
-                size = len(range(*numbers))
-                if size > MOST_ITEMS:
-                    yield f"a range may have {MOST_ITEMS:,} numbers, not {size:,}"
+def _refused_call(called: nodes.Expr, macros: set[str]) -> Iterator[str]:
+    match called:
         case nodes.Name(name=name) if name in macros or name in SANDBOX.globals:
             pass
-        case nodes.Getattr(attr=name) if name in TEXT_METHODS or name in LOOP_METHODS:
+        case nodes.Getattr(attr=name) if name in _METHODS:
             pass
         case nodes.Getattr(attr=name) if name in _METHODS_OF_MAPPINGS:
-            yield (
-                f".{name}() is refused, since events have keys of such names: "
-                + (_METHODS_OF_MAPPINGS[name])
-            )
+            instead = _METHODS_OF_MAPPINGS[name]
+            yield f".{name}() is refused, since events have keys of such names: {instead}"
         case nodes.Getattr(attr=name) | nodes.Name(name=name):
             yield f"{name}(…) cannot be called: {_CALLABLE} can"
         case _:
             yield f"this cannot be called: {_CALLABLE} can"
+
+
+# A template's own text as straight lines that can be parsed as Markdown before any event comes.
+# Expressions become marks. Each branch of an `if` is taken in one line at least, so the Markdown of
+# every branch is seen; a `for` goes round once, and once not at all.
+
+MOST_LINES = 64
+"""Ways through a template that are looked at."""
+_DEEPEST = 4
+"""Macros within macros."""
+
+
+@dataclass(slots=True)
+class Straight:
+    """One way through a template: its text, and for each line of it the line of the source."""
+
+    text: str = ""
+    lines: list[int] = field(default_factory=lambda: [1])
+
+    def source_line(self, line: int) -> int:
+        """The line of the source for a line of the text, both from 1."""
+        return self.lines[min(max(line, 1), len(self.lines)) - 1]
+
+
+Choices = dict[int, int]
+"""By the identity of an `if` or `for`: which of its branches is taken; 0 unless it says so."""
+
+
+def ways(tree: nodes.Template) -> Iterator[Straight]:
+    """Different ways through the template, the first through every first branch."""
+    seen: set[str] = set()
+    bodies = {macro.name: macro.body for macro in tree.find_all(nodes.Macro)}
+    for choices in ({}, *_forced(tree.body, {})):
+        way = _Walk(choices, bodies).through(tree.body)
+        if way.text not in seen:
+            seen.add(way.text)
+            yield way
+        if len(seen) >= MOST_LINES:
+            return
+
+
+def _forced(body: list[nodes.Node], above: Choices) -> Iterator[Choices]:
+    for node in body:
+        if isinstance(node, nodes.If | nodes.For):
+            for number, branch in enumerate(_branches(node)):
+                here = above | {id(node): number}
+                if number:
+                    yield here
+                yield from _forced(branch, here)
+        elif isinstance(node, nodes.With | nodes.Macro | nodes.AssignBlock):
+            yield from _forced(node.body, above)
+
+
+def _branches(node: nodes.If | nodes.For) -> list[list[nodes.Node]]:
+    if isinstance(node, nodes.For):
+        return [node.body, node.else_]
+    return [node.body, *(branch.body for branch in node.elif_), node.else_]
+
+
+class _Walk:
+    def __init__(self, choices: Choices, bodies: Mapping[str, list[nodes.Node]]) -> None:
+        self._choices = choices
+        self._bodies = dict(bodies)
+        self._parts: list[str] = []
+        self._lines = [1]
+        self._fresh = True
+        self._marks = 0
+        self._depth = 0
+
+    def through(self, body: list[nodes.Node]) -> Straight:
+        self._go(body)
+        return Straight("".join(self._parts), self._lines)
+
+    def _go(self, body: list[nodes.Node]) -> None:
+        for node in body:
+            match node:
+                case nodes.Output():
+                    for part in node.nodes:
+                        self._output(part)
+                case nodes.If() | nodes.For():
+                    self._go(_branches(node)[self._choices.get(id(node), 0)])
+                case nodes.With():
+                    self._go(node.body)
+                case nodes.AssignBlock(target=nodes.Name(name=name)):
+                    self._bodies[f"{name}="] = node.body
+
+    def _output(self, node: nodes.Node) -> None:
+        match node:
+            case nodes.TemplateData():
+                self._data(node.data, node.lineno)
+            case nodes.Call(node=nodes.Name(name=name)) if name in self._bodies:
+                self._nested(self._bodies[name], node.lineno)
+            case nodes.Call(node=nodes.Name(name="fact")):
+                for piece in ("- **", None, ":** ", None, "\n"):
+                    self._data(piece, node.lineno) if piece else self._mark(node.lineno)
+            case nodes.Name(name=name) if f"{name}=" in self._bodies:
+                self._nested(self._bodies[f"{name}="], node.lineno)
+            case _:
+                self._mark(node.lineno)
+
+    def _nested(self, body: list[nodes.Node], line: int) -> None:
+        if self._depth >= _DEEPEST:
+            self._mark(line)
+            return
+        self._depth += 1
+        self._go(body)
+        self._depth -= 1
+
+    def _mark(self, line: int) -> None:
+        self._marks = min(self._marks + 1, MOST_MARKS)
+        self._append(mark(self._marks - 1), line)
+
+    def _data(self, data: str, line: int) -> None:
+        for offset, piece in enumerate(data.split("\n")):
+            if offset:
+                self._parts.append("\n")
+                self._lines.append(line + offset)
+                self._fresh = True
+            self._append(piece, line + offset)
+
+    def _append(self, piece: str, line: int) -> None:
+        if not piece:
+            return
+        if self._fresh:
+            self._lines[-1] = line
+            self._fresh = False
+        self._parts.append(piece)

@@ -28,11 +28,9 @@ from relay.messages.builtin import (
     marked,
     without_override,
 )
-from relay.messages.compiling import Compiled, compiled
-from relay.messages.facts import Facts
-from relay.messages.forms import MARKDOWN, OVERRIDES
+from relay.messages.compiling import MARKDOWN, OVERRIDES, Compiled, compiled
+from relay.messages.facts import Facts, Missing
 from relay.messages.markdown import FormError, MarkdownError
-from relay.messages.missing import Missing
 from relay.messages.rendering import LONGEST_WORK, RENDERING, Rendering, TooLongError
 from relay.messages.sandbox import joined
 from relay.messages.shelf import PLAIN, Label, find, label, named, read_folder, search

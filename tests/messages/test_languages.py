@@ -31,7 +31,6 @@ from relay.messages.filters import (
     show_words,
 )
 from relay.messages.languages import DEFAULT, Voice, canonical, family, locale, meant
-from relay.messages.missing import Missing
 from relay.messages.templates import Templates
 from relay.messages.words import phrase, title, words
 from relay.pipeline import Plan
@@ -39,7 +38,7 @@ from relay.rules import Ruleset
 from relay.samples import names
 from relay.text import clean
 from tests.each import each
-from tests.message_cases import BERLIN, ENGLISH, GERMAN, NOON, a_context, an_event
+from tests.message_cases import BERLIN, ENGLISH, GERMAN, NOON, a_context, an_event, written
 
 KIND = "phone_number_quality_update"
 
@@ -286,7 +285,9 @@ def test_how_long_it_took_counts_to_the_event() -> None:
 
 @pytest.mark.parametrize("value", ["soon", None, "2026-03-03", 5, "2026-03-02T10:00:01Z"])
 def test_a_span_that_cannot_be_told_is_missing(value: Any) -> None:
-    assert isinstance(show_since(value, ENGLISH), Missing)
+    assert show_since(value, ENGLISH) is None
+    message = written("# T\n\n{{ event.data.at|since }}", an_event(data={"at": value or "?"}))
+    assert message.missing == ("time since",)
 
 
 def test_countries_and_languages_have_names() -> None:

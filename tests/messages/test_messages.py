@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from relay.events import Client, Direction, Severity
 from relay.messages.builtin import fallback
 from relay.messages.filters import (
+    moment,
     show_country,
     show_date,
     show_duration,
@@ -27,7 +28,6 @@ from relay.messages.filters import (
 )
 from relay.messages.languages import Voice
 from relay.messages.marks import PRIVATE
-from relay.messages.moments import moment
 from relay.text import clean
 from tests.each import each
 from tests.message_cases import ENGLISH, NOON, a_context, an_event, written

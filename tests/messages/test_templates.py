@@ -134,7 +134,6 @@ def test_faults_of_stored_texts_name_the_folder() -> None:
         ("# T\n{{ 'a' * 9 }}", 2, "numbers alone"),
         ("# T\n{{ 9 * [1] }}", 2, "numbers alone"),
         ("# T\n{{ '%9d' % 1 }}", 2, "numbers alone"),
-        ("# T\n{% for i in range(1001) %}{% endfor %}", 2, "a range may have 1,000"),
         ("# T\n{{ event.data.items() }}", 2, "write value|items"),
         ("# T\n{{ '{0.a}'.format(1) }}", 2, "format(…) cannot be called"),
         ("# T\n{{ 'x'.ljust(9) }}", 2, "ljust(…) cannot be called"),
@@ -145,10 +144,9 @@ def test_faults_of_stored_texts_name_the_folder() -> None:
         ("# T\n{% for %}", 2, ""),
         ("# T\n{% endif %}", 2, ""),
         ("x" * 70_000, 1, "larger than 64 KB"),
-        ("# T\n{{ " + "(" * 400 + ")" * 400 + " }}", 1, "cannot be compiled"),
-        ("# T\n" + "{% for a in [] %}" * 13 + "{% endfor %}" * 13, 2, "nested too deeply"),
-        ("# T\n" + "{% if a %}" * 45 + "{% endif %}" * 45, 2, "nested too deeply"),
-        ("# T\n{{ " + "[" * 45 + "]" * 45 + " }}", 2, "nested too deeply"),
+        ("# T\n{{ " + "(" * 400 + ")" * 400 + " }}", 1, "nested too deeply"),
+        ("# T\n" + "{% for a in [] %}" * 25 + "{% endfor %}" * 25, 1, "nested too deeply"),
+        ("# T\n" + "{% if a %}" * 120 + "{% endif %}" * 120, 1, "nested too deeply"),
     ],
 )
 def test_what_is_refused_at_load(text: str, line: int, said: str) -> None:
@@ -398,7 +396,8 @@ def test_what_was_shipped_and_tested_is_not_checked_again_and_what_was_edited_is
 
 def test_a_quick_rendering_neither_compiles_nor_works_for_long() -> None:
     """On the loop, where webhooks wait: what may take long is told to be written in a thread."""
-    templates = Templates.from_texts({"default.md.j2": "# T {{ event.kind }}"})
+    texts = {"default.md.j2": "# T {{ event.kind }}"}
+    templates = Templates.from_texts(texts, trusts=lambda *_: True)
     with pytest.raises(SlowError):
         templates.render(an_event(), context=a_context(), quick=True)
     message = templates.render(an_event(), context=a_context())
@@ -733,9 +732,9 @@ def test_the_parse_is_the_same_for_all_events_that_take_the_same_way() -> None:
         ("# T\n\n{{ event.data.word % 3 }}", "% is for numbers alone"),
         ("# T\n\n{{ event.data.big * event.data.big }}", "a number grows too large"),
         ("# T\n\n{{ event.data.word > 3 }}", "TypeError"),
-        ("# T\n\n{% for i in range(event.data.n) %}{% endfor %}", "a range may have 1,000"),
-        ("# T\n\n{% for i in event.data.n %}{% endfor %}", "lists, not through a int"),
-        ("# T\n\n{% for i in event.data.long %}{% endfor %}", "a loop may have 1,000 rounds"),
+        ("# T\n\n{% for i in range(event.data.n) %}{% endfor %}", "Range too big"),
+        ("# T\n\n{% for i in event.data.n %}{% endfor %}", "line 3: TypeError"),
+        ("# T\n\n{% for i in event.data.long %}{% endfor %}", "works for too long"),
         (
             "# T\n{% for i in range(999) %}{% for j in range(999) %}{% endfor %}{% endfor %}",
             "works for too long",
@@ -765,7 +764,7 @@ def test_the_parse_is_the_same_for_all_events_that_take_the_same_way() -> None:
         (
             "# T\n{% set n = namespace(x=[1]) %}{% for i in range(40) %}"
             "{% set n.x = n.x + n.x %}{% endfor %}",
-            "a list grows too long",
+            "works for too long",
         ),
         (
             "# T\n{% set n = namespace(x='') %}{% set n.x %}xxxxxxxxxx{% endset %}"
@@ -778,7 +777,7 @@ def test_the_parse_is_the_same_for_all_events_that_take_the_same_way() -> None:
 )  # fmt: skip
 def test_a_fault_yields_the_built_in_message_that_names_it(text: str, said: str) -> None:
     data: dict[str, Any] = {
-        "word": "x", "n": 500_000, "big": 10**400, "long": [0] * 1_001, "wide": "w" * 1_900,
+        "word": "x", "n": 500_000, "big": 10**400, "long": [0] * 30_000, "wide": "w" * 1_900,
         "blank": " \u200b ",
     }  # fmt: skip
     message = written(text, an_event(data=data))
