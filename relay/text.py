@@ -75,7 +75,9 @@ def _kept_joiner(found: re.Match[str]) -> str:
 
 def one_line(text: str, limit: int | None = None, language: str = "en") -> str:
     """Clean text on one line, its spaces single, of at most `limit` units."""
-    line = " ".join(clean(text).split())
+    line = text
+    if not (text.isascii() and text.isprintable() and "  " not in text and text == text.strip()):
+        line = " ".join(clean(text).split())
     return line if limit is None else cut(line, limit, language)
 
 

@@ -120,17 +120,13 @@ class Message:
 
 def inline_text(inlines: Inlines) -> str:
     """The characters of a run of inlines; a link shows its address where the label does not."""
-    return "".join(_one_inline(inline) for inline in inlines)
+    return "".join([one.text if isinstance(one, Text) else _not_text(one) for one in inlines])
 
 
-def _one_inline(inline: Inline) -> str:
-    match inline:
-        case Text(text=text):
-            return text
-        case Break():
-            return "\n"
-        case Link(label=label, url=url):
-            return label if label == url else f"{label} ({url})"
+def _not_text(inline: Link | Break) -> str:
+    if isinstance(inline, Break):
+        return "\n"
+    return inline.label if inline.label == inline.url else f"{inline.label} ({inline.url})"
 
 
 def _items_text(items: tuple[Item, ...], ordered: bool, indent: str = "") -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from relay.events import Event
@@ -69,16 +70,15 @@ def fallback(event: Event, context: Context, reason: str | None = None) -> Messa
         blocks.append(Paragraph((Text(phrase("plain", language, reason=said)),)))
     facts = (Fact(label, (Text(value),)) for label, value in _facts(event, language) if value)
     blocks.append(Facts(tuple(facts)))
-    message = Message(
-        title=f"{emoji(event)} {what}{f': {name}' if name else ''}",
+    return Message(
+        title=signed(f"{emoji(event)} {what}{f': {name}' if name else ''}", event, context),
         blocks=tuple(blocks),
-        footer=footer(event, context),
+        footer=footer(event, context, context.voice(event)),
         severity=event.severity,
         direction=event.direction,
         fault=said,
         language=language,
     )
-    return marked(message, event, context)
 
 
 def without_override(message: Message, reason: str) -> Message:
@@ -102,15 +102,15 @@ def _facts(event: Event, language: str) -> Iterator[tuple[str, str]]:
     yield phrase("fields", language), ", ".join(field for field in fields if field)
 
 
-def marked(message: Message, event: Event, context: Context) -> Message:
-    """The message with what its title must say: test, replay, late."""
+def signed(title: str, event: Event, context: Context) -> str:
+    """The title with what it must say: test, replay, late."""
     signs = list(_signs(event, context))
     if not signs:
-        return message
-    line = f"[{', '.join(signs)}] {message.title}"
+        return title
+    line = f"[{', '.join(signs)}] {title}"
     if len(line) > LONGEST_TITLE:
         line = line[: LONGEST_TITLE - 1].rstrip() + "…"
-    return replace(message, title=line)
+    return line
 
 
 def _signs(event: Event, context: Context) -> Iterator[str]:
@@ -136,27 +136,27 @@ def _rough(span: timedelta, language: str) -> str:
     return phrase("days", language, count=minutes // 1440)
 
 
-def footer(event: Event, context: Context) -> str:
+def footer(event: Event, context: Context, voice: Voice) -> str:
     """When it happened, by which rule, and the short id."""
-    at = show_moment(event.late_since, context.voice(event))
+    at = show_moment(voice.happened, voice)
     when = at if event.occurred_at else phrase("received", context.language, at=at)
-    return f"{when} · {_by(context)} · {one_line(event.short_id, 40)}"
+    by = _by(context.cause, context.rule, context.destination, context.language)
+    return f"{when} · {by} · {one_line(event.short_id, 40)}"
 
 
-def _by(context: Context) -> str:
-    rule = one_line(context.rule, 120) if context.rule else None
-    language = context.language
-    match context.cause:
-        case "rule" | "replay" | "test" if rule:
-            return phrase("by_rule", language, rule=rule)
+@lru_cache(maxsize=1024)
+def _by(cause: str, rule: str | None, destination: str | None, language: str) -> str:
+    match cause:
+        case "rule" | "replay" | "test" if rule and (named := one_line(rule, 120)):
+            return phrase("by_rule", language, rule=named)
         case "default":
             return phrase("by_default", language)
         case "alarm":
             return phrase("by_alarm", language)
-        case "test" if context.destination:
-            return phrase("by_test", language, destination=one_line(context.destination, 60))
+        case "test" if destination:
+            return phrase("by_test", language, destination=one_line(destination, 60))
         case "test":
             return phrase("by_template_test", language)
         case "replay":
             return phrase("by_replay", language)
-    return phrase("by", language, cause=one_line(context.cause, 40))
+    return phrase("by", language, cause=one_line(cause, 40))

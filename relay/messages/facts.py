@@ -94,14 +94,11 @@ class Bag(Mapping[str, Any]):
         except (KeyError, TypeError):
             pass
         try:
-            value = self._value(name)
+            value = self._held[name]
         except (KeyError, TypeError):
             return Missing(name=f"{self.path}.{name}")
         made = self._made[name] = shown(value, f"{self.path}.{name}", self._language)
         return made
-
-    def _value(self, name: Any) -> Any:
-        return self._held[name]
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._held:
@@ -214,8 +211,15 @@ class Facts(Bag):
         self._event = event
         self._voice = voice
 
-    def _value(self, name: Any) -> Any:
-        return FACTS[name](self._event, self._voice)
+    def part(self, name: Any) -> Any:
+        """That fact; `Missing` where there is none of this name."""
+        if name in self._made:
+            return self._made[name]
+        if name not in FACTS:
+            return Missing(name=f"event.{name}")
+        value = FACTS[name](self._event, self._voice)
+        made = self._made[name] = shown(value, f"event.{name}", self._language)
+        return made
 
     def __iter__(self) -> Iterator[str]:
         return iter(FACTS)

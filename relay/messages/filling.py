@@ -125,10 +125,12 @@ def _inlines(inlines: Inlines, values: Sequence[str], lines: Sequence[str]) -> I
     for inline in inlines:
         if isinstance(inline, Text):
             said = fill(inline.text, values)
-            if said == inline.text and "\n" not in said:
+            if said == inline.text:
                 full.append(inline)
-            else:
+            elif "\n" in said:
                 full += _lines(inline, said)
+            elif said:
+                full.append(Text(said, inline.bold, inline.italic, inline.code))
             seen = seen or not (said.isspace() or not said)
         elif isinstance(inline, Link):
             full.append(_link(inline, lines))

@@ -134,6 +134,8 @@ and replace {{DATE(…)}}; `TextRun` parses nothing.
 class JsonRendering(Rendering):
     """A run whose every `{{ }}` is a JSON text; joined texts keep the author's part apart."""
 
+    __slots__ = ()
+
     def write(self, value: Any) -> str:
         if type(value) is Captured:
             return value.marked

@@ -96,6 +96,11 @@ def plain(value: Any) -> Any:
 class Rendering:
     """The values in order of output, the missing ones by name, and the budget that is left."""
 
+    __slots__ = (
+        *("missing", "values", "voice", "_next_look", "_output", "_seconds", "_steps", "_strict"),
+        "_until",
+    )
+
     def __init__(
         self, voice: Voice, *, strict: bool = False, seconds: float = LONGEST_WORK
     ) -> None:

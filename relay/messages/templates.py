@@ -25,7 +25,7 @@ from relay.messages.builtin import (
     Context,
     fallback,
     footer,
-    marked,
+    signed,
     without_override,
 )
 from relay.messages.compiling import MARKDOWN, OVERRIDES, Compiled, compiled
@@ -282,17 +282,16 @@ class Templates:
         (title, blocks), rendering = _rendered(template, event, context, quick)
         if not title:
             raise RenderError("its title is empty")
-        message = Message(
-            title=title,
+        return Message(
+            title=signed(title, event, context),
             blocks=blocks,
-            footer=footer(event, context),
+            footer=footer(event, context, rendering.voice),
             severity=event.severity,
             direction=event.direction,
             template=name,
             missing=tuple(rendering.missing),
             language=context.language,
         )
-        return marked(message, event, context)
 
     def _with_overrides(
         self, message: Message, event: Event, context: Context, quick: bool
@@ -352,8 +351,8 @@ def _rendered(
     form, template = compiled.form, compiled.template
     rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
     voice = context.voice(event)
-    readers = {f"for_{reader}": reader in context.audience for reader in READERS}
-    scope = template.new_context({"event": Facts(event, voice), "rule": rule} | readers)
+    given = {"event": Facts(event, voice), "rule": rule, **_advice(tuple(context.audience))}
+    scope = template.new_context(given)
     # Its time begins here: what it was compiled from and what it is given are not its own work.
     rendering = form.rendering(
         voice, strict=context.strict, seconds=QUICK if quick else LONGEST_WORK
@@ -369,6 +368,12 @@ def _rendered(
     finally:
         RENDERING.reset(token)
     return form.finish(text, rendering.values), rendering
+
+
+@cache
+def _advice(audience: tuple[str, ...]) -> Mapping[str, bool]:
+    """Which advice those who read there are to see."""
+    return {f"for_{reader}": reader in audience for reader in READERS}
 
 
 def _reason(error: Exception) -> str:
