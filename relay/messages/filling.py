@@ -39,7 +39,8 @@ def filled(draft: Draft, values: Sequence[str]) -> tuple[str, tuple[Block, ...]]
             block if any(map(has_mark, _texts(block))) else tuple(_block(block, (), ()))
             for block in draft.blocks
         )
-    lines = list(map(_one_line, values))
+    together = " ".join(values)
+    lines = values if _is_line(together) else list(map(_one_line, values))
     title = _one_line(fill(draft.title, lines)).strip()
     if len(title) > LONGEST_TITLE:
         title = title[: boundary(title, LONGEST_TITLE - 1)].rstrip() + "…"
@@ -49,8 +50,12 @@ def filled(draft: Draft, values: Sequence[str]) -> tuple[str, tuple[Block, ...]]
     return title, tuple(blocks)
 
 
+def _is_line(text: str) -> bool:
+    return text.isprintable() and "  " not in text
+
+
 def _one_line(text: str) -> str:
-    return text if text.isprintable() and "  " not in text else _SPACES.sub(" ", text)
+    return text if _is_line(text) else _SPACES.sub(" ", text)
 
 
 def _texts(part: Any) -> Iterator[str]:

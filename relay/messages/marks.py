@@ -7,7 +7,7 @@ lose all private-use characters on entry (`relay.text.clean`), so none can pass 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
@@ -25,7 +25,6 @@ PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 """Private-use characters (and the noncharacters among them) of all planes."""
 
 _MARK = re.compile("[\U000f0000-\U000ffffd]")
-_A_MARK = re.compile(f"({_MARK.pattern})")
 
 
 def mark(number: int) -> str:
@@ -46,22 +45,19 @@ def before_first_mark(text: str) -> str:
     return _MARK.split(text, maxsplit=1)[0]
 
 
-@lru_cache(maxsize=4096)
-def _parts(text: str) -> tuple[str | int, ...]:
-    """The text between its marks, and their numbers."""
-    found = _A_MARK.split(text)
-    return tuple(ord(part) - FIRST_MARK if at % 2 else part for at, part in enumerate(found))
-
-
 def fill(text: str, values: Sequence[str]) -> str:
     """The text with the values in the places of their marks."""
-    parts = _parts(text)
-    if len(parts) == 1:
-        return text
-    most = len(values)
-    return "".join(
-        [part if isinstance(part, str) else values[part] if part < most else "" for part in parts]
-    )
+    form = _form(text)
+    return text if form is None else form(values)
+
+
+@lru_cache(maxsize=4096)
+def _form(text: str) -> Callable[[Sequence[str]], str] | None:
+    """What puts the values in; None where the text has no mark."""
+    if not has_mark(text):
+        return None
+    bare = text.replace("{", "{{").replace("}", "}}")
+    return _MARK.sub(lambda found: f"{{0[{ord(found[0]) - FIRST_MARK}]}}", bare).format
 
 
 # Addresses in templates: fixed up to their path by the author, or wholly a checked value.

@@ -145,7 +145,9 @@ class JsonRendering(Rendering):
         return Authored(self.bounded("".join(map(self._authored, parts))))
 
     def _authored(self, value: Any) -> str:
-        return value.marked if isinstance(value, Authored) else self.marked(value)
+        if isinstance(value, Authored):
+            return value.marked
+        return self.marked(self.text(value))
 
 
 def quoted(way: str) -> tuple[str, list[tuple[int, str]]]:

@@ -20,7 +20,7 @@ from relay.errors import RenderError
 from relay.messages.facts import Missing
 from relay.messages.filters import show_duration, show_moment
 from relay.messages.languages import Voice
-from relay.messages.marks import MOST_CHARACTERS, MOST_MARKS, SHORT, fill, mark
+from relay.messages.marks import FIRST_MARK, MOST_CHARACTERS, MOST_MARKS, SHORT, fill
 from relay.messages.words import phrase
 from relay.text import clean, cut
 
@@ -116,21 +116,23 @@ class Rendering:
 
     def write(self, value: Any) -> str:
         """What stands in the output for a value: a mark; what was captured passes."""
-        return value.marked if isinstance(value, Captured) else self.marked(value)
+        if type(value) is str:
+            return self.marked(value)
+        return value.marked if isinstance(value, Captured) else self.marked(self.text(value))
 
-    def marked(self, value: Any) -> str:
-        """The mark that stands for a value from now on."""
-        text = clean(value if type(value) is str else self.text(value))
-        if len(text) > SHORT:
+    def marked(self, text: str) -> str:
+        """The mark that stands for a text from now on."""
+        text = clean(text)
+        size = len(text)
+        if size > SHORT:
             text = cut(text, MOST_CHARACTERS, self.voice.language)
-        self._output += len(text)
-        if self._output > MOST_OUTPUT:
-            raise too_much()
+            size = len(text)
+        self._output += size
         number = len(self.values)
-        if number >= MOST_MARKS:
-            raise RenderError(f"it writes more than {MOST_MARKS} values")
+        if self._output > MOST_OUTPUT or number >= MOST_MARKS:
+            raise too_much()
         self.values.append(text)
-        return mark(number)
+        return chr(FIRST_MARK + number)
 
     def joined(self, parts: Sequence[Any]) -> Any:
         """What `~` makes of its parts."""

@@ -65,7 +65,7 @@ class Sandbox(SandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(
             undefined=Missing,
-            finalize=lambda value: RENDERING.get().write(value),
+            finalize=_written,
             lstrip_blocks=True,
             extensions=[WholeLines],
             optimized=False,  # constants are not worked out while loading
@@ -159,6 +159,10 @@ def joined(parts: list[str]) -> str:
     return "".join(parts)
 
 
+def _written(value: Any) -> str:
+    return RENDERING.get().write(value)
+
+
 def _none(value: Any) -> bool:
     return value is None or isinstance(value, Undefined)
 
@@ -245,7 +249,9 @@ def _work(run: Callable[..., Any], rendering: Rendering, value: Any, args: Any, 
         value = plain(value)
         if isinstance(value, Sequence):
             rendering.spend(len(value) // 256)
-    result = run(value, *map(plain, args), **named)
+    if args:
+        args = map(plain, args)
+    result = run(value, *args, **named)
     return rendering.bounded(list(result) if isinstance(result, Iterator) else result)
 
 
@@ -279,7 +285,9 @@ def _spoken(name: str, show: Callable[..., Any]) -> Callable[..., Any]:
             return value
         rendering = RENDERING.get()
         rendering.spend()
-        said = show(plain(value), rendering.voice, *map(plain, args), **named)
+        if args:
+            args = tuple(map(plain, args))
+        said = show(plain(value), rendering.voice, *args, **named)
         return Missing(name=f"time {name}") if said is None else said
 
     return spoken

@@ -75,8 +75,9 @@ def _of(event: Event, name: str | None, phone: str | None) -> str | None:
 def other_client(event: Event) -> str | None:
     """The client, where `of_number` does not name it."""
     client = _first(event.client.name, event.client.id)
-    named = (_first(event.phone_name, event.client.name), of_number(event))
-    return None if client in named else client
+    if client == _first(event.phone_name, event.client.name) or client == of_number(event):
+        return None
+    return client
 
 
 def other_waba(event: Event) -> str | None:
