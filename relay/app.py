@@ -21,7 +21,7 @@ from aiohttp import web
 from relay import logs
 from relay.control import for_the_owner_alone, short_path, socket_path
 from relay.errors import JournalError, UsageError
-from relay.events import Event
+from relay.inbox import Inbox
 from relay.journal import Store
 from relay.journal.doors import journal_path, open_journal
 from relay.metrics import Metrics
@@ -73,13 +73,15 @@ class App:
         """What the watch is told as soon as there is one."""
         self._runners: list[Runner] = []
         self._guard: asyncio.Task[None] | None = None
+        self.inbox = Inbox()
         self.intake = Intake(
             store.journal,
             Gate.of(settings),
             metrics=self.metrics,
             clock=self._now,
             keep=lambda: self.worker.plan.keep if self._live.done() else self._keep,
-            on_events=self._on_events,
+            on_events=self.inbox.put,
+            expect=self.inbox.expect,
             on_refused=lambda: self._tell(lambda live: live.watch.refused()),
             on_withheld=lambda event: self._tell(lambda live: live.watch.withheld(event)),
             key=store.key,
@@ -133,6 +135,7 @@ class App:
             self.store,
             metrics=self.metrics,
             tempo=self.tempo,
+            inbox=self.inbox,
             clock=self.clock,
             chance=chance,
         )
@@ -158,11 +161,6 @@ class App:
 
     def _now(self) -> datetime:
         return self._live.result().clock() if self._live.done() else self.clock()
-
-    def _on_events(self, events: tuple[Event, ...], size: int) -> None:
-        # Before there is a worker they are on disk alone, which is where it looks first.
-        if self._live.done():
-            self.worker.inbox.put(events, size)
 
     def _tell(self, told: Callable[[Live], None]) -> None:
         if self._live.done():

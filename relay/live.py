@@ -17,6 +17,7 @@ from relay.alarms import Alarms
 from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
 from relay.errors import JournalError
+from relay.inbox import Inbox
 from relay.journal import Store
 from relay.journal.doors import examine_journal, journal_path
 from relay.metrics import Metrics
@@ -43,6 +44,7 @@ class Live:
         *,
         metrics: Metrics,
         tempo: Tempo,
+        inbox: Inbox,
         clock: Callable[[], datetime],
         chance: Random | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Live:
             metrics=metrics,
             clock=clock,
             tempo=tempo,
+            inbox=inbox,
             on_settled=lambda settled: self.watch.settled(settled),
             on_routed=lambda event, routing: self.watch.routed(event, routing),
             chance=chance,
@@ -94,6 +97,7 @@ class Live:
         *,
         metrics: Metrics,
         tempo: Tempo,
+        inbox: Inbox,
         clock: Callable[[], datetime],
         chance: Random | None,
     ) -> Live:
@@ -101,7 +105,14 @@ class Live:
         strict = not settings.sandbox
         loaded = await reload.start(settings, store, strict_env=strict, now=clock())
         return cls(
-            settings, store, loaded, metrics=metrics, tempo=tempo, clock=clock, chance=chance
+            settings,
+            store,
+            loaded,
+            metrics=metrics,
+            tempo=tempo,
+            inbox=inbox,
+            clock=clock,
+            chance=chance,
         )
 
     async def start(self) -> None:

@@ -32,6 +32,7 @@ from relay.deliveries import (
     Sent,
     Transient,
 )
+from relay.inbox import Inbox
 from relay.journal import Filter, Journal, Store, StoredEvent
 from relay.journal.sqlite.engine import open_engine
 from relay.metrics import Metrics
@@ -269,6 +270,7 @@ class World:
             metrics=Metrics(),
             clock=self.clock,
             tempo=Tempo(grace=5.0),
+            inbox=Inbox(),
             chance=random.Random(self.chance.random()),
         )
         await self.worker.start()

@@ -105,6 +105,7 @@ class Intake:
         clock: Callable[[], datetime],
         keep: Callable[[], frozenset[str]],
         on_events: Callable[[tuple[Event, ...], int], None],
+        expect: Callable[[int], None] = lambda _count: None,
         on_refused: Callable[[], None] = lambda: None,
         on_withheld: Callable[[Event], None] = lambda _event: None,
         key: bytes = b"",
@@ -116,6 +117,7 @@ class Intake:
         self._keep = keep
         self._key = key
         self._on_events = on_events
+        self._expect = expect
         self._on_refused = on_refused
         self._on_withheld = on_withheld
         self._room = Room()
@@ -162,9 +164,11 @@ class Intake:
         if isinstance(body, web.Response):
             answer = body
         else:
+            self._expect(1)
             try:
                 answer = await self._answer(admit, request, body)
             finally:
+                self._expect(-1)
                 self._room.give_back(len(body))
         self._metrics.answer_seconds.observe(time.monotonic() - started)
         if answer.status != 200:

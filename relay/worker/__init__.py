@@ -15,12 +15,12 @@ from relay import logs
 from relay.channels import Channel
 from relay.deliveries import State, outcome_word
 from relay.events import Event
+from relay.inbox import Inbox
 from relay.journal import Aim, EventState, Routing, Store
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.sending import Settled
-from relay.worker.inbox import Inbox
 from relay.worker.lanes import Lanes
 from relay.worker.loops import Loops
 from relay.worker.probes import Probes
@@ -43,6 +43,7 @@ class Worker:
         metrics: Metrics,
         clock: Callable[[], datetime],
         tempo: Tempo,
+        inbox: Inbox,
         on_settled: Callable[[Settled], None] = lambda _: None,
         on_routed: Callable[[Event, Routing], None] = lambda _event, _routing: None,
         chance: random.Random | None = None,
@@ -67,7 +68,7 @@ class Worker:
             on_settled=self._settled,
             on_fault=self._loops.fault,
         )
-        self.inbox = Inbox()
+        self.inbox = inbox
         self._router = Router(
             store,
             self.inbox,

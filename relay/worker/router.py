@@ -18,9 +18,9 @@ from relay.errors import (
     JournalFullError,
 )
 from relay.events import Event
+from relay.inbox import Inbox
 from relay.journal import Claimed, Owing, Routing, Store
 from relay.pipeline import Plan, route, route_faulty
-from relay.worker.inbox import Inbox
 from relay.worker.lanes import Lanes
 
 _NOT_THE_EVENTS = (JournalBrokenError, JournalBusyError, JournalClosedError, JournalFullError)
@@ -53,8 +53,7 @@ class Router:
 
     async def go_round(self) -> None:
         """Wait for events, and route until there are none."""
-        await self._inbox.arrived.wait()
-        self._inbox.arrived.clear()
+        await self._inbox.gather()
         while events := await self._inbox.take(self._store):
             try:
                 await self._route(events)

@@ -16,11 +16,11 @@ import pytest
 
 from relay.app import App, utc_now
 from relay.deliveries import Cause
+from relay.inbox import MOST_BYTES, MOST_IN_MEMORY, Inbox
 from relay.journal import Filter
 from relay.journal.sqlite.engine import open_journal
 from relay.pipeline import owe
 from relay.settings import Address, Settings
-from relay.worker.inbox import MOST_BYTES, MOST_IN_MEMORY, Inbox
 from tests.client import partner, waba
 from tests.conftest import RULES, Start
 from tests.journal_suite import event, reading

@@ -13,9 +13,9 @@ import pytest
 
 from relay.directory import Facts
 from relay.events import Event
+from relay.inbox import Inbox
 from relay.journal import Records, Routing
 from relay.rules import Choice, Match, Ruleset
-from relay.worker.inbox import Inbox
 from relay.worker.router import Router
 from tests.world import CREATED, LIVE, READY, World, a_world
 

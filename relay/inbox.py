@@ -13,6 +13,9 @@ MOST_IN_MEMORY = 10_000
 MOST_BYTES = 16 * 1024 * 1024
 """Of the webhooks that the events in memory came with."""
 ROUTED_AT_ONCE = 200
+LONGEST_WAIT = 0.05
+"""Seconds that routing gives way to webhooks that are being taken: they come in bursts, and what
+is routed together costs less."""
 
 
 class Inbox:
@@ -24,6 +27,7 @@ class Inbox:
         self._behind = True
         self._missed = False
         self._aside: set[str] = set()
+        self._coming = 0
         self.arrived = asyncio.Event()
         self.arrived.set()
 
@@ -37,6 +41,22 @@ class Inbox:
             self._events.extend((event, share) for event in events)
             self._bytes += share * len(events)
         self.arrived.set()
+
+    def expect(self, count: int) -> None:
+        """So many more webhooks are being taken now; fewer, if it is negative."""
+        self._coming += count
+
+    async def gather(self) -> None:
+        """Return when there are events, and either enough of them or no more to wait for."""
+        await self.arrived.wait()
+        self.arrived.clear()
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                while self._coming and len(self._events) < ROUTED_AT_ONCE and not self._behind:
+                    await self.arrived.wait()
+                    self.arrived.clear()
+        except TimeoutError:
+            return
 
     def look_again(self) -> None:
         """Read the disk: something that was taken out was not routed."""
