@@ -36,8 +36,7 @@ def filled(draft: Draft, values: Sequence[str]) -> tuple[str, tuple[Block, ...]]
     """Title and blocks with the values in place; blocks that stay empty are left out."""
     if len(draft.steps) < len(draft.blocks):
         draft.steps = tuple(
-            block if any(map(has_mark, _texts(block))) else tuple(_block(block, (), ()))
-            for block in draft.blocks
+            block if _holds_mark(block) else tuple(_block(block, (), ())) for block in draft.blocks
         )
     together = " ".join(values)
     lines = values if _is_line(together) else list(map(_one_line, values))
@@ -58,27 +57,13 @@ def _one_line(text: str) -> str:
     return text if _is_line(text) else _SPACES.sub(" ", text)
 
 
-def _texts(part: Any) -> Iterator[str]:
-    """Every text in a parsed part of a message."""
-    match part:
-        case str():
-            yield part
-        case tuple():
-            for inner in part:
-                yield from _texts(inner)
-        case (
-            Text()
-            | Link()
-            | Paragraph()
-            | Item()
-            | Bullets()
-            | Quote()
-            | Fact()
-            | Facts()
-            | Buttons()
-        ):
-            for name in part.__slots__:
-                yield from _texts(getattr(part, name))
+def _holds_mark(part: Any) -> bool:
+    """Whether a part of a parsed message has a place for a value."""
+    if isinstance(part, str):
+        return has_mark(part)
+    if isinstance(part, tuple):
+        return any(map(_holds_mark, part))
+    return any(_holds_mark(getattr(part, name)) for name in getattr(part, "__slots__", ()))
 
 
 def _block(block: Block, values: Sequence[str], lines: Sequence[str]) -> Iterator[Block]:

@@ -7,12 +7,13 @@ template; the values are put into the parsed blocks by `relay.messages.filling`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import groupby
 
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from markdown_it.tree import SyntaxTreeNode as Node
 
 from relay.messages import (
     Block,
@@ -63,8 +64,8 @@ _PARSER.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: 
 _TITLE = re.compile(r" {0,3}# +(\S.*?)(?: +#+)? *")
 
 _REFUSED = {
-    "heading_open": "a heading may only be the first line, the title",
-    "table_open": "tables are not part of the subset: use a list with **Label:** value",
+    "heading": "a heading may only be the first line, the title",
+    "table": "tables are not part of the subset: use a list with **Label:** value",
     "fence": "code blocks are not part of the subset: use `code` in the line",
     "hr": "rules (---) are not part of the subset",
     "image": "images are not part of the subset",
@@ -91,147 +92,110 @@ def parse(marked: str) -> Draft:
     first = next((at for at, line in enumerate(lines) if line.strip()), None)
     if first is None:
         raise MarkdownError([(1, "it is empty")])
-    reader = _Reader()
-    title = reader.title(lines[first], first + 1)
+    reader = _Reader(first + 1)
+    title = reader.title(lines[first])
     body = "\n".join(lines[first + 1 :])
-    blocks = tuple(reader.blocks(_PARSER.parse(body), first + 1))
+    blocks = tuple(reader.blocks(Node(_PARSER.parse(body))))
     if reader.problems:
         raise MarkdownError(sorted(dict.fromkeys(reader.problems)))
     return Draft(title, blocks)
 
 
 class _Reader:
-    """Reads tokens into blocks and collects problems on the way."""
+    """Reads a tree of Markdown into blocks and collects problems on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
+        self._first = first
+        """The line of the title; the tree begins behind it."""
         self.problems: list[tuple[int, str]] = []
 
-    def title(self, line: str, number: int) -> str:
+    def title(self, line: str) -> str:
         found = _TITLE.fullmatch(line)
         if found is None:
-            self.problems.append((number, "the first line must be the title: # and its words"))
+            said = "the first line must be the title: # and its words"
+            self.problems.append((self._first, said))
             return ""
-        tokens = _PARSER.parseInline(found[1])[0].children or []
-        return "".join(_words(inline) for inline in self.inlines(tokens, number))
+        inline = Node(_PARSER.parseInline(found[1])).children[0]
+        return "".join(_words(part) for part in self._inlines(inline, self._first))
 
-    def blocks(self, tokens: list[Token], before: int) -> Iterator[Block]:
-        at = 0
-        while at < len(tokens):
-            end = _closing(tokens, at)
-            yield from self._block(tokens[at], tokens[at + 1 : end], before)
-            at = end + 1
+    def blocks(self, body: Node) -> Iterator[Block]:
+        for node in body.children:
+            match node.type:
+                case "paragraph":
+                    inlines = self._paragraph(node)
+                    yield _buttons(inlines) or Paragraph(inlines)
+                case "bullet_list" | "ordered_list":
+                    yield from _facts_or_bullets(self._items(node, 1), node.type == "ordered_list")
+                case "blockquote":
+                    yield Quote(tuple(self._paragraphs(node.children, "a quote")))
+                case _:
+                    self._refuse(node, self._line(node))
 
-    def _block(self, head: Token, inner: list[Token], before: int) -> Iterator[Block]:
-        line = before + (head.map[0] if head.map else 0) + 1
-        match head.type:
-            case "paragraph_open":
-                inlines = self._inline_of(inner, line)
-                yield _buttons(inlines) or Paragraph(inlines)
-            case "bullet_list_open" | "ordered_list_open":
-                ordered = head.type.startswith("ordered")
-                items = self._items(inner, before, level=1)
-                yield from _facts_or_bullets(items, ordered)
-            case "blockquote_open":
-                yield Quote(tuple(self._paragraphs(inner, before, "a quote")))
-            case "html_block":
-                self._refuse_html(head.content, line)
-            case other:
-                self._refuse(other, line)
+    def _line(self, node: Node) -> int:
+        return self._first + (node.map[0] if node.map else 0) + 1
 
-    def _refuse_html(self, html: str, line: int) -> None:
-        tag = _HTML.match(html.lstrip())
-        name = tag[1].casefold() if tag else "!--"
-        instead = _INSTEAD_OF_HTML.get(name, "write Markdown")
-        said = f"HTML is not part of the subset: instead of <{name}> {instead}"
+    def _refuse(self, node: Node, line: int) -> None:
+        kind = "autolink" if node.type == "link" else node.type
+        said = _REFUSED.get(kind, f"{kind} is not part of the subset")
+        if kind in ("html_block", "html_inline"):
+            tag = _HTML.match(node.content.lstrip())
+            name = tag[1].casefold() if tag else "!--"
+            instead = _INSTEAD_OF_HTML.get(name, "write Markdown")
+            said = f"HTML is not part of the subset: instead of <{name}> {instead}"
         self.problems.append((line, said))
 
-    def _refuse(self, kind: str, line: int) -> None:
-        self.problems.append((line, _REFUSED.get(kind, f"{kind} is not part of the subset")))
+    def _paragraph(self, node: Node) -> Inlines:
+        inlines = self._inlines(node.children[0], self._line(node)) if node.children else iter(())
+        return _merged(inlines)
 
-    def _inline_of(self, inner: list[Token], line: int) -> Inlines:
-        children = inner[0].children if inner else None
-        return _merged(self.inlines(children or [], line))
-
-    def _paragraphs(self, tokens: list[Token], before: int, where: str) -> Iterator[Inlines]:
-        at = 0
-        while at < len(tokens):
-            head, end = tokens[at], _closing(tokens, at)
-            line = before + (head.map[0] if head.map else 0) + 1
-            if head.type == "paragraph_open":
-                yield self._inline_of(tokens[at + 1 : end], line)
-            elif head.type == "html_block":
-                self._refuse_html(head.content, line)
-            elif head.type in _REFUSED:
-                self._refuse(head.type, line)
+    def _paragraphs(self, nodes: Iterable[Node], where: str) -> Iterator[Inlines]:
+        for node in nodes:
+            if node.type == "paragraph":
+                yield self._paragraph(node)
+            elif node.type in _REFUSED or node.type == "html_block":
+                self._refuse(node, self._line(node))
             else:
-                self.problems.append((line, f"{where} may hold only paragraphs"))
-            at = end + 1
+                self.problems.append((self._line(node), f"{where} may hold only paragraphs"))
 
-    def _items(self, tokens: list[Token], before: int, level: int) -> tuple[Item, ...]:
-        items = []
-        at = 0
-        while at < len(tokens):
-            end = _closing(tokens, at)
-            item = self._item(tokens[at + 1 : end], before, level)
-            if item.inlines or item.items:
-                items.append(item)
-            at = end + 1
-        return tuple(items)
+    def _items(self, node: Node, level: int) -> tuple[Item, ...]:
+        items = (self._item(item, level) for item in node.children)
+        return tuple(item for item in items if item.inlines or item.items)
 
-    def _item(self, tokens: list[Token], before: int, level: int) -> Item:
-        words: list[Token] = []
+    def _item(self, node: Node, level: int) -> Item:
+        lists = [inner for inner in node.children if inner.type.endswith("_list")]
         nested: tuple[Item, ...] = ()
-        at = 0
-        while at < len(tokens):
-            head, end = tokens[at], _closing(tokens, at)
-            if not head.type.endswith("list_open"):
-                words += tokens[at : end + 1]
-            elif level < 2:
-                nested += self._items(tokens[at + 1 : end], before, level + 1)
+        for inner in lists:
+            if level < 2:
+                nested += self._items(inner, level + 1)
             else:
-                line = before + (head.map[0] if head.map else 0) + 1
-                self.problems.append((line, "lists have two levels at most"))
-            at = end + 1
+                self.problems.append((self._line(inner), "lists have two levels at most"))
         inlines: list[Inline] = []
-        for paragraph in self._paragraphs(words, before, "a list item"):
+        words = (inner for inner in node.children if inner not in lists)
+        for paragraph in self._paragraphs(words, "a list item"):
             inlines += [Break(), *paragraph] if inlines else paragraph
         return Item(tuple(inlines), nested)
 
-    def inlines(self, tokens: list[Token], line: int) -> Iterator[Inline]:
-        bold = italic = 0
-        at = 0
-        while at < len(tokens):
-            token = tokens[at]
-            match token.type:
+    def _inlines(
+        self, parent: Node, line: int, *, bold: bool = False, italic: bool = False
+    ) -> Iterator[Inline]:
+        for node in parent.children:
+            match node.type:
                 case "text" | "text_special":
-                    yield Text(token.content, bool(bold), bool(italic))
+                    yield Text(node.content, bold, italic)
                 case "code_inline":
-                    yield Text(token.content, bool(bold), bool(italic), code=True)
-                case "strong_open":
-                    bold += 1
-                case "strong_close":
-                    bold -= 1
-                case "em_open":
-                    italic += 1
-                case "em_close":
-                    italic -= 1
+                    yield Text(node.content, bold, italic, code=True)
+                case "strong":
+                    yield from self._inlines(node, line, bold=True, italic=italic)
+                case "em":
+                    yield from self._inlines(node, line, bold=bold, italic=True)
                 case "softbreak" | "hardbreak":
-                    line += 1
                     yield Break()
-                case "link_open" if token.markup == "autolink":
-                    self._refuse("autolink", line)
-                case "link_open":
-                    end = _closing(tokens, at)
-                    label = "".join(map(_words, self.inlines(tokens[at + 1 : end], line)))
-                    yield self._link(label, str(token.attrs.get("href", "")), line)
-                    at = end
-                case "link_close":
-                    pass
-                case "html_inline":
-                    self._refuse_html(token.content, line)
-                case other:
-                    self._refuse(other, line)
-            at += 1
+                case "link" if node.markup != "autolink":
+                    label = "".join(map(_words, self._inlines(node, line)))
+                    yield self._link(label, str(node.attrs.get("href", "")), line)
+                case _:
+                    self._refuse(node, line)
+            line += sum(one.type.endswith("break") for one in node.walk())
 
     def _link(self, label: str, url: str, line: int) -> Link:
         """A link with an address that is fixed up to its path, or wholly a value's."""
@@ -239,16 +203,6 @@ class _Reader:
             said = "the address of a link begins with https:// and a fixed host"
             self.problems.append((line, said))
         return Link(label or url, url)
-
-
-def _closing(tokens: list[Token], at: int) -> int:
-    """The index of the token that closes the one at `at`."""
-    depth = 0
-    for index in range(at, len(tokens)):
-        depth += tokens[index].nesting
-        if depth <= 0:
-            return index
-    return len(tokens) - 1
 
 
 def _words(inline: Inline) -> str:
@@ -288,24 +242,12 @@ def _buttons(inlines: Inlines) -> Buttons | None:
 
 def _facts_or_bullets(items: tuple[Item, ...], ordered: bool) -> Iterator[Block]:
     """Runs of items that are facts become facts, the others stay lists."""
-    run: list[Item] = []
-    facts: list[Fact] = []
-    for item in items:
-        fact = None if ordered else _fact(item)
-        if fact is None:
-            if facts:
-                yield Facts(tuple(facts))
-                facts = []
-            run.append(item)
+    read = [(item, None if ordered else _fact(item)) for item in items]
+    for is_fact, run in groupby(read, lambda one: one[1] is not None):
+        if is_fact:
+            yield Facts(tuple(fact for _, fact in run if fact))
         else:
-            if run:
-                yield Bullets(tuple(run), ordered)
-                run = []
-            facts.append(fact)
-    if facts:
-        yield Facts(tuple(facts))
-    if run:
-        yield Bullets(tuple(run), ordered)
+            yield Bullets(tuple(item for item, _ in run), ordered)
 
 
 def _fact(item: Item) -> Fact | None:
