@@ -13,8 +13,8 @@ from relay.files import read_regular
 from relay.messages.compiling import FORMS, MARKDOWN, SUFFIXES, Form
 from relay.messages.languages import DEFAULT, canonical, family
 
-LARGEST = 1 << 20
-"""Bytes of a template."""
+_ENOUGH = 1 << 20
+"""Bytes by which a file is seen to be too large for a template."""
 PLAIN = ""
 """The folder itself, in the place of a language's."""
 
@@ -59,10 +59,9 @@ def read_folder(folder: Path) -> tuple[dict[str, str], list[Fault]]:
     texts: dict[str, str] = {}
     faults: list[Fault] = []
     for path in _visible(folder):
-        if path.is_dir():
-            _read_language(path, texts, faults)
-        elif path.name.endswith(".j2"):
-            _read(path, path.name, texts, faults)
+        for file in _of_language(path, faults) if path.is_dir() else [path]:
+            if file.name.endswith(".j2"):
+                _read(file, file.relative_to(folder).as_posix(), texts, faults)
     return texts, faults
 
 
@@ -70,20 +69,18 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _read_language(folder: Path, texts: dict[str, str], faults: list[Fault]) -> None:
+def _of_language(folder: Path, faults: list[Fault]) -> list[Path]:
     try:
-        paths = [path for path in _visible(folder) if path.name.endswith(".j2")]
+        paths = _visible(folder)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        faults.append(Fault(str(folder), 0, 0, "error", f"it cannot be read: {reason}"))
-        return
-    if canonical(folder.name) is None:
-        if paths:
-            said = "the folder is not read: it is not called like a language, such as de or pt-BR"
-            faults.append(Fault(str(folder), 0, 0, "warning", said))
-        return
-    for path in paths:
-        _read(path, f"{folder.name}/{path.name}", texts, faults)
+        faults.append(_unreadable(folder, error))
+        return []
+    if canonical(folder.name) is not None:
+        return paths
+    if any(path.name.endswith(".j2") for path in paths):
+        said = "the folder is not read: it is not called like a language, such as de or pt-BR"
+        faults.append(Fault(str(folder), 0, 0, "warning", said))
+    return []
 
 
 def _read(path: Path, name: str, texts: dict[str, str], faults: list[Fault]) -> None:
@@ -92,16 +89,16 @@ def _read(path: Path, name: str, texts: dict[str, str], faults: list[Fault]) -> 
         faults.append(Fault(str(path), 0, 0, "warning", said))
         return
     try:
-        texts[name] = read_regular(path, LARGEST).decode("utf-8-sig")
+        texts[name] = read_regular(path, _ENOUGH).decode("utf-8-sig")
     except UnicodeDecodeError:
         faults.append(Fault(str(path), 0, 0, "error", "it is not UTF-8"))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        faults.append(Fault(str(path), 0, 0, "error", f"it cannot be read: {reason}"))
-    else:
-        if len(texts[name]) > LARGEST:
-            said = f"it is larger than {LARGEST // 2**20} MB"
-            faults.append(Fault(str(path), 0, 0, "error", said))
+        faults.append(_unreadable(path, error))
+
+
+def _unreadable(path: Path, error: OSError) -> Fault:
+    reason = error.strerror or type(error).__name__
+    return Fault(str(path), 0, 0, "error", f"it cannot be read: {reason}")
 
 
 def search(event: Event, wanted: str | None, language: str) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ names template and reason. An override that fails leaves the Markdown message, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -81,13 +81,15 @@ class Templates:
         *,
         are_tested: bool = False,
     ) -> None:
+        self.texts: Mapping[str, str] = MappingProxyType(dict(texts))
+        """File names, with the folders of languages, and their texts, as written."""
+        self.warnings = warnings
+        """What looks wrong and still works, such as names that no event has."""
         self._tested = texts if are_tested else {}
-        self._texts = MappingProxyType(dict(texts))
         self._behind = behind
         self._compiled: dict[str, Compiled] = {**(behind._compiled if behind else {}), **templates}
         self._labels = {file: said for file in templates if (said := label(file)) is not None}
         self._files = {said.key: file for file, said in self._labels.items()}
-        self._warnings = warnings
         self._choices: dict[tuple[str | None, ...], _Choice | None] = {}
 
     @classmethod
@@ -105,7 +107,7 @@ class Templates:
             reason = error.strerror or type(error).__name__
             text = f"the template folder cannot be read: {reason}"
             raise ConfigError([Fault(str(folder), 0, 0, "error", text)]) from None
-        return cls._build(texts, str(folder), faults, trusts, behind)
+        return cls.from_texts(texts, str(folder), trusts, behind=behind, unread=faults)
 
     @classmethod
     def from_texts(
@@ -115,36 +117,14 @@ class Templates:
         trusts: Trusts = _nothing,
         *,
         behind: Templates | None = None,
+        unread: Iterable[Fault] = (),
     ) -> Templates:
         """The same from file names and their texts, such as `.texts` of another set.
 
         A template of a language is called `de/quality.md.j2`. Faults name `folder` before the
-        file. Raises `ConfigError` with all faults.
+        file, and come with those of `unread` ones. Raises `ConfigError` with all faults.
         """
-        return cls._build(texts, folder, [], trusts, behind)
-
-    @staticmethod
-    @cache
-    def shipped() -> Templates:
-        """The relay's own. They are not checked again, unless somebody edited them in place."""
-        texts = starter.templates()
-        if starter.digest(texts) != starter.TESTED:
-            return Templates.from_texts(texts, starter.TEMPLATES)
-        labels = {file: said for file in texts if (said := label(file)) is not None}
-        templates = {
-            file: Compiled(file, file, said.form, texts[file]) for file, said in labels.items()
-        }
-        return Templates(texts, templates, are_tested=True)
-
-    @classmethod
-    def _build(
-        cls,
-        texts: Mapping[str, str],
-        folder: str,
-        faults: list[Fault],
-        trusts: Trusts,
-        behind: Templates | None,
-    ) -> Templates:
+        faults = list(unread)
         templates: dict[str, Compiled] = {}
         labels: dict[str, tuple[str, Label]] = {}
         for file, text in sorted(texts.items()):
@@ -168,20 +148,28 @@ class Templates:
             if template is not None:
                 templates[file] = template
         faults += _alone(labels, behind._files if behind else {}, folder)
-        if any(fault.level == "error" for fault in faults):
-            raise ConfigError([fault for fault in faults if fault.level == "error"])
+        if errors := [fault for fault in faults if fault.level == "error"]:
+            raise ConfigError(errors)
         return cls(texts, templates, tuple(sorted(faults)), behind)
 
-    @property
-    def texts(self) -> Mapping[str, str]:
-        """File names, with the folders of languages, and their texts, as written."""
-        return self._texts
+    @staticmethod
+    @cache
+    def shipped() -> Templates:
+        """The relay's own. They are not checked again, unless somebody edited them in place."""
+        texts = starter.templates()
+        if starter.digest(texts) != starter.TESTED:
+            return Templates.from_texts(texts, starter.TEMPLATES)
+        labels = {file: said for file in texts if (said := label(file)) is not None}
+        templates = {
+            file: Compiled(file, file, said.form, texts[file]) for file, said in labels.items()
+        }
+        return Templates(texts, templates, are_tested=True)
 
     @property
     def own(self) -> frozenset[str]:
         """The files that were not shipped and tested word for word."""
         known = self._behind._tested if self._behind else {}
-        return frozenset(file for file, text in self._texts.items() if known.get(file) != text)
+        return frozenset(file for file, text in self.texts.items() if known.get(file) != text)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -203,19 +191,13 @@ class Templates:
         behind = self._behind.languages if self._behind and not speaks_for_all else ()
         return tuple(sorted({*own, *behind}))
 
-    @property
-    def warnings(self) -> tuple[Fault, ...]:
-        """What looks wrong and still works, such as names that no event has."""
-        return self._warnings
-
     def choose(self, event: Event, wanted: str | None = None, language: str = "en") -> str | None:
         """The file name of the template for an event; None: the built-in message.
 
         `wanted`, the rule's own, is taken even if there is no such file: rendering names the fault.
         """
-        if choice := self._choice(event, _bare(wanted), language):
-            return choice.file
-        return f"{_bare(wanted)}{SUFFIX}" if wanted else None
+        choice = self._choice(event, wanted, language)
+        return choice.file if choice else None
 
     def overrides(
         self, event: Event, wanted: str | None = None, language: str = "en"
@@ -225,7 +207,7 @@ class Templates:
         It stands in the same place as that one, or where the search looks earlier: what is
         written for less than the Markdown is never overridden by what is written for more.
         """
-        choice = self._choice(event, _bare(wanted), language)
+        choice = self._choice(event, wanted, language)
         return choice.overrides if choice else {}
 
     def _choice(self, event: Event, wanted: str | None, language: str) -> _Choice | None:
@@ -236,14 +218,17 @@ class Templates:
             pass
         if len(self._choices) >= _MOST_CHOICES:  # the kinds are the sender's
             self._choices.clear()
-        choice = self._choices[key] = self._chosen(list(search(event, wanted, language)))
+        name = _bare(wanted)
+        choice = self._chosen(list(search(event, name, language)))
+        if choice is None and name:
+            choice = _Choice(f"{name}{SUFFIX}")
+        self._choices[key] = choice
         return choice
 
     def _chosen(self, places: list[tuple[str, str]]) -> _Choice | None:
         """A folder is looked through wholly before the set behind it is."""
-        shelves = [shelf for shelf in (self, self._behind) if shelf]
-        for shelf in shelves:
-            if found := find(shelf._files, places):
+        for shelf in (self, self._behind):
+            if shelf and (found := find(shelf._files, places)):
                 near = places[: found[0] + 1]
                 overrides = {
                     form.channel: one[1]
@@ -260,20 +245,22 @@ class Templates:
         `RenderError`. Otherwise a fault yields the built-in message with the fault named. With
         `quick` it raises `SlowError` instead of taking long.
         """
-        name = self.choose(event, context.template, context.language)
-        if name is None:
+        choice = self._choice(event, context.template, context.language)
+        if choice is None:
             return fallback(event, context)
         try:
-            message = self._message(name, event, context, quick)
+            message = self._message(choice.file, event, context, quick)
         except SlowError:
             raise
         except Exception as error:
             # Whatever a template runs into, the event must be told.
-            reason = f"template {one_line(name, 120)} failed: {_reason(error)}"
+            reason = f"template {one_line(choice.file, 120)} failed: {_reason(error)}"
             if context.strict:
                 raise RenderError(reason) from error
             return fallback(event, context, reason)
-        return self._with_overrides(message, event, context, quick)
+        if not choice.overrides:
+            return message
+        return self._overridden(message, choice.overrides, event, context, quick)
 
     def _message(self, name: str, event: Event, context: Context, quick: bool) -> Message:
         template = self._compiled.get(name)
@@ -293,10 +280,14 @@ class Templates:
             language=context.language,
         )
 
-    def _with_overrides(
-        self, message: Message, event: Event, context: Context, quick: bool
+    def _overridden(
+        self,
+        message: Message,
+        files: Mapping[str, str],
+        event: Event,
+        context: Context,
+        quick: bool,
     ) -> Message:
-        files = self.overrides(event, context.template, context.language)
         native: dict[str, Any] = {}
         missing = dict.fromkeys(message.missing)
         for channel, file in files.items():
@@ -313,8 +304,6 @@ class Templates:
                 return without_override(message, reason)
             native[channel] = made
             missing |= rendering.missing
-        if not native:
-            return message
         return replace(message, native=native, missing=tuple(missing))
 
 
