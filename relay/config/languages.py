@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from relay.config.findings import nearest, quoted
+from relay.config.findings import quoted
 from relay.config.form import Form
 from relay.config.nodes import Entry, Scalar
-from relay.messages.languages import canonical, codes, meant
+from relay.messages.languages import canonical, meant
 
 _EXAMPLES = "de, en or pt-BR"
 
@@ -20,7 +20,7 @@ def read_language(form: Form, entry: Entry | None, otherwise: str) -> str:
         return found
     assert isinstance(entry.value, Scalar)  # what is filled is a text
     word = entry.value.text
-    near = meant(word) or nearest(word, codes())
+    near = meant(word)
     remedy = f'did you mean "{near}"?' if near else f"write a code such as {_EXAMPLES}"
     form.error(entry.value, f"unknown language {quoted(word)}: {remedy}")
     return otherwise

@@ -35,23 +35,18 @@ _BIGGEST = 10**15
 """Larger numbers are no amounts but ids."""
 
 
-def show_moment(found: datetime | date, voice: Voice) -> str:
-    """`2 Mar 2026, 11:00 CET` in the voice's zone and language; a day has no time."""
-    local, language = _local(found, voice), voice.language
-    if not isinstance(local, datetime):
-        return spell_day(local, language)
-    time = spell_time(local.hour, local.minute, language)
-    time = f"{time} {spell_zone(local, language)}"
-    return join_day_and_time(spell_day(local.date(), language), time, language)
+def show_moment(found: datetime | date, voice: Voice, *, short: bool = False) -> str:
+    """`2 Mar 2026, 11:00 CET` in the voice's zone and language; a day has no time.
 
-
-def _short(found: datetime | date, voice: Voice) -> str:
-    """Without the zone, and without the year where it is this one."""
+    `short` is without the zone, and without the year where it is this one.
+    """
     local, language = _local(found, voice), voice.language
-    year = local.year != voice.now.astimezone(voice.zone).year
+    year = not short or local.year != voice.now.astimezone(voice.zone).year
     if not isinstance(local, datetime):
         return spell_day(local, language, year=year)
     time = spell_time(local.hour, local.minute, language)
+    if not short:
+        time = f"{time} {spell_zone(local, language)}"
     return join_day_and_time(spell_day(local.date(), language, year=year), time, language)
 
 
@@ -76,7 +71,7 @@ def show_date(value: Any, voice: Voice, form: str | None = None) -> Any:
         case None:
             return show_moment(found, voice)
         case "short":
-            return _short(found, voice)
+            return show_moment(found, voice, short=True)
         case "day":
             local = _local(found, voice)
             day = local.date() if isinstance(local, datetime) else local

@@ -70,14 +70,6 @@ def family(language: str) -> tuple[str, ...]:
     return tuple("-".join(parts[:end]) for end in range(len(parts), 0, -1))
 
 
-@cache
-def codes() -> tuple[str, ...]:
-    """Every code that Babel knows."""
-    from babel.localedata import locale_identifiers
-
-    return tuple(sorted(found.replace("_", "-") for found in locale_identifiers()))
-
-
 def meant(word: str) -> str | None:
     """The code that a word stands for: `de` for German, Deutsch and `de-XX`."""
     known = _codes_by_name().get(word.strip().casefold())

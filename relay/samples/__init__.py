@@ -131,23 +131,14 @@ def _of_kind(kind: str) -> str | None:
 @cache
 def _files() -> dict[str, str]:
     """File names by sample names, in the order of the catalogue."""
-    stems = {
-        item.name.removesuffix(_SUFFIX).casefold(): item.name
-        for item in files(__name__).iterdir()
-        if item.name.endswith(_SUFFIX)
-    }
-    found: dict[str, str] = {}
-    for kind in KINDS.values():
-        for detail in ("", *kind.details):
-            stem = _key(f"{kind.name}.{detail}" if detail else kind.name)
-            if stem in stems:
-                found[f"{kind.name}/{detail}" if detail else kind.name] = stems.pop(stem)
-            for rest in sorted(stems):
-                # What is left under this name: variants, and details of an open list.
-                if detail and rest.startswith(f"{stem}."):
-                    found[f"{kind.name}/{detail}/{rest[len(stem) + 1 :]}"] = stems.pop(rest)
-        for rest in sorted(stems):
-            if rest.startswith(f"{_key(kind.name)}."):
-                own = stems.pop(rest)
-                found[f"{kind.name}/{own.removesuffix(_SUFFIX).partition('.')[2]}"] = own
-    return found
+    found = (item.name for item in files(__name__).iterdir() if item.name.endswith(_SUFFIX))
+    named = {name.removesuffix(_SUFFIX).replace(".", "/"): name for name in found}
+    return {name: named[name] for name in sorted(named, key=_place)}
+
+
+def _place(sample: str) -> tuple[int, int, str]:
+    kind, _, rest = sample.partition("/")
+    details = ("", *KINDS[kind].details)
+    detail = rest.partition("/")[0]
+    at = details.index(detail) if detail in details else len(details)
+    return list(KINDS).index(kind), at, rest
