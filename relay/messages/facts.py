@@ -145,7 +145,7 @@ class Row(Sequence[Any]):
 def shown(value: Any, path: str, language: str) -> Any:
     """A value of JSON as templates see it: texts cleaned, null as `Missing`."""
     if isinstance(value, str):
-        text = clean(str(value))
+        text = value if value.isascii() and value.isprintable() else clean(value)
         return text if len(text) <= SHORT else cut(text, MOST_CHARACTERS, language)
     if value is None:
         return Missing(name=path)

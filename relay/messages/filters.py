@@ -218,10 +218,11 @@ def show_limit(value: Any, voice: Voice) -> Any:
 
 def _said(term: str, voice: Voice, group: str | None) -> str | None:
     """The words of the language, else the English ones."""
-    for language in dict.fromkeys((voice.language, DEFAULT)):
-        for about in dict.fromkeys((group, TIER if group == TIER else None)):
-            if (said := say(term, language, about)) is not None:
-                return said
+    for language in (voice.language, DEFAULT):
+        if (said := say(term, language, group)) is not None:
+            return said
+        if group not in (None, TIER) and (said := say(term, language)) is not None:
+            return said
     return None
 
 
@@ -237,6 +238,7 @@ _FULL_MONTHS = re.compile(
     "jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?"
     "|oct(ober)?|nov(ember)?|dec(ember)?"
 )
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SECONDS = re.compile(r"\d{9,14}(\.\d{1,6})?")
 _EARLIEST = 1e8
 """Smaller numbers are no moments in Unix seconds (3 March 1973) but something else."""
@@ -277,12 +279,12 @@ def _from_seconds(number: float) -> datetime | None:
 
 def _from_iso(text: str) -> datetime | date | None:
     # Bare digits and week dates are valid ISO 8601 to Python, and mean something else here.
-    if not re.match(r"\d{4}-\d{2}-\d{2}", text):
+    if not _DAY.match(text):
         return None
     try:
         if len(text) == len("2026-03-31"):
             return date.fromisoformat(text)
-        found = datetime.fromisoformat(re.sub(r"([+-]\d{2})(\d{2})$", r"\1:\2", text))
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

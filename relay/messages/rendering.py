@@ -122,7 +122,8 @@ class Rendering:
 
     def marked(self, text: str) -> str:
         """The mark that stands for a text from now on."""
-        text = clean(text)
+        if not (text.isascii() and text.isprintable()):
+            text = clean(text)
         size = len(text)
         if size > SHORT:
             text = cut(text, MOST_CHARACTERS, self.voice.language)

@@ -8,7 +8,7 @@ and a few that only public code knows; their words stand inside a sentence or be
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -84,9 +84,15 @@ def groups() -> tuple[str, ...]:
 
 def phrase(key: str, language: str, **values: object) -> str:
     """One of the relay's own phrases; `de-AT` is German, what is not there is English."""
+    return _phrase(key, language)(**values)
+
+
+@lru_cache(maxsize=512)
+def _phrase(key: str, language: str) -> Callable[..., str]:
+    """What puts the values into a phrase."""
     held = words(language.partition("-")[0]) or _english()
     said = held.sections.get("phrases", {}).get(key) or _english().sections["phrases"][key]
-    return said.format(**values)
+    return said.format
 
 
 def title(text: str, language: str) -> str:
