@@ -55,6 +55,8 @@ def writer(path: Path, *, vfs: str | None = None, synchronous: Synchronous = "FU
             _set(connection, "secure_delete", 1, 1)
             connection.pragma("fullfsync", 1)
             connection.pragma("checkpoint_fullfsync", 1)
+            # Else SQLite 3.54 plans a statement with ORDER BY anew for each value it is given.
+            connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
             connection.pragma("temp_store", "memory")
             connection.pragma("cache_size", -16_000)
             connection.pragma("journal_size_limit", WAL_BYTES)
