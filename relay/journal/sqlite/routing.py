@@ -53,7 +53,7 @@ def route(
         rows = connection.rows(
             _ROUTE,
             (
-                routing.state.value,
+                routing.state,
                 plain_or_none(routing.muted_by),
                 routing.rules_version,
                 owing.event.id,
@@ -65,7 +65,7 @@ def route(
         fresh.append((seq, owing))
         if owing.event.source in _OWN:
             day = micros(owing.event.received_at) // DAY_MICROS
-            connection.move(day, "events", EventState.RECEIVED.value, routing.state.value)
+            connection.move(day, "events", EventState.RECEIVED, routing.state)
         if owing.completed is not None:
             completed[seq] = owing.completed
             if owing.completed.origins and forgotten_at is None:
@@ -142,7 +142,7 @@ def _row(
     )
     if connection.changes() == 0:
         return None
-    connection.take(day, noun_of(own), delivery.state.value)
+    connection.take(day, noun_of(own), delivery.state)
     return connection.last_insert_rowid()
 
 

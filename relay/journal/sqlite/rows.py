@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from typing import Any
 
 from relay.deliveries import Cause, Delivery, Proof, State
@@ -79,53 +78,42 @@ def folded(text: str | None) -> str | None:
 
 def packed(value: Any) -> str:
     """JSON in ASCII: every Python text survives it, lone surrogates and NUL included."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encode(value)
 
 
-def _packed(value: Any) -> str:
-    """As `packed`; most of these are empty."""
-    return packed(value) if value else _EMPTY[type(value)]
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-_EMPTY: Mapping[type, str] = {tuple: "[]", list: "[]", dict: "{}"}
-
-
-ENCODERS: Mapping[str, Callable[[Any], Value]] = {
-    "channel": str,
-    "target": plain,
-    "account": plain,
-    "due_at": micros,
-    "tried_since": micros,
-    "template": plain_or_none,
-    "state": attrgetter("value"),
-    "proof": lambda proof: proof.value if proof else None,
-    "fault": plain_or_none,
-    "ambiguous": int,
-    "recipients": _packed,
-    "refused": lambda refused: _packed(dict(refused)),
-    "failures": int,
-    "losses": int,
-    "claim": int,
-    "reason": plain_or_none,
-    "reference": lambda reference: _packed(dict(reference)),
-    "via": plain_or_none,
-}
-"""How the fields that change are written."""
-_FIXED: Mapping[str, Callable[[Any], Value]] = {
-    "id": str,
-    "event_id": str,
-    "destination": plain,
-    "cause": attrgetter("value"),
-    "rule": plain_or_none,
-    "rules_version": int,
-    "critical": int,
-}
-_ALL = tuple((name, ENCODERS.get(name) or _FIXED[name]) for name in DELIVERY_FIELDS)
-
-
-def delivery_values(delivery: Delivery) -> list[Value]:
+def delivery_values(delivery: Delivery) -> tuple[Value, ...]:
     """The columns of a delivery, in the order of `DELIVERY_FIELDS`."""
-    return [encoded(getattr(delivery, name)) for name, encoded in _ALL]
+    recipients, refused, reference = delivery.recipients, delivery.refused, delivery.reference
+    return (
+        delivery.id,
+        delivery.event_id,
+        plain(delivery.destination),
+        delivery.channel,
+        plain(delivery.target),
+        plain(delivery.account),
+        delivery.cause,
+        micros(delivery.due_at),
+        micros(delivery.tried_since),
+        plain_or_none(delivery.rule),
+        delivery.rules_version,
+        plain_or_none(delivery.template),
+        delivery.critical,
+        delivery.state,
+        delivery.proof,
+        plain_or_none(delivery.fault),
+        delivery.ambiguous,
+        packed(recipients) if recipients else "[]",
+        packed(dict(refused)) if refused else "{}",
+        delivery.failures,
+        delivery.losses,
+        delivery.claim,
+        plain_or_none(delivery.reason),
+        packed(dict(reference)) if reference else "{}",
+        plain_or_none(delivery.via),
+    )
 
 
 def to_delivery(values: Sequence[Any]) -> Delivery:

@@ -17,7 +17,7 @@ from relay.journal.sqlite.completion import completed_event
 from relay.journal.sqlite.rows import (
     DELIVERY_COLUMNS,
     DELIVERY_FIELDS,
-    ENCODERS,
+    delivery_values,
     micros,
     moment,
     packed,
@@ -30,6 +30,7 @@ from relay.journal.sqlite.writing import Writing, noun_of
 LEASE = timedelta(minutes=10)
 """So long after its claim a delivery that nobody holds is lost."""
 
+_LONGEST_WAIT = deliveries.LONGEST_WAIT // timedelta(microseconds=1)
 _FINAL = (State.DELIVERED, State.DEAD, State.SUPPRESSED)
 _CRITICAL = 2
 """Turns: 0 critical first tries, 1 critical retries, 2 other first tries, 3 other retries."""
@@ -84,7 +85,7 @@ def claim(connection: Writing, ask: Ask, *, now: datetime) -> Turn:
     if not heads:
         return Turn()
     at = micros(now)
-    latest = at + deliveries.LONGEST_WAIT // timedelta(microseconds=1)
+    latest = at + _LONGEST_WAIT
 
     def due() -> list[int]:
         return [
@@ -103,7 +104,7 @@ def claim(connection: Writing, ask: Ask, *, now: datetime) -> Turn:
     else:
         return Turn(due_at=moment(min(due_at for _, due_at, _ in heads)))
     ((*values, day, own),) = connection.rows(_CLAIM, (seq,))
-    connection.move(day, noun_of(own), State.PENDING.value, State.CLAIMED.value)
+    connection.move(day, noun_of(own), State.PENDING, State.CLAIMED)
     return Turn(opened(connection, to_delivery(tuple(values)), seq, None, now=now))
 
 
@@ -131,7 +132,7 @@ def probe(connection: Writing, target: str, *, now: datetime) -> bool:
     before = to_delivery(tuple(values))
     back = deliveries.unpark(before, now)
     _store(connection, seq, before, back)
-    connection.move(day, noun_of(own), State.PARKED.value, State.PENDING.value)
+    connection.move(day, noun_of(own), State.PARKED, State.PENDING)
     return True
 
 
@@ -193,7 +194,7 @@ def _settle(connection: Writing, said: Settlement, now: datetime) -> bool:
     if placed.state in _FINAL:
         more["settled_at = ?"] = micros(now)
     _store(connection, seq, before, placed, more)
-    connection.move(day, noun_of(own), State.CLAIMED.value, placed.state.value)
+    connection.move(day, noun_of(own), State.CLAIMED, placed.state)
     if trouble is not None:
         troubles.begin(connection, trouble, now=now)
     return True
@@ -232,7 +233,7 @@ def expire(
         final = micros(now) if placed.state in _FINAL else None
         more = {"orphan = ?": int(orphan), "settled_at = ?": final}
         _store(connection, seq, before, placed, more)
-        connection.move(day, noun_of(own), State.CLAIMED.value, placed.state.value)
+        connection.move(day, noun_of(own), State.CLAIMED, placed.state)
     return count
 
 
@@ -244,11 +245,13 @@ def _store(
     more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write what is different."""
-    changes: dict[str, Any] = {}
-    for name, encoded in ENCODERS.items():
-        value = getattr(after, name)
-        if value != getattr(before, name):
-            changes[f"{name} = ?"] = encoded(value)
+    changes: dict[str, Any] = {
+        f"{name} = ?": value
+        for name, was, value in zip(
+            DELIVERY_FIELDS, delivery_values(before), delivery_values(after), strict=True
+        )
+        if value != was
+    }
     changes |= more or {}
     connection.execute(
         f"UPDATE deliveries SET {', '.join(changes)} WHERE seq = ?",  # noqa: S608

@@ -72,7 +72,7 @@ class Writing(apsw.Connection):
             raise HurriedError
         rows = self.rows(f"{sql} RETURNING day, own", parameters)
         for day, own in rows:
-            self.move(day, noun_of(own), before.value, after.value)
+            self.move(day, noun_of(own), before, after)
         return len(rows)
 
     def book(self) -> None:
