@@ -29,7 +29,7 @@ SHORTEST_SECRET = 6
 """Characters; a shorter one would hide ordinary words."""
 MOST_WAITING = 10_000
 """Lines that wait for their writer."""
-GATHERING = 0.02
+GATHERING = 0.1
 """Seconds in which the writer lets lines gather: a wake-up and a write for each would cost more."""
 PATIENCE = 2.0
 """Seconds that the end waits for a reader who has stopped reading."""
@@ -57,8 +57,9 @@ class Redact:
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, HIDDEN)
-        if any(sign in text for sign in _SIGNS):
-            return _PATTERNS.sub(HIDDEN, text)
+        for sign in _SIGNS:
+            if sign in text:
+                return _PATTERNS.sub(HIDDEN, text)
         return text
 
     def clean(self, value: object) -> object:

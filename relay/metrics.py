@@ -132,7 +132,8 @@ class Metrics:
         self._attempt_seconds(after.channel).observe(settled.duration_ms / 1000)
         if settled.fault:
             self.template_faults.inc()
-        self.missing_values.inc(len(settled.missing))
+        if settled.missing:
+            self.missing_values.inc(len(settled.missing))
         if after.state is State.DELIVERED:
             proof = after.proof.value if after.proof else "unknown"
             self._delivered(after.destination, proof).inc()
