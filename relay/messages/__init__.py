@@ -114,8 +114,8 @@ class Message:
     @property
     def text(self) -> str:
         """The body as plain text, footer included: for notifications, mail and terminals."""
-        parts = [_block_text(block) for block in self.blocks]
-        return "\n\n".join(part for part in (*parts, self.footer) if part)
+        parts = [*map(_block_text, self.blocks), self.footer]
+        return "\n\n".join([part for part in parts if part])
 
 
 def inline_text(inlines: Inlines) -> str:
@@ -149,6 +149,6 @@ def _block_text(block: Block) -> str:
             quoted = "\n\n".join(inline_text(inlines) for inlines in paragraphs)
             return "\n".join(f"> {line}" for line in quoted.split("\n"))
         case Facts(facts=facts):
-            return "\n".join(f"{fact.label}: {inline_text(fact.value)}" for fact in facts)
+            return "\n".join([f"{fact.label}: {inline_text(fact.value)}" for fact in facts])
         case Buttons(links=links):
             return "\n".join(f"{link.label}: {link.url}" for link in links)

@@ -79,13 +79,13 @@ class Missing(Undefined):
 class Bag(Mapping[str, Any]):
     """A mapping that knows by which dotted name templates reach it."""
 
-    __slots__ = ("_held", "_language", "_made", "path")
+    __slots__ = ("_held", "_made", "language", "path")
 
     def __init__(self, held: Mapping[Any, Any], path: str, language: str) -> None:
         self._held = held
         self._made: dict[Any, Any] = {}
         self.path = path
-        self._language = language
+        self.language = language
 
     def part(self, name: Any) -> Any:
         """The value of that key; a key always wins, and there is nothing but keys."""
@@ -97,7 +97,7 @@ class Bag(Mapping[str, Any]):
             value = self._held[name]
         except (KeyError, TypeError):
             return Missing(name=f"{self.path}.{name}")
-        made = self._made[name] = shown(value, f"{self.path}.{name}", self._language)
+        made = self._made[name] = shown(value, self, name)
         return made
 
     def __getitem__(self, name: str) -> Any:
@@ -117,19 +117,19 @@ class Bag(Mapping[str, Any]):
 class Row(Sequence[Any]):
     """A list that knows by which dotted name templates reach it."""
 
-    __slots__ = ("_held", "_language", "_made", "path")
+    __slots__ = ("_held", "_made", "language", "path")
 
     def __init__(self, held: Sequence[Any], path: str, language: str) -> None:
         self._held = held
         self._made: dict[int, Any] = {}
         self.path = path
-        self._language = language
+        self.language = language
 
     def __getitem__(self, at: Any) -> Any:
         if isinstance(at, slice):
             return [self[number] for number in range(*at.indices(len(self._held)))]
         if at not in self._made:
-            self._made[at] = shown(self._held[at], f"{self.path}[{at}]", self._language)
+            self._made[at] = shown(self._held[at], self, at)
         return self._made[at]
 
     def __len__(self) -> int:
@@ -142,18 +142,19 @@ class Row(Sequence[Any]):
         return id(self)
 
 
-def shown(value: Any, path: str, language: str) -> Any:
+def shown(value: Any, holder: Bag | Row, name: Any) -> Any:
     """A value of JSON as templates see it: texts cleaned, null as `Missing`."""
     if isinstance(value, str):
         text = value if value.isascii() and value.isprintable() else clean(value)
-        return text if len(text) <= SHORT else cut(text, MOST_CHARACTERS, language)
+        return text if len(text) <= SHORT else cut(text, MOST_CHARACTERS, holder.language)
+    if isinstance(value, bool | int | float | datetime):
+        return value
+    path = f"{holder.path}.{name}" if isinstance(holder, Bag) else f"{holder.path}[{name}]"
     if value is None:
         return Missing(name=path)
     if isinstance(value, Mapping):
-        return Bag(value, path, language)
-    if isinstance(value, list | tuple):
-        return Row(value, path, language)
-    return value if isinstance(value, bool | int | float | datetime) else "…"
+        return Bag(value, path, holder.language)
+    return Row(value, path, holder.language) if isinstance(value, list | tuple) else "…"
 
 
 FACTS: Mapping[str, Callable[[Event, Voice], Any]] = {
@@ -218,7 +219,7 @@ class Facts(Bag):
         if name not in FACTS:
             return Missing(name=f"event.{name}")
         value = FACTS[name](self._event, self._voice)
-        made = self._made[name] = shown(value, f"event.{name}", self._language)
+        made = self._made[name] = shown(value, self, name)
         return made
 
     def __iter__(self) -> Iterator[str]:

@@ -256,38 +256,37 @@ def _misplaced(node: Mapping[str, Any], key: str, text: str, dialect: Dialect) -
     return None
 
 
-def filled(tree: Any, values: Sequence[str], dialect: Dialect) -> Any:
+def filled(
+    tree: Any, values: Sequence[str], dialect: Dialect, key: str = "", part: Part = Part.PARSED
+) -> Any:
     """The tree with its values in place. Raises `RenderError` for an address of no use."""
     match tree:
         case dict():
-            full = {key: _one(tree, key, inner, values, dialect) for key, inner in tree.items()}
-            held = any(map(_held, tree.values()))
-            return full | dialect.beside_values.get(str(tree.get("type")), {}) if held else full
+            full = {
+                name: filled(inner, values, dialect, name, dialect.part(tree, name))
+                for name, inner in tree.items()
+            }
+            if any(map(_held, tree.values())):
+                full |= dialect.beside_values.get(str(tree.get("type")), {})
+            return full
         case list():
-            return [
-                fill(inner, [dialect.escaped(value) for value in values])
-                if _held(inner)
-                else filled(inner, values, dialect)
-                for inner in tree
-            ]
+            return [filled(inner, values, dialect) for inner in tree]
+        case str() if has_mark(tree):
+            return _filled(tree, values, dialect, key, part)
     return tree
 
 
-def _held(inner: Any) -> bool:
-    return isinstance(inner, str) and has_mark(inner)
-
-
-def _one(
-    node: Mapping[str, Any], key: str, inner: Any, values: Sequence[str], dialect: Dialect
-) -> Any:
-    if not _held(inner):
-        return filled(inner, values, dialect)
-    match dialect.part(node, key):
+def _filled(text: str, values: Sequence[str], dialect: Dialect, key: str, part: Part) -> str:
+    match part:
         case Part.ADDRESS:
-            found = address(inner, [" ".join(value.split()) for value in values])
+            found = address(text, [" ".join(value.split()) for value in values])
             if found is None:
                 raise RenderError(f"{key} is no http(s) address for this event")
             return found
         case Part.PLAIN:
-            return fill(inner, values)
-    return fill(inner, [dialect.escaped(value) for value in values])
+            return fill(text, values)
+    return fill(text, [dialect.escaped(value) for value in values])
+
+
+def _held(inner: Any) -> bool:
+    return isinstance(inner, str) and has_mark(inner)
