@@ -16,13 +16,12 @@ from relay.messages.languages import (
     Voice,
     country_name,
     decimal_sign,
-    join_day_and_time,
     language_name,
     spell_day,
+    spell_moment,
     spell_number,
     spell_time,
     spell_unit,
-    spell_zone,
 )
 from relay.messages.words import TIER, say
 
@@ -44,10 +43,7 @@ def show_moment(found: datetime | date, voice: Voice, *, short: bool = False) ->
     year = not short or local.year != voice.now.astimezone(voice.zone).year
     if not isinstance(local, datetime):
         return spell_day(local, language, year=year)
-    time = spell_time(local.hour, local.minute, language)
-    if not short:
-        time = f"{time} {spell_zone(local, language)}"
-    return join_day_and_time(spell_day(local.date(), language, year=year), time, language)
+    return spell_moment(local, language, year=year, zone=not short)
 
 
 def _local(found: datetime | date, voice: Voice) -> datetime | date:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, time, tzinfo
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -107,13 +107,10 @@ def spell_day(day: date, language: str, *, year: bool = True) -> str:
     return format_skeleton("yMMMd" if year else "MMMd", moment, locale=locale(language))
 
 
-@lru_cache(maxsize=2048)
 def spell_time(hour: int, minute: int, language: str) -> str:
     """`11:00`; English of no country has 24 hours."""
     if language == DEFAULT:
         return f"{hour:02d}:{minute:02d}"
-    from datetime import time
-
     from babel.dates import format_time
 
     return format_time(time(hour, minute), "short", locale=locale(language))
@@ -121,14 +118,6 @@ def spell_time(hour: int, minute: int, language: str) -> str:
 
 def spell_zone(local: datetime, language: str) -> str:
     """The zone's short name as the language has it, else as the world has it, else the offset."""
-    hour = local.replace(minute=0, second=0, microsecond=0, tzinfo=None)
-    return _zone(hour, local.fold, local.tzinfo, language)
-
-
-@lru_cache(maxsize=256)
-def _zone(hour: datetime, fold: int, zone: tzinfo | None, language: str) -> str:
-    # Equal moments are equal keys, whatever their zones: so the zone stands beside.
-    local = hour.replace(tzinfo=zone, fold=fold)
     name = ""
     if language.partition("-")[0] != DEFAULT:
         from babel.dates import get_timezone_name
@@ -139,16 +128,25 @@ def _zone(hour: datetime, fold: int, zone: tzinfo | None, language: str) -> str:
     return f"UTC{name}" if name[0] in "+-" else name
 
 
-@lru_cache(maxsize=64)
-def _day_and_time(language: str) -> str:
-    if language == DEFAULT:
-        return "{1}, {0}"
-    return str(locale(language).datetime_formats.get("medium", "{1}, {0}")).replace("'", "")
+def spell_moment(local: datetime, language: str, *, year: bool = True, zone: bool = True) -> str:
+    """`2 Mar 2026, 11:00 CET`."""
+    minute = local.replace(second=0, microsecond=0, tzinfo=None)
+    return _moment(minute, local.fold, local.tzinfo, language, year, zone)
 
 
-def join_day_and_time(day: str, time: str, language: str) -> str:
-    """`2 Mar 2026, 11:00`."""
-    return _day_and_time(language).replace("{1}", day).replace("{0}", time)
+@lru_cache(maxsize=1024)
+def _moment(
+    minute: datetime, fold: int, zone: tzinfo | None, language: str, year: bool, with_zone: bool
+) -> str:
+    # Equal moments are equal keys, whatever their zones: so the zone stands beside.
+    day = spell_day(minute.date(), language, year=year)
+    said = spell_time(minute.hour, minute.minute, language)
+    if with_zone:
+        said = f"{said} {spell_zone(minute.replace(tzinfo=zone, fold=fold), language)}"
+    form = "{1}, {0}"
+    if language != DEFAULT:
+        form = str(locale(language).datetime_formats.get("medium", form)).replace("'", "")
+    return form.replace("{1}", day).replace("{0}", said)
 
 
 @lru_cache(maxsize=1024)

@@ -47,7 +47,10 @@ def known(event: Event) -> bool:
 
 def _first(*texts: str | None) -> str | None:
     """The first text that is there and holds anything to see."""
-    return next((text for text in texts if text and clean(text)), None)
+    for text in texts:
+        if text and clean(text):
+            return text
+    return None
 
 
 def _name(text: str | None) -> str:
