@@ -29,7 +29,6 @@ from relay.messages.rendering import (
     RENDERING,
     Authored,
     Captured,
-    Rendering,
     plain,
     too_much,
 )
@@ -93,7 +92,7 @@ class Sandbox(SandboxedEnvironment):
         argument = plain(argument)
         if type(obj) in _OF_EVENTS:
             return obj.part(argument)
-        if isinstance(argument, int | slice) and isinstance(obj, str | Sequence | Captured):
+        if isinstance(argument, int) and isinstance(obj, str | Sequence | Captured):
             try:
                 return obj[argument]
             except IndexError:
@@ -217,6 +216,7 @@ _HARMLESS = (
 """Jinja's own filters that are harmless as they are."""
 _TAKES_MISSING = frozenset({"default", "d"})
 """Filters that are meant for what is not there; the others hand it on."""
+_SIZED = (str, Sequence)
 
 _PLAIN: Mapping[str, Callable[..., Any]] = {
     **{name: JINJAS[name] for name in _HARMLESS},
@@ -242,39 +242,23 @@ _SPOKEN: Mapping[str, Callable[..., Any]] = {
 """These take the voice of the run; what they cannot say is None."""
 
 
-def _work(run: Callable[..., Any], rendering: Rendering, value: Any, args: Any, named: Any) -> Any:
-    """Run a filter on plain values, and count it."""
-    rendering.spend()
-    if type(value) is not str:
-        value = plain(value)
-        if isinstance(value, Sequence):
-            rendering.spend(len(value) // 256)
-    if args:
-        args = map(plain, args)
-    result = run(value, *args, **named)
-    return rendering.bounded(list(result) if isinstance(result, Iterator) else result)
-
-
 def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
     """A filter that sees plain values, hands on what is missing, and is counted."""
-    stops = name not in _TAKES_MISSING
-
-    def guarded(value: Any, *args: Any, **named: Any) -> Any:
-        if stops and isinstance(value, Undefined):
-            return value
-        return _work(run, RENDERING.get(), value, args, named)
-
     passed = getattr(run, "jinja_pass_arg", None)
-    if passed is None:
-        return guarded
+    at = 0 if passed is None else 1
 
-    def with_first(first: Any, value: Any, *args: Any, **named: Any) -> Any:
-        if isinstance(value, Undefined):
+    def guarded(*args: Any, **named: Any) -> Any:
+        value = args[at]
+        if isinstance(value, Undefined) and name not in _TAKES_MISSING:
             return value
-        return _work(partial(run, first), RENDERING.get(), value, args, named)
+        rendering = RENDERING.get()
+        rendering.spend(1 + len(value) // 256 if isinstance(value, _SIZED) else 1)
+        result = run(*map(plain, args), **named)
+        return rendering.bounded(list(result) if isinstance(result, Iterator) else result)
 
-    with_first.jinja_pass_arg = passed  # type: ignore[attr-defined]  # as Jinja marks its own
-    return with_first
+    if passed is not None:
+        guarded.jinja_pass_arg = passed  # type: ignore[attr-defined]  # as Jinja marks its own
+    return guarded
 
 
 def _spoken(name: str, show: Callable[..., Any]) -> Callable[..., Any]:
@@ -285,9 +269,7 @@ def _spoken(name: str, show: Callable[..., Any]) -> Callable[..., Any]:
             return value
         rendering = RENDERING.get()
         rendering.spend()
-        if args:
-            args = tuple(map(plain, args))
-        said = show(plain(value), rendering.voice, *args, **named)
+        said = show(plain(value), rendering.voice, *map(plain, args), **named)
         return Missing(name=f"time {name}") if said is None else said
 
     return spoken
