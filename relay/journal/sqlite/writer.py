@@ -43,8 +43,8 @@ LARGEST_GROUP = 500
 """Verbs in one commit: bounds how long the first of them waits."""
 LARGEST_QUICK_GROUP = 100
 """Quick verbs in one commit: bounds how long the loop does nothing else."""
-CHECKPOINT_PAGES = 1_000
-"""After so many further pages the WAL is copied into the database (4 MB)."""
+CHECKPOINT_PAGES = 4_000
+"""After so many further pages the WAL is copied into the database (16 MB)."""
 INSISTENT_PAGES = 16_000
 """From this size on the checkpoint waits for readers, so that the WAL starts anew (64 MB)."""
 INSISTENT_MS = 250
