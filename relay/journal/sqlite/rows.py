@@ -68,7 +68,7 @@ def plain(text: str) -> str:
 
 def plain_or_none(text: str | None) -> str | None:
     """As `plain`, for a column that may be empty."""
-    return None if text is None else plain(text)
+    return text if text is None or text.isascii() else plain(text)
 
 
 def folded(text: str | None) -> str | None:

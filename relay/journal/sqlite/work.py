@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from relay import deliveries
@@ -75,6 +76,7 @@ _RENDERED = (
     "rendered = CASE WHEN (SELECT e.forgotten_at FROM events AS e"
     " WHERE e.id = deliveries.event_id) IS NULL THEN ? END"
 )
+_fields = attrgetter(*DELIVERY_FIELDS)
 _UNSENT = outcome_word(Interrupted(written=False))
 
 
@@ -245,12 +247,11 @@ def _store(
     more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write what is different."""
+    columns = zip(
+        DELIVERY_FIELDS, _fields(before), _fields(after), delivery_values(after), strict=True
+    )
     changes: dict[str, Any] = {
-        f"{name} = ?": value
-        for name, was, value in zip(
-            DELIVERY_FIELDS, delivery_values(before), delivery_values(after), strict=True
-        )
-        if value != was
+        f"{name} = ?": value for name, was, is_now, value in columns if is_now != was
     }
     changes |= more or {}
     connection.execute(
