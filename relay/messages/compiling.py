@@ -25,7 +25,7 @@ from relay.messages.markdown import FormError
 from relay.messages.marks import PRIVATE
 from relay.messages.overrides import SLACK, TEAMS, Dialect, JsonRendering
 from relay.messages.rendering import Rendering
-from relay.messages.sandbox import SANDBOX
+from relay.messages.sandbox import SANDBOX, TEXT_METHODS
 from relay.messages.syntax import Straight, doubts, findings, ways
 from relay.messages.whereabouts import Finding, column, explained, place, stray_braces
 
@@ -182,8 +182,8 @@ def _surface(text: str, form: Form) -> Iterator[tuple[int, str]]:
         yield from islice(stray_braces(text), 1)
 
 
-def _hooked(name: str, value: Any, lineno: int) -> nodes.Filter:
-    return nodes.Filter(value, name, [], [], None, None, lineno=lineno)
+def _hooked(name: str, value: Any, lineno: int, *args: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(value, name, list(args), [], None, None, lineno=lineno)
 
 
 class _Hooks(NodeTransformer):
@@ -200,6 +200,13 @@ class _Hooks(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
         return _hooked("_concat", nodes.List(node.nodes, lineno=node.lineno), node.lineno)
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if isinstance(node.node, nodes.Getattr) and node.node.attr in TEXT_METHODS:
+            named = nodes.Const(node.node.attr, lineno=node.lineno)
+            node.node = _hooked("_method", node.node.node, node.lineno, named)
+        return node
 
     def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)

@@ -57,7 +57,7 @@ _NOTHING = Captured("")
 
 
 class Sandbox(SandboxedEnvironment):
-    """Templates reach keys of mappings, items of lists, a few methods of texts, and no more."""
+    """Templates reach keys of mappings and items of lists, call a few methods of texts, no more."""
 
     intercepted_binops = frozenset({"+", "*", "%"})
 
@@ -107,8 +107,6 @@ class Sandbox(SandboxedEnvironment):
                     return obj[name]
                 except (KeyError, TypeError):
                     return Missing(name=str(name))
-            case str() | Captured() if name in TEXT_METHODS:
-                return _method(str(obj), name)
             case LoopContext() | Namespace() if isinstance(name, str) and name[:1] != "_":
                 return getattr(obj, name, Missing(name=name))
             case tuple() if name in ("grouper", "list") and hasattr(obj, name):
@@ -168,12 +166,6 @@ def _none(value: Any) -> bool:
 
 def _operand(value: Any) -> Any:
     return list(value) if isinstance(value, Row) else plain(value)
-
-
-def _method(text: str, name: str) -> Callable[..., Any]:
-    if name == "replace":
-        return partial(_replaced, text)
-    return partial(_joined, text) if name == "join" else getattr(text, name)
 
 
 def _joined(between: str, items: Iterable[Any]) -> str:
@@ -293,6 +285,16 @@ def _loop(value: Any) -> Iterator[Any]:
         yield item
 
 
+def _method(value: Any, name: str) -> Any:
+    """What is called as `value.name(…)`: the method of a text; of anything else its part."""
+    if not isinstance(value, str | Captured):
+        return SANDBOX.getattr(value, name)
+    text = str(value)
+    if name == "replace":
+        return partial(_replaced, text)
+    return partial(_joined, text) if name == "join" else getattr(text, name)
+
+
 def _literal(value: Any) -> Any:
     """A number or truth value as JSON has it; anything else stays a value."""
     if not isinstance(value, bool | int | float):
@@ -305,6 +307,7 @@ _HOOKS: Mapping[str, Callable[..., Any]] = {
     "_concat": lambda parts: RENDERING.get().joined(parts),
     "_weighed": lambda value: RENDERING.get().bounded(value),
     "_captured": Captured,
+    "_method": _method,
     "_own": Authored,
     "_literal": _literal,
 }

@@ -499,6 +499,8 @@ def test_all_facts_of_an_event_stand_under_their_names() -> None:
         ("{{ 'x' ~ event.data.nope }}", "x[missing: event.data.nope]", ("event.data.nope",)),
         ("{{ [event.data.nope]|join('-') }}", "[missing: event.data.nope]", ("event.data.nope",)),
         ("{{ event.data.items }}", "[missing: event.data.items]", ("event.data.items",)),
+        ("{{ event.kind.title }}", "[missing: title]", ("title",)),
+        ("{{ 5 if event.kind.title else 6 }}", "6", ()),
         ("{{ event.data.nope }}{{ event.data.nope }}", None, ("event.data.nope",)),
         ("{% if event.data.nope %}x{% else %}y{% endif %}", "y", ()),
         ("{% if event.data.null is defined %}x{% else %}y{% endif %}", "y", ()),
