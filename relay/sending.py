@@ -34,7 +34,6 @@ from relay.errors import (
     JournalError,
     JournalFullError,
 )
-from relay.events import Event
 from relay.failpoints import Failpoint
 from relay.journal import Ask, Claimed, Journal, Settlement, Trouble, Turn
 from relay.logs import Seldom
@@ -97,9 +96,14 @@ async def deliver(
     channel = channels[delivery.channel]
     now = clock()
     try:
-        payload, message, unsendable = await _prepared(delivery, event, plan, channel, now, threads)
-    except asyncio.CancelledError:
-        return Tried(delivery, Interrupted(written=False))
+        message = compose(delivery, event, plan, now, quick=True)
+    except SlowError:  # in a thread, as its template takes long
+        loop = asyncio.get_running_loop()
+        try:
+            message = await loop.run_in_executor(threads, compose, delivery, event, plan, now)
+        except asyncio.CancelledError:
+            return Tried(delivery, Interrupted(written=False))
+    payload, message, unsendable = written(delivery, event, plan, channel, message, now)
     started = time.monotonic()
     outcome: Outcome
     if unsendable is not None:
@@ -115,24 +119,6 @@ async def deliver(
             outcome = Ambiguous(f"unforeseen {type(error).__name__} while sending")
     duration = int((time.monotonic() - started) * 1000)
     return Tried(delivery, outcome, duration, message, payload, destination)
-
-
-async def _prepared(
-    delivery: Delivery,
-    event: Event,
-    plan: Plan,
-    channel: Channel,
-    now: datetime,
-    threads: Executor | None,
-) -> tuple[dict[str, Any], Message, str | None]:
-    """The message and its payload: here and now, or in a thread if its template takes long."""
-    try:
-        message = compose(delivery, event, plan, now, quick=True)
-    except SlowError:
-        message = await asyncio.get_running_loop().run_in_executor(
-            threads, compose, delivery, event, plan, now
-        )
-    return written(delivery, event, plan, channel, message, now)
 
 
 async def record(

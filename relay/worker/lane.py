@@ -25,8 +25,9 @@ class Paced:
 class Account(Paced):
     """What the lanes of one account share."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
+        self.name = name
         self.trying: Lane | None = None
         """While it backs off, the one lane that finds out for all."""
         self.tried: Lane | None = None
@@ -38,7 +39,7 @@ class Account(Paced):
 class Lane(Paced):
     """The ordered queue of one target, with its one driver."""
 
-    def __init__(self, target: str, account: str) -> None:
+    def __init__(self, target: str, account: Account) -> None:
         super().__init__()
         self.target = target
         self.account = account

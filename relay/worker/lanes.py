@@ -84,13 +84,12 @@ class Lanes:
             self._rest(self._lanes.pop(target))
         driven = {lane.target: lane for lane in self._driven}
         for target, destination in known.items():
-            lane = self._lanes.get(target) or driven.get(target)
-            if lane is None:
-                lane = Lane(target, destination.account)
+            account = self._account(destination.account)
+            lane = self._lanes.get(target) or driven.get(target) or Lane(target, account)
             self._lanes[target] = lane
-            lane.account = destination.account
+            lane.account = account
             lane.adopt_pace(destination.pace)
-            self._account(destination.account).adopt_pace(destination.account_pace)
+            account.adopt_pace(destination.account_pace)
 
     def wake(self, targets: Iterable[str] | None = None) -> None:
         """There may be work in these lanes (None: in all)."""
@@ -98,10 +97,6 @@ class Lanes:
             if lane := self._lanes.get(target):
                 lane.has_work = True
                 self._start(lane)
-
-    def wake_account(self, account: str) -> None:
-        """The lanes of an account may go on."""
-        self.wake([lane.target for lane in self._lanes.values() if lane.account == account])
 
     def hurry(self) -> None:
         """An operator put deliveries back: no lane waits for its own backoff now."""
@@ -116,8 +111,8 @@ class Lanes:
             lane = self._lanes.get(target)
             if lane is None or lane.has_work or lane.driver or lane.is_promised or self._stopping:
                 continue
-            probing = lane.health.probing or self._account(lane.account).health.probing
-            if not probing and not lane.catching_up and self._wait(lane) <= 0:
+            probing = lane.health.probing or lane.account.health.probing
+            if not probing and not lane.catching_up and self._wait(lane, _time()) <= 0:
                 lane.is_promised = True
                 found.add(target)
         return found
@@ -161,7 +156,7 @@ class Lanes:
         """A lane whose destination went while a claim was on its way: it has to give it back."""
         if (one := claimed.get(target)) is None:
             return None
-        return Lane(target, one.delivery.account)
+        return Lane(target, self._account(one.delivery.account))
 
     def _start(self, lane: Lane) -> None:
         if lane.driver or (lane.is_promised and lane.handed is None):
@@ -169,7 +164,7 @@ class Lanes:
         if lane.handed is None:
             if self._stopping:
                 return
-            if (wait := self._wait(lane)) > 0:
+            if (wait := self._wait(lane, _time())) > 0:
                 self._sleep(lane, wait)
                 return
         self._driven.add(lane)
@@ -188,7 +183,7 @@ class Lanes:
         finally:
             lane.driver = lane.holds = None
             self._driven.discard(lane)
-            account = self._account(lane.account)
+            account = lane.account
             if account.trying is lane:
                 account.trying = None
                 waiting, account.waiting = account.waiting, set()
@@ -198,9 +193,9 @@ class Lanes:
 
     async def _claim(self, lane: Lane) -> Claimed | None:
         """Claim what is due, if the lane may send now; else see to it that it looks again."""
-        account = self._account(lane.account)
+        account = lane.account
         while lane.has_work and not self._stopping and self._lanes.get(lane.target) is lane:
-            if (wait := self._wait(lane)) > 0:
+            if (wait := self._wait(lane, _time())) > 0:
                 self._sleep(lane, wait)
                 return None
             if account.health.probing:
@@ -223,19 +218,21 @@ class Lanes:
         lane.holds = claimed
         failpoints.reach(Failpoint.AFTER_CLAIM)
         account = self._account(claimed.delivery.account)
-        lane.catching_up = max(0, lane.catching_up - 1)
+        if lane.catching_up:
+            lane.catching_up -= 1
         if self._stopping:
             tried = Tried(claimed.delivery, Interrupted(written=False))
         else:
             tried = await self._try(lane, account, claimed)
-        self._learn(lane, account, tried)
+        at = _time()
+        self._learn(lane, account, tried, at)
         settled, turn = await record(
             claimed,
             tried,
             self._store.journal,
             clock=self._clock,
             chance=self._chance.random(),
-            then=self._ask_at_once(lane, account),
+            then=self._ask_at_once(lane, account, at),
         )
         failpoints.reach(Failpoint.AFTER_SETTLE)
         try:
@@ -272,22 +269,20 @@ class Lanes:
             lane.is_sending = False
 
     def _ask(self, lane: Lane) -> Ask:
-        probing = lane.health.probing or self._account(lane.account).health.probing
+        probing = lane.health.probing or lane.account.health.probing
         return Ask(lane.target, head=probing, oldest=lane.catching_up > 0 and not probing)
 
-    def _ask_at_once(self, lane: Lane, account: Account) -> Ask | None:
+    def _ask_at_once(self, lane: Lane, account: Account, at: float) -> Ask | None:
         """What to claim with the settlement; None if nothing is there, or the lane must wait."""
-        moved = account is not self._account(lane.account)
-        if not lane.has_work or self._stopping or moved or self._wait(lane) > 0:
+        if not lane.has_work or self._stopping or account is not lane.account:
             return None
-        if account.health.probing or lane.target not in self._lanes:
+        if account.health.probing or lane.target not in self._lanes or self._wait(lane, at) > 0:
             return None
         lane.has_work = False
         return self._ask(lane)
 
-    def _learn(self, lane: Lane, account: Account, tried: Tried) -> None:
+    def _learn(self, lane: Lane, account: Account, tried: Tried, at: float) -> None:
         """What an outcome says of its target and its account."""
-        at = _time()
         outcome, delivery = tried.outcome, tried.delivery
         match outcome:
             case _ if took(outcome):
@@ -297,7 +292,7 @@ class Lanes:
                 if self._probes.end(delivery.target):
                     lane.has_work = True
                 if self._probes.end(delivery.account):
-                    self.wake_account(delivery.account)
+                    self.wake([other.target for other in self._of(account)])
             case Refused() | PartlyRefused():
                 lane.health.went_well()
             case Transient(scope=scope) | Ambiguous(scope=scope):
@@ -314,16 +309,18 @@ class Lanes:
 
     def _catch_up(self, lane: Lane, account: Account) -> None:
         """After an outage what it set back comes first: at most as many as there were faults."""
-        lanes = [other for other in self._lanes.values() if other.account == lane.account]
-        for health, over in ((lane.health, [lane]), (account.health, lanes)):
+        for health, over in ((lane.health, [lane]), (account.health, None)):
             if health.faults >= FAULTS_BEFORE_PAUSE:
-                for one in over:
+                for one in over or self._of(account):
                     one.catching_up = max(one.catching_up, health.faults)
 
-    def _wait(self, lane: Lane) -> float:
-        """Seconds until the lane may send."""
-        at = _time()
-        account = self._account(lane.account)
+    def _of(self, account: Account) -> list[Lane]:
+        """The lanes of an account."""
+        return [lane for lane in self._lanes.values() if lane.account is account]
+
+    def _wait(self, lane: Lane, at: float) -> float:
+        """Seconds from `at` until the lane may send."""
+        account = lane.account
         wait = max(
             lane.health.paused_until - at,
             account.health.paused_until - at,
@@ -357,7 +354,7 @@ class Lanes:
 
     def _account(self, account: str) -> Account:
         if (found := self._accounts.get(account)) is None:
-            found = self._accounts[account] = Account()
+            found = self._accounts[account] = Account(account)
         return found
 
 

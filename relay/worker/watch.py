@@ -89,11 +89,12 @@ class Watch:
         after = settled.after
         if isinstance(settled.outcome, OutOfOrder) or after.state is State.DEAD:
             self.look_now.set()
-        told = {f"out-of-order:{after.target}", f"out-of-order:{after.account}"}
-        told |= {f"overdue:{after.target}", f"dead:{after.destination}"}
-        if after.state is State.DELIVERED and not self._on.isdisjoint(told):
-            self._worked |= {after.target, after.account}
-            self.look_now.set()
+        if self._on and after.state is State.DELIVERED:
+            told = {f"out-of-order:{after.target}", f"out-of-order:{after.account}"}
+            told |= {f"overdue:{after.target}", f"dead:{after.destination}"}
+            if not self._on.isdisjoint(told):
+                self._worked |= {after.target, after.account}
+                self.look_now.set()
 
     def _tell(self, notice: Notice) -> None:
         self._notices.append(notice)

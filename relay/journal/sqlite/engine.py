@@ -156,7 +156,9 @@ def _verb(
     """The verb of the journal that this work is; its name and meaning stand in `Journal`."""
 
     async def verb(self: SqliteJournal, /, *arguments: P.args, **named: P.kwargs) -> T:
-        return await self._do(lambda writing: work(writing, *arguments, **named), quick=quick)
+        return await self._writer.submit(
+            lambda writing: work(writing, *arguments, **named), quick=quick
+        )
 
     return verb
 
@@ -201,7 +203,7 @@ class SqliteJournal:
             failpoints.reach(Failpoint.BEFORE_COMMIT)
             return added
 
-        return await self._do(verb, quick=True)
+        return await self._writer.submit(verb, quick=True)
 
     async def route(
         self, batch: Sequence[Owing], *, now: datetime, idle: Collection[str] = ()
@@ -244,9 +246,6 @@ class SqliteJournal:
         await self._records.close()
         await self._writer.close()
         self._lock.release()
-
-    async def _do(self, verb: Verb[T], *, quick: bool = False) -> T:
-        return await self._writer.submit(verb, quick=quick)
 
     async def _claiming(
         self, verb: Verb[T], claims: Callable[[T], Sequence[Claimed | None]], now: datetime
