@@ -224,16 +224,10 @@ def _said(term: str, voice: Voice, group: str | None) -> str | None:
 
 # Moments and days as the senders write them, in all the spellings that were seen.
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = {name: number for number, name in enumerate(_MONTHS, 1)}
-
-# Meta writes dates in English words: "March 31, 2026". Some write "31 March 2026".
-_ENGLISH = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})")
-_BRITISH = re.compile(r"(\d{1,2})(?:st|nd|rd|th)? ([A-Za-z]{3,9})\.?,? (\d{4})")
-_FULL_MONTHS = re.compile(
-    "jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?"
-    "|oct(ober)?|nov(ember)?|dec(ember)?"
-)
+# Meta writes dates in English words: "March 31, 2026". Some write "31st Mar. 2026".
+_WORDS = ("%B %d %Y", "%b %d %Y", "%d %B %Y", "%d %b %Y")
+_BESIDE = re.compile(r"[.,]|(?<=[0-9])(?:st|nd|rd|th)\b|(?<=sep)t\b", re.IGNORECASE)
+"""What may stand beside the words and numbers of a date."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SECONDS = re.compile(r"\d{9,14}(\.\d{1,6})?")
 _EARLIEST = 1e8
@@ -287,16 +281,10 @@ def _from_iso(text: str) -> datetime | date | None:
 
 
 def _from_words(text: str) -> date | None:
-    if found := _ENGLISH.fullmatch(text):
-        month, day, year = found.groups()
-    elif found := _BRITISH.fullmatch(text):
-        day, month, year = found.groups()
-    else:
-        return None
-    month = month.lower()
-    if not _FULL_MONTHS.fullmatch(month):
-        return None
-    try:
-        return date(int(year), _MONTH[month[:3]], int(day))
-    except ValueError:
-        return None
+    bare = _BESIDE.sub("", text)
+    for form in _WORDS if bare[-4:].isdecimal() else ():
+        try:
+            return datetime.strptime(bare, form).date()  # noqa: DTZ007  # a day
+        except ValueError:
+            continue
+    return None
