@@ -7,7 +7,6 @@ apart from values.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -44,23 +43,26 @@ class Form:
     rendering: type[Rendering]
     finish: Callable[[str, Sequence[str]], Any]
     """(marked text, values) to what is sent; raises what `problems` reports."""
-    problems: Callable[[Straight], Iterator[tuple[int, str]]]
-    """Lines of one way through a template, and what is wrong there."""
+    problems: Callable[[Straight], Iterator[Finding]]
+    """What is wrong in one way through a template."""
 
 
-def _problems(parse: Callable[[str], object], way: Straight) -> Iterator[tuple[int, str]]:
+def _problems(parse: Callable[[str], object], way: Straight) -> Iterator[Finding]:
     try:
         parse(way.text)
     except FormError as error:
-        yield from ((way.source_line(line), said) for line, said in error.problems)
+        for line, said, near in error.problems:
+            yield way.source_line(line), said, near
 
 
-def _json_problems(dialect: Dialect, way: Straight) -> Iterator[tuple[int, str]]:
-    text, inside_quotes = overrides.quoted(way.text)
-    if inside_quotes:
-        yield from ((way.source_line(line), said) for line, said in inside_quotes)
-        return
-    yield from _problems(lambda _: overrides.parse(text, dialect), way)
+def _json_problems(dialect: Dialect, way: Straight) -> Iterator[Finding]:
+    def parse(text: str) -> None:
+        shown, inside_quotes = overrides.quoted(text)
+        if inside_quotes:
+            raise FormError(inside_quotes)
+        overrides.parse(shown, dialect)
+
+    return _problems(parse, way)
 
 
 def _json(suffix: str, channel: str, dialect: Dialect) -> Form:
@@ -137,7 +139,7 @@ def compiled(
     if not faults:
         try:
             tree = SANDBOX.parse(text)
-            found = [*findings(tree), *_of_form(form, tree)]
+            found = [*findings(tree), *(said for way in ways(tree) for said in form.problems(way))]
             doubtful = list(doubts(tree))
             if not found:
                 _ = fine.template
@@ -153,19 +155,6 @@ def compiled(
     for line, said, near in dict.fromkeys(doubtful):
         faults.append(Fault(path, line, column(text, line, near), "warning", said))
     return fine if is_fine else None, tuple(faults)
-
-
-def _of_form(form: Form, tree: nodes.Template) -> Iterator[Finding]:
-    for way in ways(tree):
-        for line, said in form.problems(way):
-            tag = _HTML.search(said)
-            near = next((sign for word, sign in _SIGNS.items() if said.startswith(word)), "")
-            yield line, said, tag[0] if tag else near
-
-
-_HTML = re.compile(r"(?<=instead of )<[^>]+")
-_SIGNS = {"images": "![", "{{ }}": "{{", "write links": "<"}
-"""By which sign the place of such a fault is found."""
 
 
 def _surface(text: str, form: Form) -> Iterator[tuple[int, str]]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from html import escape, unescape
 
 from relay.errors import RenderError
-from relay.messages.markdown import FormError
+from relay.messages.markdown import FormError, Problem
 from relay.messages.marks import address, fill, has_mark, is_address
 
 _TOKEN = re.compile(
@@ -48,9 +48,9 @@ def parse(marked: str) -> tuple[Piece, ...]:
     reader = _Reader(marked)
     pieces = tuple(reader.pieces())
     if not any(isinstance(piece, str) and piece.strip() for piece in pieces):
-        raise FormError([(1, "it is empty")])
+        raise FormError([(1, "it is empty", "")])
     if reader.problems:
-        raise FormError(sorted(dict.fromkeys(reader.problems)))
+        raise FormError(reader.problems)
     return pieces
 
 
@@ -58,7 +58,7 @@ class _Reader:
     def __init__(self, marked: str) -> None:
         self._marked = marked
         self._raw = ""
-        self.problems: list[tuple[int, str]] = []
+        self.problems: list[Problem] = []
 
     def pieces(self) -> Iterator[Piece]:
         at = 0
@@ -69,7 +69,7 @@ class _Reader:
         yield self._text(self._marked[at:], at)
 
     def _refuse(self, at: int, said: str) -> None:
-        self.problems.append((self._marked.count("\n", 0, at) + 1, said))
+        self.problems.append((self._marked.count("\n", 0, at) + 1, said, ""))
 
     def _text(self, text: str, at: int) -> str:
         if self._raw:

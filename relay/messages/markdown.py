@@ -7,7 +7,7 @@ template; the values are put into the parsed blocks by `relay.messages.filling`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -43,12 +43,16 @@ class Draft:
     """The blocks that hold marks, and in the place of each other what it comes to for any event."""
 
 
-class FormError(Exception):
-    """A text that cannot be used; `problems` are lines of it, from 1, and what is wrong there."""
+Problem = tuple[int, str, str]
+"""A line, from 1, what is wrong there, and the sign by which a person finds it in its line."""
 
-    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(text for _, text in problems))
+
+class FormError(Exception):
+    """A text that cannot be used, with all that is wrong in it."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(dict.fromkeys(problems))
+        super().__init__("; ".join(said for _, said, _ in self.problems))
 
 
 class MarkdownError(FormError):
@@ -73,6 +77,7 @@ _REFUSED = {
 }
 
 
+_SIGNS = {"image": "![", "autolink": "<"}
 _HTML = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)")
 _INSTEAD_OF_HTML = {
     **dict.fromkeys(("b", "strong"), "write **bold**"),
@@ -91,13 +96,13 @@ def parse(marked: str) -> Draft:
     lines = marked.split("\n")
     first = next((at for at, line in enumerate(lines) if line.strip()), None)
     if first is None:
-        raise MarkdownError([(1, "it is empty")])
+        raise MarkdownError([(1, "it is empty", "")])
     reader = _Reader(first + 1)
     title = reader.title(lines[first])
     body = "\n".join(lines[first + 1 :])
     blocks = tuple(reader.blocks(Node(_PARSER.parse(body))))
     if reader.problems:
-        raise MarkdownError(sorted(dict.fromkeys(reader.problems)))
+        raise MarkdownError(reader.problems)
     return Draft(title, blocks)
 
 
@@ -107,13 +112,13 @@ class _Reader:
     def __init__(self, first: int) -> None:
         self._first = first
         """The line of the title; the tree begins behind it."""
-        self.problems: list[tuple[int, str]] = []
+        self.problems: list[Problem] = []
 
     def title(self, line: str) -> str:
         found = _TITLE.fullmatch(line)
         if found is None:
             said = "the first line must be the title: # and its words"
-            self.problems.append((self._first, said))
+            self.problems.append((self._first, said, ""))
             return ""
         inline = Node(_PARSER.parseInline(found[1])).children[0]
         return "".join(_words(part) for part in self._inlines(inline, self._first))
@@ -136,13 +141,16 @@ class _Reader:
 
     def _refuse(self, node: Node, line: int) -> None:
         kind = "autolink" if node.type == "link" else node.type
-        said = _REFUSED.get(kind, f"{kind} is not part of the subset")
+        said, near = _REFUSED.get(kind, f"{kind} is not part of the subset"), _SIGNS.get(kind, "")
         if kind in ("html_block", "html_inline"):
             tag = _HTML.match(node.content.lstrip())
             name = tag[1].casefold() if tag else "!--"
             instead = _INSTEAD_OF_HTML.get(name, "write Markdown")
-            said = f"HTML is not part of the subset: instead of <{name}> {instead}"
-        self.problems.append((line, said))
+            said, near = (
+                f"HTML is not part of the subset: instead of <{name}> {instead}",
+                f"<{name}",
+            )
+        self.problems.append((line, said, near))
 
     def _paragraph(self, node: Node) -> Inlines:
         inlines = self._inlines(node.children[0], self._line(node)) if node.children else iter(())
@@ -155,7 +163,7 @@ class _Reader:
             elif node.type in _REFUSED or node.type == "html_block":
                 self._refuse(node, self._line(node))
             else:
-                self.problems.append((self._line(node), f"{where} may hold only paragraphs"))
+                self.problems.append((self._line(node), f"{where} may hold only paragraphs", ""))
 
     def _items(self, node: Node, level: int) -> tuple[Item, ...]:
         items = (self._item(item, level) for item in node.children)
@@ -168,7 +176,7 @@ class _Reader:
             if level < 2:
                 nested += self._items(inner, level + 1)
             else:
-                self.problems.append((self._line(inner), "lists have two levels at most"))
+                self.problems.append((self._line(inner), "lists have two levels at most", ""))
         inlines: list[Inline] = []
         words = (inner for inner in node.children if inner not in lists)
         for paragraph in self._paragraphs(words, "a list item"):
@@ -201,7 +209,7 @@ class _Reader:
         """A link with an address that is fixed up to its path, or wholly a value's."""
         if not is_address(url):
             said = "the address of a link begins with https:// and a fixed host"
-            self.problems.append((line, said))
+            self.problems.append((line, said, ""))
         return Link(label or url, url)
 
 

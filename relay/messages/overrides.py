@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from relay.errors import RenderError
-from relay.messages.markdown import FormError
+from relay.messages.markdown import FormError, Problem
 from relay.messages.marks import address, fill, has_mark, is_address
 from relay.messages.rendering import Authored, Captured, Rendering
 
@@ -150,13 +150,13 @@ class JsonRendering(Rendering):
         return self.marked(self.text(value))
 
 
-def quoted(way: str) -> tuple[str, list[tuple[int, str]]]:
+def quoted(way: str) -> tuple[str, list[Problem]]:
     """The JSON of a way through a template whose expressions are bare marks, and its problems.
 
     An expression inside quotes is a problem: it would be quoted twice.
     """
     parts: list[str] = []
-    problems: list[tuple[int, str]] = []
+    problems: list[Problem] = []
     for token in _TOKEN.findall(way):
         if not token.startswith('"'):
             parts.append(_BARE.sub(lambda found: f'"{found[0]}"', token))
@@ -164,7 +164,7 @@ def quoted(way: str) -> tuple[str, list[tuple[int, str]]]:
         if found := _BARE.search(token):
             line = way.count("\n", 0, way.index(found[0])) + 1
             said = '{{ }} stands inside quotes: write it without them, {{ "Hello " ~ event.who }}'
-            problems.append((line, said))
+            problems.append((line, said, "{{"))
         parts.append(token)
     return "".join(parts), problems
 
@@ -194,14 +194,14 @@ def parse(marked: str, dialect: Dialect) -> dict[str, Any]:
     try:
         tree = json.loads(_tidied(marked), object_pairs_hook=_once, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise FormError([(error.lineno, f"it is not JSON: {error.msg}")]) from None
+        raise FormError([(error.lineno, f"it is not JSON: {error.msg}", "")]) from None
     except RecursionError:
-        raise FormError([(1, "it is nested too deeply")]) from None
+        raise FormError([(1, "it is nested too deeply", "")]) from None
     if not isinstance(tree, dict):
-        raise FormError([(1, "it must be one JSON object: {…}")])
-    problems = [(_line(marked, text), said) for text, said in _problems(tree, dialect)]
+        raise FormError([(1, "it must be one JSON object: {…}", "")])
+    problems = [(_line(marked, text), said, "") for text, said in _problems(tree, dialect)]
     if problems:
-        raise FormError(sorted(dict.fromkeys(problems)))
+        raise FormError(problems)
     return tree
 
 
@@ -210,12 +210,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         doubled = next(name for name in names if names.count(name) > 1)
-        raise FormError([(1, f"the key {_BARE.sub('…', doubled)[:40]!r} is there twice")])
+        raise FormError([(1, f"the key {_BARE.sub('…', doubled)[:40]!r} is there twice", "")])
     return found
 
 
 def _no_constant(word: str) -> Any:
-    raise FormError([(1, f"it is not JSON: {word}")])
+    raise FormError([(1, f"it is not JSON: {word}", "")])
 
 
 def _line(marked: str, text: str) -> int:
