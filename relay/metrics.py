@@ -121,7 +121,7 @@ class Metrics:
     def took(self, event: Event) -> None:
         """An event is on disk."""
         kind = event.kind if event.kind in _KNOWN else "other"
-        self._received(event.source.value, kind).inc()
+        self._received(event.source, kind).inc()
 
     def routed(self, matched: bool) -> None:
         (self.matched if matched else self.unmatched).inc()
@@ -135,7 +135,7 @@ class Metrics:
         if settled.missing:
             self.missing_values.inc(len(settled.missing))
         if after.state is State.DELIVERED:
-            proof = after.proof.value if after.proof else "unknown"
+            proof = after.proof or "unknown"
             self._delivered(after.destination, proof).inc()
             return
         self.failed.labels(after.destination, outcome_word(settled.outcome)).inc()

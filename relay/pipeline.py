@@ -151,7 +151,7 @@ def _context(delivery: Delivery, plan: Plan, now: datetime) -> Context:
         template=delivery.template,
         timezone=plan.timezone,
         now=now,
-        cause=delivery.cause.value,
+        cause=delivery.cause,
         destination=delivery.destination,
         language=destination.language if destination is not None else DEFAULT,
         channel=delivery.channel,

@@ -9,7 +9,7 @@ index never decides: candidates are judged in full, so a too generous anchor cos
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from relay.phones import PhonePattern, aliases
@@ -25,38 +25,35 @@ MOST_ANCHORS = 2000
 class Index:
     """Positions of conditions by the values that they need."""
 
-    __slots__ = ("_buckets", "_everywhere", "_keys")
+    __slots__ = ("_buckets", "_everywhere")
 
     def __init__(self, conditions: Sequence[Condition]) -> None:
         crowd: Counter[Anchor] = Counter()
         for condition in conditions:
             crowd.update({anchor for anchors in _offered(condition) for anchor in anchors})
-        self._buckets: dict[Anchor, list[int]] = defaultdict(list)
+        self._buckets: dict[str, dict[str, list[int]]] = {}
         self._everywhere: list[int] = []
         for position, condition in enumerate(conditions):
             anchors = _best(condition, crowd)
             if anchors is None:
                 self._everywhere.append(position)
             else:
-                for anchor in anchors:
-                    self._buckets[anchor].append(position)
-        self._keys = frozenset(key for key, _ in self._buckets)
+                for key, text in anchors:
+                    self._buckets.setdefault(key, {}).setdefault(text, []).append(position)
 
     def candidates(self, facts: Facts) -> list[int]:
         """Positions of all conditions that may hold, in order."""
         found = set(self._everywhere)
-        for anchor in self._anchors_of(facts):
-            found.update(self._buckets.get(anchor, ()))
+        for key, bucket in self._buckets.items():
+            for text in _beginnings(facts) if key == PREFIX else facts.folded(key):
+                if text in bucket:
+                    found.update(bucket[text])
         return sorted(found)
 
-    def _anchors_of(self, facts: Facts) -> Iterator[Anchor]:
-        for key in self._keys:
-            if key == PREFIX:
-                numbers = {twin for number in facts.values("phone") for twin in aliases(number)}
-                beginnings = {number[:end] for number in numbers for end in range(len(number) + 1)}
-                yield from ((PREFIX, beginning) for beginning in beginnings)
-            else:
-                yield from ((key, text) for text in facts.folded(key))
+
+def _beginnings(facts: Facts) -> set[str]:
+    numbers = {twin for number in facts.values("phone") for twin in aliases(number)}
+    return {number[:end] for number in numbers for end in range(len(number) + 1)}
 
 
 def _of_test(test: Test) -> Anchors | None:
