@@ -49,7 +49,7 @@ PLACES = (
     (r"/relay/rules/", r"", "match"),
     (r"/relay/messages/", r"", "compose"),
     (r"/relay/channels/", r"^(send|_post|_hook|post|session|wire|request|__aenter__)$", "HTTP out"),
-    (r"/slack_sdk/|/relay/channels/(exchange|http)\.py", r"", "HTTP out"),
+    (r"/relay/channels/(exchange|http)\.py", r"", "HTTP out"),
     (r"/relay/channels/", r"", "payload"),
     (r"/relay/directory/", r"", "route"),
     (r"/journal/", r"^(append|insert_event|learn)$", "append"),

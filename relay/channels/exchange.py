@@ -10,11 +10,12 @@ import math
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from relay.channels import Outbound
@@ -24,6 +25,7 @@ from relay.text import one_line
 if TYPE_CHECKING:
     import aiohttp
 
+_NO_MORE: Mapping[str, str] = MappingProxyType({})
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _HOPELESS_TLS = frozenset(
     {"UNSUPPORTED_PROTOCOL", "WRONG_VERSION_NUMBER", "TLSV1_ALERT_PROTOCOL_VERSION",
@@ -68,7 +70,6 @@ class Exchange:
     written: bool = False
     """Whether any byte of the request may have reached the target."""
     answer: Answer | None = None
-    """The target's, whatever a client library made of it."""
     error: Exception | None = None
 
 
@@ -79,10 +80,10 @@ class Wire:
         self._outbound = outbound
         self._session: aiohttp.ClientSession | None = None
 
-    async def exchange(
-        self, send: Callable[[aiohttp.ClientSession], Awaitable[object]]
+    async def post(
+        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str] = _NO_MORE
     ) -> Exchange:
-        """What came of the one request that `send` makes, under the total timeout of a send.
+        """What came of one POST of JSON, under the total timeout of a send.
 
         Raises nothing but a cancellation.
         """
@@ -91,25 +92,12 @@ class Wire:
         if self._session is None or self._session.closed:
             self._session = http.open_session(self._outbound)
         exchange = Exchange()
-        before = http.running.set(exchange)
         try:
             async with asyncio.timeout(self._outbound.timeout):
-                await send(self._session)
+                await http.post(self._session, url, encoded(body), {**_JSON, **headers}, exchange)
         except Exception as error:
             exchange.error = error
-        finally:
-            http.running.reset(before)
         return exchange
-
-    async def post(self, url: str, body: bytes) -> Exchange:
-        """Post JSON to a URL, which is taken to the letter."""
-        from yarl import URL
-
-        async def send(session: aiohttp.ClientSession) -> None:
-            async with session.post(URL(url, encoded=True), data=body, headers=_JSON) as answer:
-                await answer.read()
-
-        return await self.exchange(send)
 
     async def close(self) -> None:
         """Give back its connections."""

@@ -122,7 +122,7 @@ async def test_loopback_is_refused_when_connecting(host: str) -> None:
     await channel.close()
 
 
-async def test_slack_sdk_is_guarded_too() -> None:
+async def test_the_web_api_of_slack_is_guarded_too() -> None:
     channel = SlackChannel(Outbound(timeout=5.0))
     async with FakeSlack() as slack:
         to = destination("slack", {"channel": "#a"}, {"token": "t", "api_url": slack.api_url})

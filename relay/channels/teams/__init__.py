@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.channels import Destination, Outbound, Parcel, own
-from relay.channels.exchange import Wire, encoded, unanswered, url_secrets
+from relay.channels.exchange import Wire, unanswered, url_secrets
 from relay.channels.teams import writing
 from relay.channels.teams.answers import read
 from relay.channels.teams.settings import TeamsDestination
@@ -30,7 +30,7 @@ class TeamsChannel:
         """See `Channel.send`."""
         teams = own(destination, TeamsDestination)
         url = teams.url.get_secret_value() if teams.url else ""
-        exchange = await self._wire.post(url, encoded(payload))
+        exchange = await self._wire.post(url, payload)
         if exchange.answer is None:
             return unanswered("Teams", exchange)
         return read(exchange.answer, url_secrets(url))
