@@ -141,7 +141,7 @@ class Sandbox(SandboxedEnvironment):
         if __obj is fact:
             return fact(*args, **kwargs)
         if isinstance(__obj, Macro):
-            rendering.bounded(args)
+            rendering.bounded((args, kwargs))
             return Captured(str(__context.call(__obj, *args, **kwargs)))
         if not callable(__obj):
             name = __obj.name if isinstance(__obj, Missing) else f"a {type(__obj).__name__}"

@@ -814,7 +814,7 @@ def test_a_fault_yields_the_built_in_message_that_names_it(text: str, said: str)
         "{% for one in [1] if n.x == n.y %}{{ one }}{% endfor %}",
     ],
 )
-@each("pair", ["[{0}, {0}]", "({0}, {0})", "{{'a': {0}, 'b': {0}}}"])
+@each("pair", ["[{0}, {0}]", "({0}, {0})", "{{'a': {0}, 'b': {0}}}", "dict(a={0}, b={0})"])
 def test_lists_within_lists_count_each_part_as_often_as_it_stands_there(
     use: str, pair: str
 ) -> None:
@@ -825,6 +825,15 @@ def test_lists_within_lists_count_each_part_as_often_as_it_stands_there(
     message = written(text, an_event())
     assert message.fault is not None
     assert "works for too long" in message.fault or "TypeError" in message.fault
+
+
+@pytest.mark.parametrize(("kept", "given"), [("varargs", "n.x, n.x"), ("kwargs", "a=n.x, b=n.x")])
+def test_what_a_macro_is_given_counts_like_a_list(kept: str, given: str) -> None:
+    macro = f"{{% macro m() %}}{{% set n.x = {kept} %}}{{% endmacro %}}"
+    grown = f"{{% set _ = m({given}) %}}" * 60
+    message = written(f"# T\n{{% set n = namespace(x=(1, 2)) %}}{macro}{grown}{{{{ n.x == n.x }}}}")
+    assert message.fault is not None
+    assert "works for too long" in message.fault
 
 
 def test_a_template_that_is_not_there_yields_the_built_in_message() -> None:
