@@ -25,7 +25,7 @@ from relay.messages.marks import PRIVATE
 from relay.messages.overrides import SLACK, TEAMS, Dialect, JsonRendering
 from relay.messages.rendering import Rendering
 from relay.messages.sandbox import SANDBOX, TEXT_METHODS
-from relay.messages.syntax import Straight, doubts, findings, ways
+from relay.messages.syntax import Straight, doubts, findings, parts, ways
 from relay.messages.whereabouts import Finding, column, explained, place, stray_braces
 
 LARGEST_FILE = 64 * 1024
@@ -110,12 +110,17 @@ class Compiled:
     @property
     def template(self) -> Template:
         """What can be run; compiled when it is first asked for, since a folder holds hundreds."""
-        if self._template is None:
-            hooks = _JsonHooks() if self.form.rendering is JsonRendering else _Hooks()
-            tree = hooks.visit(SANDBOX.parse(self.text))
-            tree.set_environment(SANDBOX)
-            code = SANDBOX.compile(tree, filename=self.path)
-            self._template = Template.from_code(SANDBOX, code, SANDBOX.globals)
+        return self._template or self.compile(SANDBOX.parse(self.text))
+
+    def compile(self, tree: nodes.Template) -> Template:
+        """The same from its parsed text, which is spent by it.
+
+        Raises `RecursionError`, `MemoryError` and `SyntaxError` where it is nested too deeply.
+        """
+        tree = (_JsonHooks() if self.form.rendering is JsonRendering else _Hooks()).visit(tree)
+        tree.set_environment(SANDBOX)
+        code = SANDBOX.compile(tree, filename=self.path)
+        self._template = Template.from_code(SANDBOX, code, SANDBOX.globals)
         return self._template
 
     @property
@@ -139,10 +144,12 @@ def compiled(
     if not faults:
         try:
             tree = SANDBOX.parse(text)
-            found = [*findings(tree), *(said for way in ways(tree) for said in form.problems(way))]
-            doubtful = list(doubts(tree))
+            everything = parts(tree)
+            found = list(findings(everything))
+            found += (said for way in ways(tree) for said in form.problems(way))
+            doubtful = list(doubts(everything))
             if not found:
-                _ = fine.template
+                fine.compile(tree)
         except TemplateSyntaxError as error:
             line, at, said = explained(text, error, SANDBOX.parse)
             faults.append(Fault(path, line, at, "error", said))

@@ -54,20 +54,29 @@ _GIVEN = {"event", "rule", "loop", "varargs", "kwargs", *(f"for_{reader}" for re
 """Names that stand for something without being set."""
 
 
-def findings(tree: nodes.Template) -> Iterator[Finding]:
-    """What this template may not use."""
-    everything = list(tree.find_all(nodes.Node))
+def parts(tree: nodes.Template) -> list[nodes.Node]:
+    """Every node of a parsed template."""
+    found: list[nodes.Node] = []
+    waiting: list[nodes.Node] = [tree]
+    while waiting:
+        found.append(node := waiting.pop())
+        waiting.extend(node.iter_child_nodes())
+    return found
+
+
+def findings(everything: list[nodes.Node]) -> Iterator[Finding]:
+    """What a template of these parts may not use."""
     macros = {node.name for node in everything if isinstance(node, nodes.Macro)}
     for node in everything:
         yield from ((node.lineno, text, _near(node)) for text in _refusals(node, macros))
     yield from _no_facts(everything)
 
 
-def doubts(tree: nodes.Template) -> Iterator[Finding]:
+def doubts(everything: list[nodes.Node]) -> Iterator[Finding]:
     """Names that stand for nothing: they always print as missing."""
-    names = list(tree.find_all(nodes.Name))
+    names = [node for node in everything if isinstance(node, nodes.Name)]
     own = {name.name for name in names if name.ctx != "load"}
-    own |= {node.name for node in tree.find_all(nodes.Macro)}
+    own |= {node.name for node in everything if isinstance(node, nodes.Macro)}
     has = {*_GIVEN, *SANDBOX.globals, *own}
     for name in names:
         if name.name not in has:
