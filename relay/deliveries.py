@@ -1,4 +1,4 @@
-"""The life of a delivery: its states, its outcomes, and the one table of moves between them.
+"""The life of a delivery: its states, and the one table of moves between them.
 
 Theory of operation: a delivery is a frozen value; each function here takes one and returns the
 next, or raises `IllegalMoveError` and changes nothing. Time and chance are arguments. The journal
@@ -18,6 +18,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from relay.errors import IllegalMoveError
+from relay.outcomes import (
+    Ambiguous,
+    Interrupted,
+    Lost,
+    Outcome,
+    OutOfOrder,
+    PartlyRefused,
+    Proof,
+    RateLimited,
+    Refused,
+    Sent,
+    Transient,
+    outcome_word,
+)
 
 SCHEDULE = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600))
 """The upper bound of the wait after the first, second, … failed attempt; the last one repeats."""
@@ -50,16 +64,6 @@ class State(StrEnum):
     """In when it is owed to nobody on purpose; out only where a person takes back a discard."""
 
 
-class Proof(StrEnum):
-    """How much the target's answer proves."""
-
-    POSTED = "posted"
-    ACCEPTED = "accepted"
-    """It took the message and may still drop it: Teams' 202."""
-    SANDBOX = "sandbox"
-    """Nothing was sent; the message stands in the journal."""
-
-
 class Cause(StrEnum):
     """Why a delivery is owed."""
 
@@ -68,131 +72,6 @@ class Cause(StrEnum):
     ALARM = "alarm"
     TEST = "test"
     REPLAY = "replay"
-
-
-class Scope(StrEnum):
-    """Whose fault it is: one target's, or that of the account that its lanes share."""
-
-    TARGET = "target"
-    ACCOUNT = "account"
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The target has it."""
-
-    proof: Proof
-    reference: Mapping[str, str] = field(default_factory=dict)
-    """How the target names the message: channel and `ts`, or the `Message-ID`."""
-    reason: str = "sent"
-
-
-@dataclass(frozen=True, slots=True)
-class Transient:
-    """The target surely does not have it, and may take it later."""
-
-    reason: str
-    scope: Scope = Scope.TARGET
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The target does not take this message; the same one again is pointless."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PartlyRefused:
-    """A mail server took the mail for some recipients and refused others, each with its reason."""
-
-    later: Mapping[str, str]
-    """Recipients refused for now."""
-    never: Mapping[str, str]
-    """Recipients refused for good."""
-    reference: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def reason(self) -> str:
-        return "; ".join(f"{who}: {why}" for who, why in {**self.never, **self.later}.items())
-
-
-@dataclass(frozen=True, slots=True)
-class OutOfOrder:
-    """The target (or its account) takes nothing from us until somebody mends it."""
-
-    reason: str
-    scope: Scope = Scope.TARGET
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimited:
-    """The target asked to wait."""
-
-    reason: str
-    retry_after: float | None = None
-    """Seconds; None where the target did not say."""
-    scope: Scope = Scope.TARGET
-
-
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
-    """The request went out and no answer came: it may have been posted."""
-
-    reason: str
-    scope: Scope = Scope.TARGET
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """The relay stops; `written` says whether the request was already under way."""
-
-    written: bool
-    reason: str = "the relay was stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The driver disappeared between claim and settlement."""
-
-    reason: str = "the relay was lost while it held this delivery"
-
-
-Outcome = (
-    Sent
-    | Transient
-    | Refused
-    | PartlyRefused
-    | OutOfOrder
-    | RateLimited
-    | Ambiguous
-    | Interrupted
-    | Lost
-)
-
-_WORDS: Mapping[type[Outcome], str] = {
-    Sent: "sent",
-    Transient: "transient",
-    Refused: "refused",
-    PartlyRefused: "partly_refused",
-    OutOfOrder: "out_of_order",
-    RateLimited: "rate_limited",
-    Ambiguous: "ambiguous",
-    Interrupted: "interrupted",
-    Lost: "lost",
-}
-
-
-def outcome_word(outcome: Outcome) -> str:
-    """The word that journal, JSON, metrics and logs use for an outcome."""
-    return _WORDS[type(outcome)]
-
-
-def took(outcome: Outcome) -> bool:
-    """Whether the target took something, so that it works."""
-    return isinstance(outcome, Sent) or (
-        isinstance(outcome, PartlyRefused) and bool(outcome.reference)
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from relay.deliveries import State, outcome_word
+from relay.deliveries import State
 from relay.events import Event
 from relay.events.catalogue import KINDS
+from relay.outcomes import outcome_word
 
 if TYPE_CHECKING:
     from relay.sending import Settled

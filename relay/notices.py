@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from relay.deliveries import Delivery, Scope
+from relay.deliveries import Delivery
 from relay.events import Event, Severity
 from relay.journal import Alarm, Dead, Trouble
+from relay.outcomes import Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,21 +12,7 @@ from typing import Any
 
 from relay import failpoints, logs
 from relay.channels import Channel, Destination
-from relay.deliveries import (
-    Ambiguous,
-    Delivery,
-    Interrupted,
-    Outcome,
-    OutOfOrder,
-    Proof,
-    Refused,
-    Scope,
-    State,
-    outcome_word,
-    readdressed,
-    settle,
-    took,
-)
+from relay.deliveries import Delivery, State, readdressed, settle
 from relay.errors import (
     JournalBrokenError,
     JournalBusyError,
@@ -39,6 +25,17 @@ from relay.journal import Ask, Claimed, Journal, Settlement, Trouble, Turn
 from relay.logs import Seldom
 from relay.messages import Message
 from relay.messages.templates import SlowError
+from relay.outcomes import (
+    Ambiguous,
+    Interrupted,
+    Outcome,
+    OutOfOrder,
+    Proof,
+    Refused,
+    Scope,
+    outcome_word,
+    took,
+)
 from relay.pipeline import Plan, compose, written
 
 RECORD_AGAIN = 1.0

@@ -13,24 +13,7 @@ from typing import Any
 import pytest
 
 from relay import deliveries
-from relay.deliveries import (
-    Ambiguous,
-    Cause,
-    Delivery,
-    Interrupted,
-    Outcome,
-    OutOfOrder,
-    PartlyRefused,
-    Proof,
-    RateLimited,
-    Refused,
-    Scope,
-    Sent,
-    State,
-    Transient,
-    delivery_id,
-    outcome_word,
-)
+from relay.deliveries import Cause, Delivery, State, delivery_id
 from relay.directory import Completed
 from relay.errors import IllegalMoveError, JournalError
 from relay.events import Client, Direction, Event, Severity, Source, Topic, event_id, iso
@@ -48,6 +31,20 @@ from relay.journal import (
     Store,
     Trouble,
     Turn,
+)
+from relay.outcomes import (
+    Ambiguous,
+    Interrupted,
+    Outcome,
+    OutOfOrder,
+    PartlyRefused,
+    Proof,
+    RateLimited,
+    Refused,
+    Scope,
+    Sent,
+    Transient,
+    outcome_word,
 )
 from relay.sources import Arrival, Ignored, Reading, Unreadable
 from tests.needs import PATIENCE

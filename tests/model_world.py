@@ -21,7 +21,11 @@ from typing import Any
 
 from relay import reload
 from relay.channels import Channel, Destination, Parcel
-from relay.deliveries import (
+from relay.inbox import Inbox
+from relay.journal import Filter, Journal, Store, StoredEvent
+from relay.journal.sqlite.engine import open_engine
+from relay.metrics import Metrics
+from relay.outcomes import (
     Ambiguous,
     Outcome,
     OutOfOrder,
@@ -32,10 +36,6 @@ from relay.deliveries import (
     Sent,
     Transient,
 )
-from relay.inbox import Inbox
-from relay.journal import Filter, Journal, Store, StoredEvent
-from relay.journal.sqlite.engine import open_engine
-from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.settings import Settings

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import apsw
 
-from relay.deliveries import Proof, Sent
 from relay.events import event_id
 from relay.journal.sqlite.connection import Synchronous
 from relay.journal.sqlite.engine import open_engine
+from relay.outcomes import Proof, Sent
 from tests.journal_suite import NOW, claim_one, owed, reading, route_one, routed, settled
 from tests.power_loss import Disk
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from relay.deliveries import Outcome
+from relay.outcomes import Outcome
 
 if TYPE_CHECKING:
     from relay.messages import Message

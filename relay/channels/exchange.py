@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from relay.channels import Outbound
-from relay.deliveries import Ambiguous, OutOfOrder, RateLimited, Scope, Transient
+from relay.outcomes import Ambiguous, OutOfOrder, RateLimited, Scope, Transient
 from relay.text import one_line
 
 if TYPE_CHECKING:

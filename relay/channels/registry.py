@@ -19,7 +19,7 @@ from relay.channels.slack import SlackChannel
 from relay.channels.slack import settings as slack_settings
 from relay.channels.teams import TeamsChannel
 from relay.channels.teams import settings as teams_settings
-from relay.deliveries import Outcome, Proof, Sent
+from relay.outcomes import Outcome, Proof, Sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from relay import reload, samples
 from relay.channels.registry import open_channels
 from relay.checks import sample
 from relay.cli.output import clean, console, panel
-from relay.deliveries import Cause, Proof, Sent, outcome_word
+from relay.deliveries import Cause
 from relay.errors import RelayError, UsageError
 from relay.events import event_id
+from relay.outcomes import Proof, Sent, outcome_word
 from relay.pipeline import compose, owe, write
 from relay.settings import Settings
 

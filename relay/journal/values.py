@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from relay.deliveries import Delivery, Scope
+from relay.deliveries import Delivery
 from relay.directory import Completed, Origin
 from relay.events import Event
+from relay.outcomes import Scope
 
 
 class EventState(StrEnum):

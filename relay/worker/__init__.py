@@ -13,11 +13,12 @@ from functools import partial
 
 from relay import logs
 from relay.channels import Channel
-from relay.deliveries import State, outcome_word
+from relay.deliveries import State
 from relay.events import Event
 from relay.inbox import Inbox
 from relay.journal import Aim, EventState, Routing, Store
 from relay.metrics import Metrics
+from relay.outcomes import outcome_word
 from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.sending import Settled

@@ -14,7 +14,10 @@ from datetime import datetime, timedelta
 
 from relay import failpoints
 from relay.channels import Channel
-from relay.deliveries import (
+from relay.deliveries import State, snooze
+from relay.failpoints import Failpoint
+from relay.journal import Ask, Claimed, Store
+from relay.outcomes import (
     Ambiguous,
     Interrupted,
     Lost,
@@ -23,13 +26,9 @@ from relay.deliveries import (
     RateLimited,
     Refused,
     Scope,
-    State,
     Transient,
-    snooze,
     took,
 )
-from relay.failpoints import Failpoint
-from relay.journal import Ask, Claimed, Store
 from relay.pace import FAULTS_BEFORE_PAUSE
 from relay.pipeline import Plan
 from relay.sending import Settled, Tried, deliver, record

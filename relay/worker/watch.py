@@ -14,12 +14,13 @@ from pathlib import Path
 
 from relay import notices
 from relay.alarms import Alarms
-from relay.deliveries import OutOfOrder, State
+from relay.deliveries import State
 from relay.events import Event, Severity, Source
 from relay.journal import Alarm, EventState, Filter, Lane, Routing, Store
 from relay.journal.doors import free_space
 from relay.metrics import Metrics
 from relay.notices import Notice
+from relay.outcomes import OutOfOrder
 from relay.pipeline import Plan
 from relay.sending import Settled
 

@@ -17,7 +17,7 @@ from relay.channels import NO_PACE, Channel, Destination, Pace
 from relay.channels.email import EmailChannel
 from relay.channels.email.settings import checked_address
 from relay.channels.registry import CHANNELS
-from relay.deliveries import (
+from relay.outcomes import (
     Ambiguous,
     Outcome,
     OutOfOrder,

@@ -15,7 +15,7 @@ from relay.channels.slack import SlackChannel
 from relay.channels.slack.settings import SlackDestination
 from relay.channels.teams import TeamsChannel
 from relay.channels.teams.settings import TeamsDestination
-from relay.deliveries import OutOfOrder
+from relay.outcomes import OutOfOrder
 from tests.each import each
 from tests.fakes.messages import LOOPBACK, destination, post
 from tests.fakes.slack import FakeSlack

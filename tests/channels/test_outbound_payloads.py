@@ -24,8 +24,8 @@ from relay.channels.email.writing import compose
 from relay.channels.exchange import encoded
 from relay.channels.registry import open_channels, sandboxed
 from relay.channels.slack.override import problems
-from relay.deliveries import Proof, Sent
 from relay.messages import Bullets, Buttons, Fact, Facts, Item, Link, Message, Paragraph, Text
+from relay.outcomes import Proof, Sent
 from relay.text import one_line, units
 from tests.each import each
 from tests.fakes.messages import (

@@ -14,7 +14,7 @@ from relay.channels.registry import CHANNELS
 from relay.channels.settings import fingerprint
 from relay.channels.slack import SlackChannel
 from relay.channels.slack.settings import SlackAccount, SlackSettings
-from relay.deliveries import Ambiguous, OutOfOrder, Proof, RateLimited, Scope, Sent, Transient
+from relay.outcomes import Ambiguous, OutOfOrder, Proof, RateLimited, Scope, Sent, Transient
 from tests.each import each
 from tests.fakes.messages import HASTY, LOOPBACK, destination, message, post
 from tests.fakes.slack import DROP_AFTER, DROP_BEFORE, STALL, FakeSlack, Reply, error

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from relay.channels.exchange import Answer
 from relay.channels.slack.answers import read_api, read_hook
-from relay.deliveries import (
+from relay.outcomes import (
     Ambiguous,
     Outcome,
     OutOfOrder,

@@ -14,7 +14,7 @@ from relay.channels.exchange import Answer
 from relay.channels.registry import CHANNELS
 from relay.channels.teams import TeamsChannel
 from relay.channels.teams.answers import read
-from relay.deliveries import (
+from relay.outcomes import (
     Ambiguous,
     Outcome,
     OutOfOrder,

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.deliveries import Cause, Proof, Sent, Transient, delivery_id
+from relay.deliveries import Cause, delivery_id
 from relay.events import Source, event_id
 from relay.journal import EventState, Filter, Routing, Store
 from relay.journal.balance import Account, Balance, Day
 from relay.journal.sqlite.engine import open_journal, open_records
+from relay.outcomes import Proof, Sent, Transient
 from relay.sources import Reading, Unreadable
 from tests.journal_suite import (
     CHAT,

@@ -18,9 +18,17 @@ from relay.deliveries import (
     LONGEST_SNOOZE,
     MOST_LOSSES,
     SCHEDULE,
-    Ambiguous,
     Cause,
     Delivery,
+    State,
+    delivery_id,
+    settle,
+    snooze,
+    wait_after,
+)
+from relay.errors import IllegalMoveError
+from relay.outcomes import (
+    Ambiguous,
     Interrupted,
     Lost,
     Outcome,
@@ -31,15 +39,9 @@ from relay.deliveries import (
     Refused,
     Scope,
     Sent,
-    State,
     Transient,
-    delivery_id,
     outcome_word,
-    settle,
-    snooze,
-    wait_after,
 )
-from relay.errors import IllegalMoveError
 from tests.each import each
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

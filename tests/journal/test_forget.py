@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.deliveries import Cause, OutOfOrder, Proof, Scope, Sent, State, Transient
+from relay.deliveries import Cause, State
 from relay.directory import complete
 from relay.events import Client, Source, event_id
 from relay.journal import EventState, Filter, Routing, Store, Trouble
@@ -24,6 +24,7 @@ from relay.journal.care import Forgotten
 from relay.journal.sqlite.engine import open_journal
 from relay.journal.sqlite.forget import sealed
 from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without
+from relay.outcomes import OutOfOrder, Proof, Scope, Sent, Transient
 from relay.phones import aliases, display
 from relay.sources import Reading, Unreadable
 from tests.journal.test_migrations import version_1

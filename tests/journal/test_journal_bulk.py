@@ -11,11 +11,12 @@ import apsw
 import pytest
 
 from relay import deliveries
-from relay.deliveries import Delivery, OutOfOrder, Proof, Scope, Sent, State, is_discarded
+from relay.deliveries import Delivery, State, is_discarded
 from relay.errors import IllegalMoveError
 from relay.journal import Filter, Store
 from relay.journal.sqlite import troubles
 from relay.journal.sqlite.engine import open_journal
+from relay.outcomes import OutOfOrder, Proof, Scope, Sent
 from relay.sources import Reading
 from tests.journal_suite import (
     NOW,

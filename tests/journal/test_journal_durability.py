@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from relay.deliveries import Proof, Sent
 from relay.errors import JournalBrokenError, JournalError, JournalFullError
 from relay.events import event_id
 from relay.journal import EventState, Routing, Store
@@ -20,6 +19,7 @@ from relay.journal.care import START, Mark
 from relay.journal.sqlite.connection import Synchronous
 from relay.journal.sqlite.engine import open_engine, open_journal, open_records
 from relay.journal.sqlite.writer import LARGEST_GROUP
+from relay.outcomes import Proof, Sent
 from tests.journal_suite import (
     DAY,
     NOW,

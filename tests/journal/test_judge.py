@@ -12,8 +12,9 @@ import pytest
 
 from relay import deliveries
 from relay.channels import Channel, Destination, Parcel
-from relay.deliveries import Ambiguous, Outcome, Proof, Sent, State, Transient
+from relay.deliveries import State
 from relay.journal import Appended, Ask, EventState, Filter, Settlement, Store
+from relay.outcomes import Ambiguous, Outcome, Proof, Sent, Transient
 from relay.sources import Reading
 from tests.each import each
 from tests.judge import Judge, Ledgers, Violation

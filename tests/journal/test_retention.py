@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.deliveries import OutOfOrder, Proof, Refused, Sent, State
+from relay.deliveries import State
 from relay.errors import UsageError
 from relay.events import event_id
 from relay.journal import EventState, Filter, Routing, Store
 from relay.journal.care import START, Mark, Pruned
 from relay.journal.sqlite.engine import open_journal
 from relay.journal.sqlite.retention import EXAMINED, STEP_ROWS
+from relay.outcomes import OutOfOrder, Proof, Refused, Sent
 from relay.settings import parse_retention
 from relay.sources import Reading, Unreadable
 from relay.worker.upkeep import Upkeep, prune_all

@@ -15,11 +15,12 @@ import pytest
 
 from relay import reload
 from relay.alarms import Alarms
-from relay.deliveries import Cause, OutOfOrder, Proof, Refused, Scope, Sent, State, Transient
+from relay.deliveries import Cause, State
 from relay.events import Severity, Source
 from relay.journal import Aim, EventState, Filter, Routing, Store, Trouble
 from relay.journal.sqlite.engine import open_journal
 from relay.metrics import Metrics
+from relay.outcomes import OutOfOrder, Proof, Refused, Scope, Sent, Transient
 from relay.pipeline import Plan
 from relay.settings import Settings
 from relay.worker.watch import Watch

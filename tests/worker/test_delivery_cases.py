@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from relay.channels import Channel, Destination, Parcel
-from relay.deliveries import Outcome
 from relay.errors import UnsendableError
 from relay.events import from_iso
+from relay.outcomes import Outcome
 from relay.pipeline import owe
 from tests.client import partner
 from tests.fakes.http import DROP_AFTER, STALL, FakeHttp, Reply

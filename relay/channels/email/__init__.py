@@ -13,7 +13,7 @@ from relay.channels.email import writing as email_writing
 from relay.channels.email.session import deliver, full_name
 from relay.channels.email.settings import EmailDestination
 from relay.channels.email.standing import Standing
-from relay.deliveries import Outcome
+from relay.outcomes import Outcome
 
 MOST_CONNECTIONS = 3
 """At one server at a time: Exchange Online takes no more (432 4.3.2, thread limit exceeded)."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from relay.channels.exchange import remark
-from relay.deliveries import Ambiguous, Outcome, OutOfOrder, Refused, Scope, Transient
+from relay.outcomes import Ambiguous, Outcome, OutOfOrder, Refused, Scope, Transient
 
 
 class Step(IntEnum):

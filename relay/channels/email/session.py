@@ -14,7 +14,7 @@ from relay.channels.email.settings import FULL_NAME, EmailDestination
 from relay.channels.email.standing import Standing
 from relay.channels.email.writing import compose
 from relay.channels.exchange import causes, connection_fault, tls_fault
-from relay.deliveries import (
+from relay.outcomes import (
     Ambiguous,
     Outcome,
     OutOfOrder,

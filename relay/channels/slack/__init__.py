@@ -10,7 +10,7 @@ from relay.channels.exchange import Wire, unanswered
 from relay.channels.slack import writing
 from relay.channels.slack.answers import read_api, read_hook
 from relay.channels.slack.settings import SlackDestination
-from relay.deliveries import Outcome, Scope
+from relay.outcomes import Outcome, Scope
 
 
 class SlackChannel:

@@ -13,16 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from relay.channels.exchange import Answer, rate_limited, redirected, remark
-from relay.deliveries import (
-    Ambiguous,
-    Outcome,
-    OutOfOrder,
-    Proof,
-    Refused,
-    Scope,
-    Sent,
-    Transient,
-)
+from relay.outcomes import Ambiguous, Outcome, OutOfOrder, Proof, Refused, Scope, Sent, Transient
 
 ACCOUNT_FAULTS: Final[Mapping[str, str]] = {
     "invalid_auth": "Slack does not accept the token (or this machine's address): "

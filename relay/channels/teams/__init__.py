@@ -10,7 +10,7 @@ from relay.channels.exchange import Wire, unanswered, url_secrets
 from relay.channels.teams import writing
 from relay.channels.teams.answers import read
 from relay.channels.teams.settings import TeamsDestination
-from relay.deliveries import Outcome
+from relay.outcomes import Outcome
 
 
 class TeamsChannel:

@@ -12,7 +12,7 @@ import json
 import re
 
 from relay.channels.exchange import Answer, rate_limited, redirected, remark
-from relay.deliveries import Ambiguous, Outcome, OutOfOrder, Proof, Refused, Sent
+from relay.outcomes import Ambiguous, Outcome, OutOfOrder, Proof, Refused, Sent
 
 WHO = "the Teams workflow"
 _SWITCHED_OFF = re.compile(

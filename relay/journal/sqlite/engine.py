@@ -13,7 +13,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import apsw
 
 from relay import deliveries, failpoints
-from relay.deliveries import Interrupted, outcome_word
 from relay.errors import JournalFullError
 from relay.failpoints import Failpoint
 from relay.journal import (
@@ -49,6 +48,7 @@ from relay.journal.sqlite.records import SqliteRecords
 from relay.journal.sqlite.room import RESERVE_BYTES, Room
 from relay.journal.sqlite.writer import Verb, Writer
 from relay.journal.sqlite.writing import Writing
+from relay.outcomes import Interrupted, outcome_word
 from relay.sources import Reading
 
 __all__ = ["examine_journal", "journal_path", "open_engine", "open_journal", "open_records"]

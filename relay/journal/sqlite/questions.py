@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from relay.deliveries import Scope, State
+from relay.deliveries import State
 from relay.events import Event
 from relay.journal import (
     Alarm,
@@ -45,6 +45,7 @@ from relay.journal.sqlite.rows import (
     plain_or_none,
     to_delivery,
 )
+from relay.outcomes import Scope
 
 _TALLIED = ("quarantined", "duplicate", "ignored")
 _EVENT = f"SELECT {EVENT_COLUMNS}, e.state, e.muted_by, e.rules_version FROM events AS e"  # noqa: S608

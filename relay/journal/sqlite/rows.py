@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from relay.deliveries import Cause, Delivery, Proof, State
+from relay.deliveries import Cause, Delivery, State
+from relay.outcomes import Proof
 
 Value = str | int | float | bytes | None
 Row = dict[str, Value]

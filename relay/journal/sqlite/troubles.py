@@ -15,10 +15,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from relay import deliveries
-from relay.deliveries import Delivery, Scope, State
+from relay.deliveries import Delivery, State
 from relay.journal import Aim, Trouble
 from relay.journal.sqlite.rows import micros, packed, plain
 from relay.journal.sqlite.writing import Writing
+from relay.outcomes import Scope
 
 UNKNOWN_DESTINATION = "its destination is no longer known"
 

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from relay import deliveries
-from relay.deliveries import Delivery, Interrupted, Lost, State, outcome_word
+from relay.deliveries import Delivery, State
 from relay.errors import IllegalMoveError
 from relay.events import Event
 from relay.journal import Ask, Claimed, Recorded, Settlement, Turn
@@ -27,6 +27,7 @@ from relay.journal.sqlite.rows import (
     to_delivery,
 )
 from relay.journal.sqlite.writing import Writing, noun_of
+from relay.outcomes import Interrupted, Lost, outcome_word
 
 LEASE = timedelta(minutes=10)
 """So long after its claim a delivery that nobody holds is lost."""

@@ -12,9 +12,10 @@ from typing import Any
 
 import apsw
 
-from relay.deliveries import Scope, State
+from relay.deliveries import State
 from relay.events import Event
 from relay.journal import Aim
+from relay.outcomes import Scope
 
 MOST_EVENTS = 1_000
 """Events that are kept, so that who took them need not read them again."""
