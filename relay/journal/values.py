@@ -243,8 +243,6 @@ class Lane:
     parked: int
     oldest_due_at: datetime | None
     """Of all of them, also of those that are being sent."""
-    next_due_at: datetime | None
-    """The soonest due time of a pending delivery."""
     claimed: int = 0
     waiting_since: datetime | None = None
     """Since when the oldest pending or claimed delivery has been tried."""

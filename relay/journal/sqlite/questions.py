@@ -56,19 +56,19 @@ _DELIVERY = (
 _LANES = """
     WITH lanes AS (
         SELECT target, sum(pending) AS pending, sum(parked) AS parked, sum(claimed) AS claimed,
-               min(oldest) AS oldest, min(next) AS next, min(seq) AS seq, min(open) AS open FROM (
+               min(oldest) AS oldest, min(seq) AS seq, min(open) AS open FROM (
             SELECT target, count(*) AS pending, 0 AS parked, 0 AS claimed, min(due_at) AS oldest,
-                   min(due_at) AS next, min(seq) AS seq, min(seq) AS open
+                   min(seq) AS seq, min(seq) AS open
               FROM deliveries INDEXED BY pending_by_lane WHERE state = 'pending' GROUP BY target
             UNION ALL
-            SELECT target, 0, count(*), 0, min(due_at), NULL, min(seq), NULL
+            SELECT target, 0, count(*), 0, min(due_at), min(seq), NULL
               FROM deliveries INDEXED BY parked_by_lane WHERE state = 'parked' GROUP BY target
             UNION ALL
-            SELECT target, 0, 0, count(*), min(due_at), NULL, min(seq), min(seq)
+            SELECT target, 0, 0, count(*), min(due_at), min(seq), min(seq)
               FROM deliveries INDEXED BY claimed WHERE state = 'claimed' GROUP BY target)
         GROUP BY target)
-    SELECT lanes.target, first.account, lanes.pending, lanes.parked, lanes.oldest, lanes.next,
-           lanes.claimed, (SELECT tried_since FROM deliveries WHERE seq = lanes.open), first.id
+    SELECT lanes.target, first.account, lanes.pending, lanes.parked, lanes.oldest, lanes.claimed,
+           (SELECT tried_since FROM deliveries WHERE seq = lanes.open), first.id
       FROM lanes JOIN deliveries AS first ON first.seq = lanes.seq
      ORDER BY lanes.target"""
 _DEAD = """
@@ -129,13 +129,20 @@ def of_event(connection: apsw.Connection, event_id: str) -> Sequence[StoredDeliv
 
 def lanes(connection: apsw.Connection) -> Sequence[Lane]:
     """The unfinished work of every target."""
-
-    def lane(row: tuple[Any, ...]) -> Lane:
-        target, account, pending, parked, oldest, soonest, claimed, since, first = row
-        dues = moment_or_none(oldest), moment_or_none(soonest)
-        return Lane(target, account, pending, parked, *dues, claimed, moment_or_none(since), first)
-
-    return [lane(row) for row in connection.execute(_LANES)]
+    rows = connection.execute(_LANES)
+    return [
+        Lane(
+            target,
+            account,
+            pending,
+            parked,
+            moment_or_none(oldest),
+            claimed,
+            moment_or_none(since),
+            first,
+        )
+        for target, account, pending, parked, oldest, claimed, since, first in rows
+    ]
 
 
 def dead(connection: apsw.Connection) -> Sequence[Dead]:
