@@ -233,11 +233,12 @@ class _Fitter:
         return tuple(kept) if shown(kept).strip() else ()
 
     def _text(self, text: Text, kept: list[Inline]) -> None:
-        lines = clean(text.text[: 2 * self._each]).replace("\t", " ").split("\n")
-        if lines == [text.text]:
-            if text.text:
-                self._add(text, text.text, kept)
+        said = text.text
+        if len(said) <= 2 * self._each and said.isprintable() and clean(said) is said:
+            if said:
+                self._add(text, said, kept)
             return
+        lines = clean(said[: 2 * self._each]).replace("\t", " ").split("\n")
         for number, line in enumerate(lines):
             if self._full:
                 return
@@ -245,7 +246,7 @@ class _Fitter:
                 self._add_break(kept)
             if line.strip() or (line and len(lines) == 1):
                 self._add(replace(text, text=line), line, kept)
-        if len(text.text) > 2 * self._each and not self._full:
+        if len(said) > 2 * self._each and not self._full:
             self._stop(kept)
 
     def _add_break(self, kept: list[Inline]) -> None:

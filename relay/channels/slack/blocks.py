@@ -152,17 +152,12 @@ def _list(sections: list[_Element], style: str, indent: int, done: int) -> _Elem
 
 def _inline(inline: Inline) -> _Element:
     match inline:
-        case Text(text=text):
-            style = {
-                name: True
-                for name, on in (
-                    ("bold", inline.bold),
-                    ("italic", inline.italic),
-                    ("code", inline.code),
-                )
-                if on
-            }
-            return {"type": "text", "text": text} | ({"style": style} if style else {})
+        case Text(text=text, bold=bold, italic=italic, code=code):
+            element: _Element = {"type": "text", "text": text}
+            if bold or italic or code:
+                styles = {"bold": bold, "italic": italic, "code": code}
+                element["style"] = {name: True for name, on in styles.items() if on}
+            return element
         case Link(label=label, url=url):
             return {"type": "link", "url": url} | ({"text": label} if label != url else {})
         case Break():
