@@ -21,7 +21,8 @@ SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "*Hello*"}}
 CARD = {"type": "AdaptiveCard", "body": [{"type": "TextBlock", "text": "**Hello**"}]}
 URL = "https://hub.360dialog.com/a"
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.sampled_from(["section", "header", "TextBlock", "AdaptiveCard", "plain_text", URL]),
     lambda inner: st.lists(inner, max_size=4)
     | st.dictionaries(
@@ -158,15 +159,9 @@ def test_plain_parcel_has_no_override(to: Any, bad: int) -> None:
         ({"blocks": [{"type": "image", "image_url": "file:///x", "alt_text": "x"}]}, "an http(s)"),
         ({"blocks": [{"type": "rich_text", "elements": []}]}, "not empty"),
         ({"blocks": [{"type": "rich_text", "elements": [{"type": "x"}]}]}, "it is unknown"),
-        ({"blocks": [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}] * 21]}]},
-         "1 to 20 cells"),
         ({"blocks": [section(text=plain("x" * 2_900))["blocks"][0]] * 5}, "in all"),
         ({"attachments": [{"blocks": [SECTION], "title": "x"}]}, "blocks, color and fallback"),
-        ({"attachments": [{"blocks": [SECTION], "color": 1}]}, "are texts"),
         ({"attachments": ["x"]}, "blocks, color and fallback"),
-        ({"blocks": [SECTION], "attachments": [{"blocks": [SECTION]}] * 21}, "at most 20"),
-        ({"blocks": [SECTION | {"x": "\ud800"}]}, "no JSON"),
-        ({"blocks": [SECTION], "text": "x" * 100_001}, "100000 are allowed"),
     ],
 )  # fmt: skip
 def test_slack_override_is_refused(native: Any, fault: str) -> None:
@@ -270,14 +265,6 @@ def test_card_override_may_use_what_a_webhook_can_serve() -> None:
     assert content["actions"] == native["actions"]
     assert content["version"] == "1.2"
     assert content["fallbackText"].startswith("Quality dropped")
-
-
-def test_deep_json_is_refused_before_it_is_read() -> None:
-    deep: Any = []
-    for _ in range(50_000):
-        deep = [deep]
-    assert "deeper" in refused(BOT, {"blocks": deep})
-    assert "deeper" in refused(FLOW, card(body=deep))
 
 
 @pytest.mark.parametrize("html", ["<p>Hello <b>you</b></p>", "Hello"])

@@ -11,7 +11,6 @@ from typing import Any
 
 from relay.channels.fit import footer as closing
 from relay.channels.fit import marks, title
-from relay.channels.overrides import checked_json
 from relay.channels.slack.blocks import BLOCKS, RICH_TEXT, footer, header
 from relay.errors import UnsendableError
 from relay.messages import Message
@@ -24,10 +23,6 @@ _TEXT = 4_000
 """Of the top-level `text`."""
 _FIELD = 2_000
 """Of a section's field and of a context's text."""
-_TABLE = (100, 20)
-"""Rows and columns of a table."""
-_ATTACHMENTS = 20
-"""Slack shows 100, and nobody reads as many."""
 _ALL_TEXT = 12_000
 """All text of a message: what a markdown block may hold."""
 _BLOCKS = frozenset(
@@ -49,7 +44,6 @@ def overridden(message: Message, native: object, notification: str) -> dict[str,
     """
     if not isinstance(native, Mapping):
         raise UnsendableError(f"{_WHAT} is not an object with blocks")
-    checked_json(native, _WHAT)
     if fault := next(_shape_faults(native), None):
         raise UnsendableError(f"{_WHAT}: {fault}")
     blocks = list(native.get("blocks", []))
@@ -72,19 +66,16 @@ def overridden(message: Message, native: object, notification: str) -> dict[str,
 
 def _shape_faults(native: Mapping[str, Any]) -> Iterator[str]:
     """Sentences; each rests on those before it."""
-    unknown = sorted(str(key) for key in native.keys() - _KEYS)
-    if unknown:
-        yield f"unknown key {unknown[0][:40]!r}, it takes blocks, text and attachments"
+    for key in native.keys() - _KEYS:
+        yield f"unknown key {key[:40]!r}, it takes blocks, text and attachments"
     if not isinstance(native.get("text", ""), str):
         yield "text is no text"
     attachments = native.get("attachments", [])
-    if not isinstance(attachments, list) or len(attachments) > _ATTACHMENTS:
-        yield f"attachments must be a list of at most {_ATTACHMENTS}"
+    if not isinstance(attachments, list):
+        yield "attachments must be a list"
     for attachment in attachments:
         if not isinstance(attachment, Mapping) or attachment.keys() - _ATTACHMENT:
             yield "an attachment takes blocks, color and fallback alone"
-        if not all(isinstance(attachment.get(key, ""), str) for key in ("color", "fallback")):
-            yield "color and fallback of an attachment are texts"
     groups = [part.get("blocks", []) for part in (native, *attachments)]
     if not all(isinstance(group, list) for group in groups):
         yield "blocks must be lists"
@@ -143,9 +134,6 @@ def _part_faults(part: Any, place: str) -> Iterator[str]:
         yield f"the text of a {kind} must be plain_text"
     if kind in ("button", "link", "image") and not _is_address(part, kind):
         yield f"{kind} without an http(s) address"
-    if kind == "table" and not _is_table(part.get("rows")):
-        yield f"a table has 1 to {_TABLE[0]} rows of 1 to {_TABLE[1]} cells"
-        return
     for key, inner in part.items():
         if key in _HOLDERS:
             yield from _held_faults(inner, key)
@@ -169,14 +157,6 @@ def _limit(kind: str, place: str) -> int:
 def _is_address(part: Mapping[str, Any], kind: str) -> bool:
     url = part.get("image_url" if kind == "image" else "url")
     return isinstance(url, str) and safe_url(url) is not None
-
-
-def _is_table(rows: Any) -> bool:
-    return (
-        isinstance(rows, list)
-        and 1 <= len(rows) <= _TABLE[0]
-        and all(isinstance(row, list) and 1 <= len(row) <= _TABLE[1] for row in rows)
-    )
 
 
 def _all_text(value: Any) -> int:

@@ -12,7 +12,6 @@ from typing import Any
 
 from relay.channels.fit import footer as closing
 from relay.channels.fit import marks, title
-from relay.channels.overrides import checked_json
 from relay.errors import UnsendableError
 from relay.messages import Message
 from relay.text import safe_url
@@ -108,7 +107,6 @@ def overridden(message: Message, native: object, summary: str) -> dict[str, Any]
     `summary` is the plain text that stands for the card where it cannot be shown. Raises
     `UnsendableError`.
     """
-    checked_json(native, _WHAT)
     found = next(_object(native, {"AdaptiveCard": _CARD}, "the card"), None)
     if found is None and isinstance(native, Mapping):
         found = _version(native.get("version", VERSION))
