@@ -16,7 +16,6 @@ from relay.messages import Message
 from relay.messages.languages import DEFAULT, family
 from relay.messages.templates import SUFFIX, Context
 from relay.pipeline import Plan, compose, owe, written
-from relay.sources.reading import read
 
 FALLBACK_SAMPLE = "channel_live"
 NO_CHANNEL = ""
@@ -32,7 +31,7 @@ def check(plan: Plan, folder: str) -> tuple[Fault, ...]:
 
 def sample(name: str, now: datetime) -> Event:
     """A bundled sample as an event. Raises `RelayError` for an unknown name."""
-    return read(samples.fresh(name, now), received_at=now).arrivals[0].event
+    return samples.event(name, now)
 
 
 @dataclass(slots=True)

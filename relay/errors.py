@@ -83,6 +83,10 @@ class JournalUnusableError(JournalError):
     """The journal cannot be opened: missing folder, no permission, damage, or a newer schema."""
 
 
+class PartnerApiError(RelayError):
+    """360dialog did not give what was asked for; the text never holds the key or a body."""
+
+
 class RenderError(RelayError):
     """A template could not be turned into a message; the text says which and why."""
 

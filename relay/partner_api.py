@@ -20,10 +20,11 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from yarl import URL
 
-from relay.directory.learning import Contact, is_ending
-from relay.errors import RelayError, UsageError
+from relay.directory import Contact
+from relay.errors import PartnerApiError, UsageError
 from relay.phones import index_key
 from relay.sources import facts
+from relay.sources.watch import Seen, contact_of, seen
 
 BASE_URL = "https://hub.360dialog.io"
 PREFIX = "/api/v2"
@@ -37,10 +38,6 @@ TRIES = 5
 LONGEST_PAUSE = 60.0
 UNCHANGED = "nothing was changed"
 _WRAPPINGS = ("partner_channels", "channels", "data", "items", "results")
-
-
-class PartnerApiError(RelayError):
-    """360dialog did not give what was asked for; the text never holds the key or a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +83,40 @@ class PartnerApi:
         Of a number with several channels, those that ended count only if all did. Raises
         `PartnerApiError`.
         """
-        found = [contact async for contact in self._contacts()]
+        found = [contact_of(channel) async for channel in self._channels()]
         alive = {index_key(one.phone) for one in found if one.phone and not one.ended}
         return [
             one for one in found if not (one.ended and one.phone and index_key(one.phone) in alive)
         ]
 
-    async def _contacts(self) -> AsyncIterator[Contact]:
-        seen: set[str] = set()
+    async def look(self) -> Sequence[Seen]:
+        """All numbers with what is watched of them.
+
+        Raises `PartnerApiError`, also where the list ends before all that it says it has.
+        """
+        return [seen(channel) async for channel in self._channels(whole=True)]
+
+    async def _channels(self, *, whole: bool = False) -> AsyncIterator[dict[str, Any]]:
+        known: set[str] = set()
         offset = 0
         for _ in range(MOST_PAGES):
             answer = await self.get("channels", limit=PAGE, offset=offset, sort="id")
             channels = _listed(answer)
-            new = [one for one in channels if _key(one) not in seen]
+            new = [one for one in channels if _key(one) not in known]
             for channel in new:
-                seen.add(_key(channel))
-                yield _contact(channel)
+                known.add(_key(channel))
+                yield channel
             offset += len(channels)
             total = answer.get("total") if isinstance(answer, dict) else None
-            is_all = isinstance(total, int) and not isinstance(total, bool) and offset >= total
+            whole_count = total if type(total) is int else None
+            if whole_count is not None and offset >= whole_count:
+                return
             # A page without anything new is the end too: whoever ignores `offset` repeats it.
-            if not new or is_all:
+            if not new:
+                if whole and whole_count is not None and len(known) < whole_count:
+                    raise PartnerApiError(
+                        f"360dialog's list has {len(known)} of {total} channels; {UNCHANGED}"
+                    )
                 return
         raise PartnerApiError(f"360dialog lists more than {MOST_PAGES} pages of channels")
 
@@ -248,27 +258,6 @@ def _are_objects(items: list[Any]) -> bool:
 
 def _key(channel: Mapping[str, Any]) -> str:
     return facts.id_of(channel.get("id")) or json.dumps(channel, sort_keys=True, default=str)
-
-
-def _contact(channel: Mapping[str, Any]) -> Contact:
-    found = facts.of_partner("channel", channel)
-    own_country = found.country if _tells_country(channel) else None
-    return Contact(
-        phone=found.phones[0] if found.phones else None,
-        name=found.phone_name,
-        waba=found.waba,
-        waba_360=found.waba_360,
-        client_id=found.client.id,
-        client_name=found.client.name,
-        channel=facts.id_of(channel.get("id")),
-        country=own_country,
-        ended=is_ending("channel", channel),
-    )
-
-
-def _tells_country(channel: Mapping[str, Any]) -> bool:
-    """Whether the country is the client's own: otherwise it only follows from the number."""
-    return facts.of_partner("channel", {"client": channel.get("client")}).country is not None
 
 
 def _checked(url: str, allow_private: bool) -> str:

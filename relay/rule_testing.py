@@ -61,14 +61,17 @@ def _run(test: RuleTest, plan: Plan, now: datetime) -> str | None:
 
 
 def _event(test: RuleTest, now: datetime) -> Event:
-    body = test.body.encode() if test.body is not None else samples.fresh(test.sample or "", now)
-    arrivals = read(body, received_at=now).arrivals
-    if len(arrivals) != 1:
-        raise RelayError(f"its file holds {len(arrivals)} events, and a test is about one")
-    event = arrivals[0].event
+    event = samples.event(test.sample, now) if test.sample else _in_file(test.body or "", now)
     for key, value in test.overrides.items():
         event = _changed(event, key, value)
     return event
+
+
+def _in_file(body: str, now: datetime) -> Event:
+    arrivals = read(body.encode(), received_at=now).arrivals
+    if len(arrivals) != 1:
+        raise RelayError(f"its file holds {len(arrivals)} events, and a test is about one")
+    return arrivals[0].event
 
 
 def _changed(event: Event, key: str, value: str) -> Event:

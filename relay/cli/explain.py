@@ -16,9 +16,9 @@ from relay.cli import known
 from relay.cli.output import cell, clean, console, panel, print_json, table
 from relay.directory import Completed, complete
 from relay.errors import RelayError, UsageError
-from relay.events import Source
+from relay.events import Event, Source
 from relay.journal import EventState, StoredDelivery
-from relay.pipeline import Explanation, explain
+from relay.pipeline import Explanation, Plan, explain
 from relay.settings import Settings
 from relay.shapes import delivery_json, explanation_json
 from relay.sources import Reading
@@ -41,8 +41,7 @@ async def run(options: Namespace, settings: Settings) -> int:
         one, recorded = await _recorded(options.what, settings)
         reading, completed = Reading(), [one]
     else:
-        reading = read(_body(options.what), received_at=now, keep=plan.keep)
-        events = [arrival.event for arrival in reading.arrivals]
+        reading, events = _read(options.what, plan, now)
         completed, source = await known.completed(events, settings)
     channels = open_channels(reload.outbound(settings))
     explained = [
@@ -103,21 +102,24 @@ async def _recorded(what: str, settings: Settings) -> tuple[Completed, list[Stor
     return one, list(await records.of_event(stored.event.id))
 
 
-def _body(what: str) -> bytes:
-    if what == "-":
-        return sys.stdin.buffer.read(LARGEST_FILE)
+def _read(what: str, plan: Plan, now: datetime) -> tuple[Reading, list[Event]]:
+    """What a file holds, or the event of a sample."""
     path = Path(what)
-    looks_like_file = path.suffix == ".json" or path.exists()
-    if looks_like_file:
+    if what == "-":
+        body = sys.stdin.buffer.read(LARGEST_FILE)
+    elif path.suffix == ".json" or path.exists():
         try:
             with path.open("rb") as file:
-                return file.read(LARGEST_FILE)
+                body = file.read(LARGEST_FILE)
         except OSError as error:
             raise UsageError(f"cannot read {what}: {error.strerror}") from None
-    try:
-        return samples.fresh(what, datetime.now(UTC))
-    except RelayError as error:
-        raise UsageError(f"{error}; give a file, an event's id, or KIND[/DETAIL]") from None
+    else:
+        try:
+            return Reading(), [samples.event(what, now)]
+        except RelayError as error:
+            raise UsageError(f"{error}; give a file, an event's id, or KIND[/DETAIL]") from None
+    reading = read(body, received_at=now, keep=plan.keep)
+    return reading, [arrival.event for arrival in reading.arrivals]
 
 
 def _show(out: Console, explanation: Explanation) -> None:

@@ -62,9 +62,15 @@ def learn(event: Event) -> tuple[Fact, ...]:
         client_name=event.client.name,
         channel=channel_of(event),
         country=said_country(event),
-        ended=event.source is Source.PARTNER and is_ending(event.kind, event.data),
+        ended=_is_over(event),
     )
     return facts_of(said, evidence)
+
+
+def _is_over(event: Event) -> bool:
+    if event.source is Source.WATCH:
+        return event.detail == "GONE"
+    return event.source is Source.PARTNER and is_ending(event.kind, event.data)
 
 
 def channel_of(event: Event) -> str | None:

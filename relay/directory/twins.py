@@ -16,9 +16,10 @@ from typing import Any
 
 from relay import phones
 from relay.directory.completing import Completed
-from relay.events import Event, Source, Topic
+from relay.events import Event, Source, Topic, from_iso
 from relay.events.catalogue import KINDS
 from relay.events.meanings import as_text, first_text, text_at
+from relay.events.properties import new_value
 
 WINDOW = timedelta(minutes=10)
 """Two reports are of one happening if they came, or if it happened, within this time."""
@@ -68,7 +69,7 @@ class Happening:
 
 def twin_key(event: Event) -> str | None:
     """Topic and detail in the form that both families share; None: it never has a twin."""
-    if event.test or event.source is Source.RELAY:
+    if event.test or event.source in (Source.RELAY, Source.WATCH):
         return None
     kind = event.kind.casefold()
     detail = (event.detail or "").strip().casefold()
@@ -99,7 +100,7 @@ def happening(completed: Completed) -> Happening | None:
     key = twin_key(event)
     if key is None:
         return None
-    keys = frozenset(phones.index_key(number) for number in event.phones)
+    keys = number_keys(event)
     wabas = frozenset(filter(None, (event.waba, event.waba_360)))
     if not (keys or wabas or event.client.id):
         return None
@@ -112,6 +113,28 @@ def happening(completed: Completed) -> Happening | None:
         wabas=wabas,
         client=event.client.id,
     )
+
+
+def is_told_by(watch: Event, webhook: Event) -> bool:
+    """Whether a webhook reports the change that the watch found: the same number and new value.
+
+    It came since the last complete look before the change, or within one period after it.
+    """
+    if watch.source is not Source.WATCH or webhook.source is Source.WATCH:
+        return False
+    if new_value(watch) != new_value(webhook) or number_keys(watch).isdisjoint(
+        number_keys(webhook)
+    ):
+        return False
+    since, until = watch.data.get("since"), watch.data.get("until")
+    if not (isinstance(since, str) and isinstance(until, str)):
+        return False
+    return from_iso(since) <= webhook.received_at <= from_iso(until)
+
+
+def number_keys(event: Event) -> frozenset[str]:
+    """The numbers of an event in any spelling."""
+    return frozenset(phones.index_key(number) for number in event.phones)
 
 
 def _template(data: Mapping[str, Any]) -> tuple[str, str]:

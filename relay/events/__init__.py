@@ -20,6 +20,8 @@ class Source(StrEnum):
     """360dialog's Partner API."""
     WABA = "waba"
     """Meta's envelope."""
+    WATCH = "watch"
+    """Found by asking 360dialog."""
     RELAY = "relay"
     """The relay's own alarms and tests; outside rules and balance."""
 

@@ -79,7 +79,7 @@ def _kind(
     )
 
 
-_P, _W, _R = Source.PARTNER, Source.WABA, Source.RELAY
+_P, _W, _A, _R = Source.PARTNER, Source.WABA, Source.WATCH, Source.RELAY
 _TABLE = (
     _kind(_P, "client_created", Topic.ONBOARDING, plain("New client registered"),
           "A new client registered under the partner"),
@@ -167,6 +167,19 @@ _TABLE = (
     _kind(_W, "business_status_update", Topic.OTHER, plain("Business status changed"),
           "The status of a business, such as a compromised one", details.BUSINESS_STATUS,
           places=("event",)),
+    _kind(_A, "quality_watch", Topic.QUALITY, plain("Quality of the number changed"),
+          "The quality rating of a number is another than at the last look",
+          details.QUALITY_WATCH, sharpen=meanings.quality_watch),
+    _kind(_A, "limit_watch", Topic.LIMIT, plain("Messaging limit changed"),
+          "The messaging limit of a number is another than at the last look",
+          sharpen=meanings.limit_watch),
+    _kind(_A, "status_watch", Topic.ONBOARDING, plain("Status of the number changed"),
+          "The status of a number at 360dialog is another than at the last look",
+          details.STATUS_WATCH),
+    _kind(_A, "name_watch", Topic.NAME, plain("Review of the display name changed"),
+          "The status of a display name is another than at the last look", details.NAME_WATCH),
+    _kind(_A, "number_watch", Topic.ONBOARDING, plain("List of numbers changed"),
+          "A number appeared in 360dialog's list, or is gone from it", details.NUMBER_WATCH),
     _kind(_R, "relay_alarm", Topic.OTHER, bad("The relay needs attention"),
           "A trouble of the relay itself"),
     _kind(_R, "relay_test", Topic.OTHER, plain("Test message"), "A test by a person"),

@@ -202,3 +202,51 @@ SECURITY = about(
 BUSINESS_STATUS = about(
     Topic.SECURITY, {"COMPROMISED_NOTIFICATION": grave("Business may be compromised")}
 )
+
+QUALITY_WATCH = about(
+    Topic.QUALITY,
+    {
+        "RED": grave("Quality dropped to RED"),
+        "YELLOW": bad("Quality dropped to YELLOW"),
+        "GREEN": relief("Quality is back to GREEN"),
+    },
+)
+NAME_WATCH = about(
+    Topic.NAME,
+    {
+        "APPROVED": good("Display name approved"),
+        "DECLINED": bad("Display name declined"),
+        "EXPIRED": bad("Approval of the display name expired"),
+        "PENDING_REVIEW": plain("Display name in review"),
+        "AVAILABLE_WITHOUT_REVIEW": good("Display name needs no review"),
+    },
+)
+STATUS_WATCH = (
+    about(
+        Topic.ONBOARDING,
+        {
+            "READY": plain("Number is ready to be registered"),
+            "RUNNING": good("Number is running"),
+            "LIVE": good("Number is live"),
+            "CONNECTED": good("Number is connected"),
+            "ERROR": bad("Number has an error"),
+            "DISCONNECTED": bad("Number is disconnected"),
+            "SUSPENDED": bad("Number is suspended"),
+            "DISABLED": bad("Number is disabled"),
+        },
+    )
+    | about(Topic.QUALITY, {"FLAGGED": bad("Number flagged for low quality")})
+    | about(Topic.LIMIT, {"RATE_LIMITED": bad("Number is slowed down")})
+    | about(Topic.RESTRICTION, {"RESTRICTED": grave("Number is restricted")})
+    | about(Topic.BAN, {"BANNED": grave("Number is banned")})
+    | about(
+        Topic.CANCELLATION,
+        {
+            "CANCELLED": bad("Number is cancelled"),
+            "PENDING_DELETION": bad("Number is about to be deleted"),
+        },
+    )
+)
+NUMBER_WATCH = about(Topic.ONBOARDING, {"APPEARED": plain("New number at 360dialog")}) | about(
+    Topic.CANCELLATION, {"GONE": bad("Number is gone from 360dialog")}
+)

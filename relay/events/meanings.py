@@ -78,8 +78,18 @@ def tier(text: str | None) -> int | None:
     )
 
 
+def tier_name(size: int) -> str:
+    """The inverse of `tier`, in Meta's spelling: `TIER_2K`, `TIER_250`, `TIER_UNLIMITED`."""
+    if size >= _UNLIMITED:
+        return "TIER_UNLIMITED"
+    for unit, worth in (("M", 1_000_000), ("K", 1_000)):
+        if size and size % worth == 0:
+            return f"TIER_{size // worth}{unit}"
+    return f"TIER_{size}"
+
+
 _OLD_LIMITS = ("old_limit", "previous_limit", "old_max_daily_conversations_per_business")
-_NEW_LIMITS = (
+NEW_LIMITS = (
     "current_limit",
     "new_limit",
     "max_daily_conversations_per_business",
@@ -93,7 +103,11 @@ def _first_tier(data: Mapping[str, Any], paths: tuple[str, ...]) -> int | None:
 
 def limit_change(base: Meaning, _detail: str | None, data: Mapping[str, Any]) -> Meaning:
     """Old and current limit decide which way it went, whatever the detail says."""
-    old, new = _first_tier(data, _OLD_LIMITS), _first_tier(data, _NEW_LIMITS)
+    old, new = _first_tier(data, _OLD_LIMITS), _first_tier(data, NEW_LIMITS)
+    return _limits_compared(base, old, new)
+
+
+def _limits_compared(base: Meaning, old: int | None, new: int | None) -> Meaning:
     if old is None or new is None or old == new:
         return base
     if new < old:
@@ -102,7 +116,7 @@ def limit_change(base: Meaning, _detail: str | None, data: Mapping[str, Any]) ->
     return Meaning(Topic.LIMIT, title, Severity.INFO, Direction.BETTER)
 
 
-_RATINGS = {"GREEN": 3, "HIGH": 3, "YELLOW": 2, "MEDIUM": 2, "RED": 1, "LOW": 1}
+RATINGS = {"GREEN": 3, "HIGH": 3, "YELLOW": 2, "MEDIUM": 2, "RED": 1, "LOW": 1}
 
 
 def number_quality(base: Meaning, detail: str | None, data: Mapping[str, Any]) -> Meaning:
@@ -112,10 +126,10 @@ def number_quality(base: Meaning, detail: str | None, data: Mapping[str, Any]) -
     changed = limit_change(base, detail, data)
     if changed != base or base.topic is Topic.LIMIT:
         return changed
-    rating = _RATINGS.get((detail or "").upper())
+    rating = RATINGS.get((detail or "").upper())
     if rating is None:
         said = first_text(data, "current_quality_rating", "quality_rating", "new_quality_score")
-        rating = _RATINGS.get((said or "").upper())
+        rating = RATINGS.get((said or "").upper())
     if rating is None:
         return base
     if rating == 3:
@@ -124,10 +138,28 @@ def number_quality(base: Meaning, detail: str | None, data: Mapping[str, Any]) -
     return replace(base, title=f"Quality rating is {word}", direction=Direction.WORSE)
 
 
+def quality_watch(base: Meaning, _detail: str | None, data: Mapping[str, Any]) -> Meaning:
+    """The ratings before and after are compared; without the first, the new one decides."""
+    said = (text_at(data, "new") or "").upper()
+    new, old = RATINGS.get(said), RATINGS.get((text_at(data, "old") or "").upper(), 3)
+    if new is None or new == old:
+        return base
+    if new < old:
+        severity = Severity.CRITICAL if new == 1 else Severity.WARNING
+        return Meaning(base.topic, f"Quality dropped to {said}", severity, Direction.WORSE)
+    title = f"Quality {'is back to' if new == 3 else 'rose to'} {said}"
+    return Meaning(base.topic, title, Severity.WARNING, Direction.BETTER)
+
+
+def limit_watch(base: Meaning, _detail: str | None, data: Mapping[str, Any]) -> Meaning:
+    """The limits before and after are compared."""
+    return _limits_compared(base, tier(text_at(data, "old")), tier(text_at(data, "new")))
+
+
 def template_quality(base: Meaning, detail: str | None, data: Mapping[str, Any]) -> Meaning:
     """The scores before and after are compared; without the first, the colour alone decides."""
-    new = _RATINGS.get((detail or "").upper())
-    old = _RATINGS.get((text_at(data, "previous_quality_score") or "").upper())
+    new = RATINGS.get((detail or "").upper())
+    old = RATINGS.get((text_at(data, "previous_quality_score") or "").upper())
     if new is None:
         return base
     if new == old:

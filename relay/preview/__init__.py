@@ -21,7 +21,6 @@ from relay.messages import Message
 from relay.messages.templates import Templates
 from relay.pipeline import Plan, compose, owe, written
 from relay.rules import Ruleset
-from relay.sources.reading import read
 
 RECEIVED = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 """When the samples came, so that a preview of the same templates is always the same."""
@@ -99,8 +98,7 @@ def destination(channel: str, language: str) -> Destination:
 
 def events(name: str) -> Iterator[Event]:
     """The events of a bundled sample, as they stand in March 2026. Raises `UsageError`."""
-    for arrival in read(samples.find(name), received_at=RECEIVED).arrivals:
-        yield arrival.event
+    yield from samples.events_in(samples.find(name), RECEIVED)
 
 
 def preview(

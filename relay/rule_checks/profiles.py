@@ -21,7 +21,6 @@ from relay.events.catalogue import KINDS, Kind, describe
 from relay.events.meanings import Meaning
 from relay.rules import All, AnyOf, Condition, Exact, Not, Regex, Test
 from relay.rules.conditions import Matcher, fold
-from relay.sources.reading import read
 
 Mask = int
 
@@ -180,7 +179,7 @@ def _happening() -> Iterator[_Row]:
             folded = fold(detail) if detail is not None else None
             yield (kind.name, folded, *_texts(meaning), kind.source.value)
     for name in samples.names():
-        event = read(samples.fresh(name, _SAID), received_at=_SAID).arrivals[0].event
+        event = samples.event(name, _SAID)
         yield (
             fold(event.kind),
             fold(event.detail) if event.detail is not None else None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
@@ -16,10 +17,15 @@ from importlib.resources import files
 from typing import Any
 
 from relay.errors import UsageError
+from relay.events import Event
 from relay.events.catalogue import KINDS
+from relay.sources.reading import read
+from relay.sources.watch import GONE_AFTER, Watched, compare, seen
 from relay.text import shown
 
 _SUFFIX = ".json"
+_LOOKS = ("before", "now")
+_PERIOD = timedelta(minutes=15)
 _HAPPENED = datetime(2026, 3, 2, 10, tzinfo=UTC)
 """When a sample happened that has no time of its own."""
 _TIME_KEY = re.compile(r"(?:time|timestamp|expiration|date)$")
@@ -89,6 +95,27 @@ def matching(name: str) -> tuple[str, ...]:
     find(name)
     key = _key(name)
     return tuple(one for one in names() if f"{_key(one)}/".startswith(f"{key}/"))
+
+
+def event(name: str, now: datetime) -> Event:
+    """The event of a sample, as if it had happened now. Raises `UsageError` as `find` does."""
+    return events_in(fresh(name, now), now)[0]
+
+
+def events_in(body: bytes, now: datetime) -> tuple[Event, ...]:
+    """The events of a sample's body: a webhook, or what two looks at 360dialog's list saw."""
+    looks = json.loads(body).get("watch")
+    if not isinstance(looks, dict):
+        return tuple(arrival.event for arrival in read(body, received_at=now).arrivals)
+    before, after = ([seen(one) for one in looks.get(when) or ()] for when in _LOOKS)
+    known: Mapping[str, Watched] = {}
+    since = None
+    for look in (before, *[after] * GONE_AFTER):
+        changes = compare(known, look, now=now, since=since, period=_PERIOD)
+        if changes.events:
+            return changes.events
+        known, since = changes.watched, now - _PERIOD
+    return ()
 
 
 def fresh(name: str, now: datetime) -> bytes:

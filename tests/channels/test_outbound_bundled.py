@@ -15,7 +15,6 @@ from relay import samples
 from relay.events import Client, Event
 from relay.messages import Message
 from relay.messages.templates import Templates
-from relay.sources import reading
 from relay.text import clean
 from tests.channels.test_outbound_payloads import (
     BOT,
@@ -57,7 +56,7 @@ OURS = re.compile(r"https://([a-z]+\.)*(360dialog\.(com|io)|facebook\.com|meta\.
 
 
 def events_of(name: str) -> Event:
-    return reading.read(samples.find(name), received_at=NOON).arrivals[0].event
+    return samples.events_in(samples.find(name), NOON)[0]
 
 
 EVENTS = {name: events_of(name) for name in samples.names()}

@@ -19,7 +19,6 @@ from relay.events import Client, Event, Source
 from relay.events.catalogue import KINDS, describe
 from relay.rule_checks import check_rules
 from relay.rules import Ruleset
-from relay.sources.reading import read
 from tests.counting import calls
 from tests.each import each
 from tests.needs import examples
@@ -357,10 +356,7 @@ _RULES = st.lists(
 
 
 def _samples() -> list[Event]:
-    return [
-        read(samples.fresh(name, NOW), received_at=NOW).arrivals[0].event
-        for name in samples.names()
-    ]
+    return [samples.event(name, NOW) for name in samples.names()]
 
 
 SAMPLES = _samples()

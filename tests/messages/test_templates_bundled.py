@@ -21,7 +21,6 @@ from relay.messages import Link, Message
 from relay.messages.marks import PRIVATE
 from relay.messages.templates import Templates
 from relay.phones import display
-from relay.sources import reading
 from relay.text import clean
 from tests.each import each
 from tests.message_cases import FOLDER, NOON, a_context, all_inlines, an_event, shape
@@ -33,8 +32,7 @@ BOTH = each("language", LANGUAGES)
 
 
 def events_in(body: bytes) -> tuple[Event, ...]:
-    found = reading.read(body, received_at=NOON)
-    return tuple(arrival.event for arrival in found.arrivals)
+    return samples.events_in(body, NOON)
 
 
 def events_of(name: str) -> tuple[Event, ...]:
