@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from relay.channels import Channel
     from relay.live import Live
     from relay.reload import Loaded
+    from relay.sources.watch import Changes
     from relay.worker import Worker
 
 USUAL = Tempo()
@@ -172,7 +173,7 @@ class App:
         settings = self.settings
         shared = settings.shares_address
         health = Health(self.metrics, self._ready, self._refresh)
-        admin = Admin(self.store, self._now, self.status, self._hurry, self.reload)
+        admin = Admin(self.store, self._now, self.status, self._hurry, self.reload, self.look)
 
         outside = self._runner()
         self.intake.add_routes(outside.app)
@@ -231,6 +232,10 @@ class App:
     async def reload(self) -> Loaded:
         """Read the rules now, because somebody asked for it; once they were read at all."""
         return await (await asyncio.shield(self._live)).reload()
+
+    async def look(self) -> Changes:
+        """Ask 360dialog for its numbers now, because somebody wants it; what was recorded."""
+        return await (await asyncio.shield(self._live)).numbers.look()
 
     async def status(self) -> Mapping[str, Any]:
         """What `/api/status` answers, once the rules were read."""

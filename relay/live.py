@@ -29,6 +29,7 @@ from relay.settings import Settings
 from relay.shapes import ready_json, status_json
 from relay.worker import Worker, upkeep
 from relay.worker.loops import Loops
+from relay.worker.numbers import Numbers
 from relay.worker.upkeep import Upkeep
 from relay.worker.watch import Watch
 
@@ -74,7 +75,7 @@ class Live:
             loaded,
             strict_env=not settings.sandbox,
             clock=self.clock,
-            adopt=lambda plan: self.worker.adopt(self._usable(plan)),
+            adopt=self._adopt,
             told=self._tell_of_rules,
         )
         self.alarms = Alarms(store, clock=self.clock, wake=self.worker.wake)
@@ -86,6 +87,16 @@ class Live:
             folder=journal_path(settings.journal).parent,
             clock=self.clock,
             fault=self._loops.fault,
+        )
+        self.numbers = Numbers(
+            store,
+            self.alarms,
+            metrics,
+            env=settings.env,
+            allow_private=settings.allow_private,
+            plan=lambda: self.worker.plan,
+            clock=self.clock,
+            on_events=inbox.put,
         )
         self.upkeep = Upkeep(store.journal, keep=settings.retention, clock=self.clock)
 
@@ -131,6 +142,8 @@ class Live:
             patience=patience,
             wake=self.watch.look_now,
         )
+        if not self._settings.sandbox:
+            start("numbers", self.numbers.go_round)
         start("loop lag", self.watch.measure_lag, patience=patience)
         start("retention", self.upkeep.work, every=upkeep.EVERY, patience=upkeep.EVERY)
         start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)
@@ -145,6 +158,10 @@ class Live:
             self._examining.cancel()
         for channel in self.channels.values():
             await channel.close()
+
+    async def _adopt(self, plan: Plan) -> None:
+        await self.worker.adopt(self._usable(plan))
+        self.numbers.changed.set()
 
     async def reload(self) -> Loaded:
         """Read the rules now, because somebody asked for it."""

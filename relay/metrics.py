@@ -102,6 +102,17 @@ class Metrics:
         self.loop_faults = Counter(
             "relay_loop_faults", "Unforeseen faults that a loop survived.", registry=r
         )
+        self.watch_success = Gauge(
+            "relay_watch_last_success_timestamp_seconds",
+            "When 360dialog's list of numbers was last read whole.",
+            registry=r,
+        )
+        self.watched_numbers = Gauge(
+            "relay_watch_numbers", "Numbers in 360dialog's list.", registry=r
+        )
+        self.watch_failures = Counter(
+            "relay_watch_failures", "Looks at 360dialog's list that failed.", registry=r
+        )
         self.rules_ok = Gauge(
             "relay_rules_last_load_successful",
             "0: the file is bad, older rules are live.",

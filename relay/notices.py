@@ -258,6 +258,53 @@ def silence(last: datetime | None) -> Notice:
     )
 
 
+def watch_unset(missing: str) -> Notice:
+    """The alarm for a watch that the rules ask for and nobody can do."""
+    return Notice(
+        key="watch-unset",
+        detail="WATCH_UNSET",
+        title="The quality of the numbers is not watched",
+        text=(
+            f"`watch: quality` stands in rules.yaml, but 360dialog cannot be asked: {missing}. "
+            f"Until then nobody hears of a quality drop: Meta reports none by itself."
+        ),
+        recovered="Recovered: the quality of the numbers is watched",
+        over="360dialog can be asked.",
+    )
+
+
+def watch_failed(count: int, reason: str) -> Notice:
+    """The alarm for 360dialog's list that cannot be read."""
+    return Notice(
+        key="watch-failed",
+        detail="WATCH_FAILED",
+        title="360dialog's list of numbers cannot be read",
+        text=(
+            f"{count} looks in a row failed, the last one so: {reason}. Until it can be read "
+            f"nobody hears of a quality drop. `relay watch once --dry-run` tries it again."
+        ),
+        recovered="Recovered: 360dialog's list of numbers is read again",
+        over="What changed meanwhile is told now.",
+    )
+
+
+def no_ratings(numbers: int) -> Notice:
+    """The alarm for a list in which no number has a rating."""
+    return Notice(
+        key="watch-no-ratings",
+        detail="WATCH_NO_RATINGS",
+        title="360dialog gives no quality ratings",
+        text=(
+            f"{numbers} numbers were read and none has a rating that the relay knows, so a quality "
+            f"drop cannot be seen. Ask 360dialog to give `current_quality_rating` with the "
+            f"channels of the Partner API; limits and states are watched all the same."
+        ),
+        recovered="Recovered: 360dialog gives quality ratings",
+        over="Numbers have ratings again.",
+        severity=Severity.WARNING,
+    )
+
+
 def rules_refused(where: str) -> Notice:
     """The alarm for files that cannot go live: where they are at fault, and not a word of them."""
     return Notice(

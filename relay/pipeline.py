@@ -28,6 +28,7 @@ from relay.messages.builtin import fallback, without_override
 from relay.messages.languages import DEFAULT
 from relay.messages.templates import Context, Templates
 from relay.rules import Ruleset, Verdict
+from relay.sources.watch import Watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Plan:
     default: tuple[str, ...] = ()
     keep: frozenset[str] = field(default_factory=frozenset)
     """Private fields that the operator chose to keep."""
+    watching: Watching = field(default_factory=Watching)
 
 
 @dataclass(frozen=True, slots=True)

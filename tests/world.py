@@ -162,13 +162,15 @@ def _client(text: str) -> str:
 
 
 @asynccontextmanager
-async def a_world(folder: Path, rules: str = RULES, **smtp: Any) -> AsyncIterator[World]:
+async def a_world(
+    folder: Path, rules: str = RULES, kind: type[World] = World, **smtp: Any
+) -> AsyncIterator[World]:
     """A relay that serves, stopped at the end."""
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(FakeSlack())
         teams = await stack.enter_async_context(FakeTeams())
         mail = await stack.enter_async_context(FakeSmtp(**smtp))
-        world = World(folder, slack, teams, mail, rules)
+        world = kind(folder, slack, teams, mail, rules)
         (folder / "message_templates" / "default.md.j2").write_text(
             "# {{ event.title }}: {{ event.client.name }}\n"
         )

@@ -135,6 +135,10 @@ def build() -> Parser:
         "--url", metavar="URL", help="register this one: https://YOUR.HOST/webhooks/360dialog"
     )
     connect.add_argument("--yes", action="store_true", help="do not ask before it is replaced")
+    watch = add("watch", "look at 360dialog's list of numbers now, as the relay does by itself")
+    watch.add_argument("what", choices=["once"], help="one look")
+    watch.add_argument("--dry-run", action="store_true", help="show what changed, record nothing")
+    watch.add_argument("--json", action="store_true", help="machine-readable output")
     test = add("send-test", "send one message marked as a test and show the answer")
     test.add_argument("destination", metavar="DESTINATION")
     test.add_argument(

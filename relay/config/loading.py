@@ -21,11 +21,13 @@ from relay.config.placeholders import Placeholders
 from relay.config.rule_list import Names, read_rules, read_send_to
 from relay.config.rule_tests import RuleTest, read_tests
 from relay.config.secrets import without
+from relay.config.watch import read_watch
 from relay.config.yaml_reader import LARGEST, decode, read
 from relay.errors import ConfigError, Fault
 from relay.files import read_regular
 from relay.messages.languages import DEFAULT
 from relay.rules import Ruleset
+from relay.sources.watch import Watching
 
 VERSION = "1"
 KEYS = (
@@ -39,6 +41,7 @@ KEYS = (
     "rules",
     "default",
     "alarms",
+    "watch",
     "tests",
     "privacy",
 )
@@ -60,6 +63,7 @@ class Config:
     timezone: ZoneInfo
     keep: frozenset[str]
     """Private content that is kept on purpose: `contact_info` or nothing."""
+    watching: Watching
     warnings: tuple[Fault, ...]
     text: str
     """The file as written, placeholders and all."""
@@ -156,7 +160,7 @@ def _load(
     if root is None:
         raise ConfigError(findings.all)
     form = Form(findings, Placeholders(env, strict=strict_env, findings=findings))
-    config = _read(root, text, form, outbound, templates, files)
+    config = _read(root, text, form, env, outbound, templates, files)
     if config is None or findings.errors:
         raise ConfigError(findings.all)
     return config
@@ -166,6 +170,7 @@ def _read(
     root: Node,
     text: str,
     form: Form,
+    env: Mapping[str, str],
     outbound: Outbound,
     templates: Collection[str] | None,
     files: ListFiles,
@@ -180,6 +185,7 @@ def _read(
     zone = _timezone(form, fields.entry("timezone"))
     language = read_language(form, fields.entry("language"), DEFAULT)
     keep = _keep(form, fields.entry("privacy"))
+    watching = read_watch(form, fields.entry("watch"), env, outbound)
     accounts = read_accounts(form, _value(fields, "accounts"))
     places = _value(fields, "destinations")
     if places is None:
@@ -216,6 +222,7 @@ def _read(
         alarms=alarms,
         timezone=zone,
         keep=keep,
+        watching=watching,
         warnings=form.findings.warnings,
         text=text,
         kept=kept,

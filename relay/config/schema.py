@@ -36,6 +36,7 @@ _LOOSE = "[*?A-Z]|\\$\\{|^relay"
 words are allowed and not suggested, since its events are outside the rules."""
 _DATA = "^data\\.[^.]+(\\.[^.]+)*$"
 _PACE = r"^\s*([0-9]{1,6}(\.[0-9]{1,3})?\s*/\s*([sS]|[mM][iI][nN]|[hH])|[nN][oO][nN][eE])\s*$|\$\{"
+_SPAN = r"^\s*([0-9]{1,9}\s*[smhdSMHD]|[nN][oO][nN][eE])\s*$|\$\{"
 _LANGUAGE = r"^\s*[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}\s*$|\$\{"
 
 
@@ -71,6 +72,14 @@ _TOP: Mapping[str, Callable[[], Json]] = {
     },
     "default": lambda: _map("", {"send_to": _send_to()}, required=["send_to"]),
     "alarms": lambda: _map("", {"send_to": _send_to()}, required=["send_to"]),
+    "watch": lambda: _map(
+        "watch",
+        {
+            "quality": {"type": "string", "pattern": _SPAN},
+            "no_events": {"type": "string", "pattern": _SPAN},
+            "heartbeat": _TEXT,
+        },
+    ),
     "tests": lambda: {"type": "array", "items": _test()},
     "privacy": lambda: _map("privacy", {"keep": _some(_suggested(KEEPABLE, _FILLED))}),
 }

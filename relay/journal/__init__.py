@@ -30,6 +30,7 @@ from relay.journal.values import (
     StoredEvent,
     Trouble,
     Turn,
+    WatchState,
 )
 
 __all__ = [
@@ -58,4 +59,5 @@ __all__ = [
     "StoredEvent",
     "Trouble",
     "Turn",
+    "WatchState",
 ]

@@ -34,8 +34,10 @@ from relay.journal.values import (
     StoredEvent,
     Trouble,
     Turn,
+    WatchState,
 )
 from relay.sources import Reading
+from relay.sources.watch import Changes, Seen, Watched
 
 
 class Journal(Protocol):
@@ -170,6 +172,17 @@ class Journal(Protocol):
         """One item of quarantine with its body; that somebody looked is recorded."""
         ...
 
+    async def watch(self, look: Sequence[Seen], *, now: datetime, period: timedelta) -> Changes:
+        """Record a complete look at 360dialog's list with the events that it makes, in one step.
+
+        `period` is the time until the next one.
+        """
+        ...
+
+    async def watch_failed(self, reason: str) -> int:
+        """Record that a look failed, which changes nothing else; how many did so in a row."""
+        ...
+
     def can_store(self) -> bool:
         """Whether a webhook would be taken now; asks no disk for longer than a moment."""
         ...
@@ -224,6 +237,14 @@ class Records(Protocol):
 
     async def status(self, *, now: datetime) -> Status:
         """The counts."""
+        ...
+
+    async def watch_state(self) -> WatchState:
+        """When 360dialog's list was last read whole."""
+        ...
+
+    async def watched(self) -> Mapping[str, Watched]:
+        """What is known of each number since then, by its key."""
         ...
 
     async def known_for(self, events: Sequence[Event]) -> Facts:

@@ -277,6 +277,17 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchState:
+    """When 360dialog's list was last read whole, and what went wrong since."""
+
+    seen_at: datetime | None = None
+    failed: int = 0
+    """Looks that failed in a row since then."""
+    reason: str = ""
+    """Why the last one did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """A trouble of the relay itself, told once when it begins and once when it is over."""
 

@@ -155,6 +155,7 @@ def _plan(config: Config, templates: Templates) -> Plan:
         alarms=config.alarms,
         default=config.default,
         keep=config.keep,
+        watching=config.watching,
     )
 
 

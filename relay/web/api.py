@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiohttp import web
 
 from relay.control import peer
+from relay.errors import PartnerApiError, UsageError
 from relay.journal import Filter, Store
 from relay.shapes import delivery_json, event_json, forgotten_json, quarantined_json
+from relay.sources.watch import Changes
 from relay.web import asked
 from relay.web.asked import Asked, WrongRequestError
 
@@ -34,6 +36,8 @@ class Admin:
     changed: Callable[[], None]
     """Somebody put deliveries back: look at the lanes now."""
     reload: Callable[[], Awaitable[Loaded]]
+    watch: Callable[[], Awaitable[Changes]]
+    """Look at 360dialog's list of numbers now; what was recorded."""
 
     def add_routes(self, app: web.Application, token: str | None) -> None:
         """All routes, each with the one shape of body or query that it takes.
@@ -63,6 +67,7 @@ class Admin:
 
         get("/api/status", asked.Nothing, self._status)
         post("/api/reload", asked.Nothing, self._reload)
+        post("/api/watch", asked.Nothing, self._watch)
         get("/api/events", asked.Events, self._events)
         get("/api/events/{id}", asked.Nothing, self._event)
         get("/api/deliveries", asked.Deliveries, self._deliveries)
@@ -92,6 +97,16 @@ class Admin:
             },
             status=200 if loaded.error is None else 422,
         )
+
+    async def _watch(self, _request: web.Request, _asked: Asked) -> web.Response:
+        """Look at 360dialog's list now; 422 where nobody can, 502 where it cannot be read."""
+        try:
+            changes = await self.watch()
+        except UsageError as error:
+            return _no(422, str(error))
+        except PartnerApiError as error:
+            return _no(502, str(error))
+        return web.json_response(changes.to_json())
 
     async def _events(self, _request: web.Request, wanted: asked.Events) -> web.Response:
         found = await self.store.records.events(wanted.filter())

@@ -19,7 +19,7 @@ _LEDGER = "SELECT day, noun, state, count, closed FROM ledger WHERE day >= :day"
 _EVENTS = """
     SELECT received_at / 86400000000, 'events', state, count(*)
       FROM events
-     WHERE received_at >= :day * 86400000000 AND source IN ('partner', 'waba') GROUP BY 1, 3"""
+     WHERE received_at >= :day * 86400000000 AND source <> 'relay' GROUP BY 1, 3"""
 _DELIVERIES = """
     SELECT day, iif(own, 'own', 'deliveries'), state, count(*)
       FROM deliveries WHERE day >= :day GROUP BY day, own, state"""

@@ -39,6 +39,7 @@ from relay.journal.sqlite import (
     retention,
     routing,
     troubles,
+    watched,
     work,
 )
 from relay.journal.sqlite.connection import Synchronous
@@ -234,6 +235,8 @@ class SqliteJournal:
     rewrite_rules = _verb(notes.rewrite_rules)
     prune = _verb(retention.prune)
     look_at = _verb(quarantine.look_at)
+    watch = _verb(watched.watch)
+    watch_failed = _verb(watched.watch_failed)
 
     async def forget(
         self, phone: str, *, now: datetime, who: str, discard: bool = False

@@ -29,6 +29,7 @@ from relay.journal.sqlite.records import SqliteRecords
 from relay.journal.sqlite.rows import folded, micros, packed, plain
 from relay.journal.sqlite.writer import INSISTENT_MS, Writer
 from relay.journal.sqlite.writing import Writing
+from relay.phones import index_key
 
 PIECE = 500
 """Rows that are looked through at once."""
@@ -235,7 +236,8 @@ def erase_facts(
             fact,
         )
         gone += connection.changes()
-    return Forgotten(directory=gone)
+    connection.execute("DELETE FROM watched WHERE key = ?", (index_key(phone),))
+    return Forgotten(directory=gone + connection.changes())
 
 
 def erase_the_rest(connection: apsw.Connection, needle: Needle) -> Forgotten:

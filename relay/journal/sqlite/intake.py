@@ -91,7 +91,7 @@ def insert_event(connection: Writing, event: Event, state: EventState) -> bool:
             "INSERT INTO event_phones VALUES (?, ?)",
             [(plain(phone), seq) for phone in dict.fromkeys(event.phones)],
         )
-    if event.source in (Source.PARTNER, Source.WABA):
+    if event.source is not Source.RELAY:
         connection.take(micros(event.received_at) // DAY_MICROS, "events", state.value)
     return True
 

@@ -381,6 +381,13 @@ INSERT INTO directory
 DROP TABLE told;
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
+_EIGHTH = """
+CREATE TABLE watched (                  -- numbers at 360dialog, as the last complete look saw them
+    key  TEXT PRIMARY KEY,
+    json TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)
 """The step at index n leads from version n to version n + 1."""
 VERSION = len(MIGRATIONS)

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import apsw
 
 from relay.errors import JournalBrokenError, JournalBusyError, JournalClosedError, JournalError
-from relay.journal.sqlite import balancing, directory, quarantine, questions
+from relay.journal.sqlite import balancing, directory, quarantine, questions, watched
 from relay.journal.sqlite.writer import BROKEN
 
 P = ParamSpec("P")
@@ -53,6 +53,8 @@ class SqliteRecords:
     rules = _question(questions.rules)
     balance = _question(balancing.balance)
     quarantined = _question(quarantine.quarantined)
+    watch_state = _question(watched.watch_state)
+    watched = _question(watched.watched)
     known_for = _question(directory.known_for)
     directory = _question(directory.entries)
 

@@ -45,7 +45,7 @@ _EXAMINED = """
 _CLOSE_EVENTS = """
     INSERT INTO ledger (day, noun, state, count, closed)
         SELECT received_at / 86400000000, 'events', state, 0, count(*) FROM events
-         WHERE seq IN (SELECT value FROM json_each(?)) AND source IN ('partner', 'waba')
+         WHERE seq IN (SELECT value FROM json_each(?)) AND source <> 'relay'
          GROUP BY 1, 3
         ON CONFLICT DO UPDATE SET closed = closed + excluded.closed"""
 _CLOSE_DELIVERIES = """

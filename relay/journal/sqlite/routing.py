@@ -35,7 +35,7 @@ _INSERT = (
     " orphan, created_at, settled_at, day, own)"
     f" VALUES ({', '.join('?' * (len(DELIVERY_FIELDS) + 5))}) ON CONFLICT (id) DO NOTHING"
 )
-_OWN = (Source.PARTNER, Source.WABA)
+_OWN = (Source.PARTNER, Source.WABA, Source.WATCH)
 
 
 def route(
