@@ -98,7 +98,7 @@ def cut(text: str, limit: int, language: str = "en", *, size: Callable[[str], in
 
     `size` must not shrink as text grows, and be at least its number of characters.
     """
-    if len(text) <= limit and size(text) <= limit:
+    if (size is units and 2 * len(text) <= limit) or (len(text) <= limit and size(text) <= limit):
         return text
     low, high = 0, min(len(text), limit)
     while low < high:

@@ -155,6 +155,8 @@ def compiled(
             faults.append(Fault(path, line, at, "error", said))
         except (RecursionError, MemoryError, SyntaxError):
             found.append((1, "it is nested too deeply", ""))
+        except (ValueError, OverflowError):
+            found.append((1, "a number in it is too large", ""))
     for line, said, near in dict.fromkeys(found):
         line = line or 1  # nodes that Jinja makes up have none
         faults.append(Fault(path, line, column(text, line, near), "error", said))

@@ -145,6 +145,7 @@ def test_faults_of_stored_texts_name_the_folder() -> None:
         ("# T\n{% endif %}", 2, ""),
         ("x" * 70_000, 1, "larger than 64 KB"),
         ("# T\n{{ " + "(" * 400 + ")" * 400 + " }}", 1, "nested too deeply"),
+        ("# T\n{{ " + "1" * 5_000 + " }}", 1, "a number in it is too large"),
         ("# T\n" + "{% for a in [] %}" * 25 + "{% endfor %}" * 25, 1, "nested too deeply"),
         ("# T\n" + "{% if a %}" * 120 + "{% endif %}" * 120, 1, "nested too deeply"),
     ],
