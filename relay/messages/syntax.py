@@ -8,7 +8,7 @@ Only what is listed here passes: everything else is a fault with its line. `{% f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jinja2 import nodes
 
@@ -171,18 +171,20 @@ _DEEPEST = 4
 """Macros within macros."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Straight:
     """One way through a template: its text, and for each line of it the line of the source."""
 
-    text: str = ""
-    lines: list[int] = field(default_factory=lambda: [1])
+    text: str
+    lines: tuple[int, ...]
 
     def source_line(self, line: int) -> int:
         """The line of the source for a line of the text, both from 1."""
         return self.lines[min(max(line, 1), len(self.lines)) - 1]
 
 
+Pieces = Iterator[tuple[str | None, int]]
+"""Texts of a template, or None where a value is written, each with its line."""
 Choices = dict[int, int]
 """By the identity of an `if` or `for`: which of its branches is taken; 0 unless it says so."""
 
@@ -192,7 +194,7 @@ def ways(tree: nodes.Template) -> Iterator[Straight]:
     seen: set[str] = set()
     bodies = {macro.name: macro.body for macro in tree.find_all(nodes.Macro)}
     for choices in ({}, *_forced(tree.body, {})):
-        way = _Walk(choices, bodies).through(tree.body)
+        way = _straight(_Walk(choices, bodies).pieces(tree.body))
         if way.text not in seen:
             seen.add(way.text)
             yield way
@@ -218,71 +220,61 @@ def _branches(node: nodes.If | nodes.For) -> list[list[nodes.Node]]:
     return [node.body, *(branch.body for branch in node.elif_), node.else_]
 
 
+def _straight(pieces: Pieces) -> Straight:
+    text = ""
+    lines = [0]
+    marks = 0
+    is_fresh = True
+    for piece, first in pieces:
+        if piece is None:
+            piece = mark(min(marks, MOST_MARKS - 1))
+            marks += 1
+        for line, part in enumerate(piece.split("\n"), first):
+            if line > first:
+                text += "\n"
+                lines.append(line)
+                is_fresh = True
+            if part and is_fresh:
+                lines[-1] = line
+                is_fresh = False
+            text += part
+    return Straight(text, tuple(lines))
+
+
 class _Walk:
     def __init__(self, choices: Choices, bodies: Mapping[str, list[nodes.Node]]) -> None:
         self._choices = choices
-        self._bodies = dict(bodies)
-        self._parts: list[str] = []
-        self._lines = [1]
-        self._fresh = True
-        self._marks = 0
-        self._depth = 0
+        self._bodies = bodies
+        self._captured: dict[str, list[nodes.Node]] = {}
 
-    def through(self, body: list[nodes.Node]) -> Straight:
-        self._go(body)
-        return Straight("".join(self._parts), self._lines)
-
-    def _go(self, body: list[nodes.Node]) -> None:
+    def pieces(self, body: list[nodes.Node], depth: int = 0) -> Pieces:
         for node in body:
             match node:
                 case nodes.Output():
                     for part in node.nodes:
-                        self._output(part)
+                        yield from self._output(part, depth)
                 case nodes.If() | nodes.For():
-                    self._go(_branches(node)[self._choices.get(id(node), 0)])
+                    taken = _branches(node)[self._choices.get(id(node), 0)]
+                    yield from self.pieces(taken, depth)
                 case nodes.With():
-                    self._go(node.body)
+                    yield from self.pieces(node.body, depth)
                 case nodes.AssignBlock(target=nodes.Name(name=name)):
-                    self._bodies[f"{name}="] = node.body
+                    self._captured[name] = node.body
 
-    def _output(self, node: nodes.Node) -> None:
+    def _output(self, node: nodes.Node, depth: int) -> Pieces:
+        inner: list[nodes.Node] | None = None
         match node:
-            case nodes.TemplateData():
-                self._data(node.data, node.lineno)
+            case nodes.TemplateData(data=data):
+                yield data, node.lineno
+                return
             case nodes.Call(node=nodes.Name(name=name)) if name in self._bodies:
-                self._nested(self._bodies[name], node.lineno)
+                inner = self._bodies[name]
             case nodes.Call(node=nodes.Name(name="fact")):
-                for piece in ("- **", None, ":** ", None, "\n"):
-                    self._data(piece, node.lineno) if piece else self._mark(node.lineno)
-            case nodes.Name(name=name) if f"{name}=" in self._bodies:
-                self._nested(self._bodies[f"{name}="], node.lineno)
-            case _:
-                self._mark(node.lineno)
-
-    def _nested(self, body: list[nodes.Node], line: int) -> None:
-        if self._depth >= _DEEPEST:
-            self._mark(line)
-            return
-        self._depth += 1
-        self._go(body)
-        self._depth -= 1
-
-    def _mark(self, line: int) -> None:
-        self._marks = min(self._marks + 1, MOST_MARKS)
-        self._append(mark(self._marks - 1), line)
-
-    def _data(self, data: str, line: int) -> None:
-        for offset, piece in enumerate(data.split("\n")):
-            if offset:
-                self._parts.append("\n")
-                self._lines.append(line + offset)
-                self._fresh = True
-            self._append(piece, line + offset)
-
-    def _append(self, piece: str, line: int) -> None:
-        if not piece:
-            return
-        if self._fresh:
-            self._lines[-1] = line
-            self._fresh = False
-        self._parts.append(piece)
+                yield from ((part, node.lineno) for part in ("- **", None, ":** ", None, "\n"))
+                return
+            case nodes.Name(name=name):
+                inner = self._captured.get(name)
+        if inner is None or depth >= _DEEPEST:
+            yield None, node.lineno
+        else:
+            yield from self.pieces(inner, depth + 1)
