@@ -8,18 +8,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay import samples, starter
+from relay import notices, samples, starter
 from relay.events import Client, Direction, Event, Severity, Source, Topic
 from relay.events.catalogue import KINDS, describe, templates_of
 from relay.messages import Link, Message
 from relay.messages.marks import PRIVATE
 from relay.messages.templates import Templates
+from relay.messages.words import words
 from relay.phones import display
 from relay.text import clean
 from tests.each import each
@@ -547,9 +549,13 @@ def test_an_alarm_in_german_names_the_trouble_in_german_and_keeps_the_words() ->
     assert over.startswith("✅ Vorbei: Nachrichten sind überfällig\n")
 
 
-def test_an_alarm_that_german_does_not_know_keeps_its_title() -> None:
-    said = told(an_alarm(detail="NEW_TROUBLE"), language="de")
-    assert said.startswith("⚠️ Messages for support are late\n")
+def test_every_alarm_has_a_title_in_every_language() -> None:
+    details = set(re.findall('detail="([A-Z_]+)"', Path(notices.__file__).read_text("utf-8")))
+    assert len(details) > 10
+    for language in LANGUAGES:
+        held = words(language)
+        assert held is not None
+        assert set(held.sections["alarm"]) == details
 
 
 def test_a_late_message_of_a_bundled_template_says_so() -> None:
