@@ -64,7 +64,7 @@ class Live:
             clock=clock,
             tempo=tempo,
             inbox=inbox,
-            on_settled=lambda settled: self.watch.settled(settled),
+            on_settled=lambda tried, after: self.watch.settled(tried, after),
             on_routed=lambda event, routing: self.watch.routed(event, routing),
             chance=chance,
         )

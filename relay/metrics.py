@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from relay.deliveries import State
+from relay.deliveries import Delivery, State
 from relay.events import Event
 from relay.events.catalogue import KINDS
 from relay.outcomes import outcome_word
 
 if TYPE_CHECKING:
-    from relay.sending import Settled
+    from relay.sending import Tried
 
 _KNOWN = frozenset(KINDS)
 
@@ -138,19 +138,19 @@ class Metrics:
     def routed(self, matched: bool) -> None:
         (self.matched if matched else self.unmatched).inc()
 
-    def settled(self, settled: Settled) -> None:
+    def settled(self, tried: Tried, after: Delivery) -> None:
         """The one place where every outcome of an attempt is counted."""
-        after = settled.after
-        self._attempt_seconds(after.channel).observe(settled.duration_ms / 1000)
-        if settled.fault:
-            self.template_faults.inc()
-        if settled.missing:
-            self.missing_values.inc(len(settled.missing))
+        self._attempt_seconds(after.channel).observe(tried.duration_ms / 1000)
+        if (message := tried.message) is not None:
+            if message.fault:
+                self.template_faults.inc()
+            if message.missing:
+                self.missing_values.inc(len(message.missing))
         if after.state is State.DELIVERED:
             proof = after.proof or "unknown"
             self._delivered(after.destination, proof).inc()
             return
-        self.failed.labels(after.destination, outcome_word(settled.outcome)).inc()
+        self.failed.labels(after.destination, outcome_word(tried.outcome)).inc()
         if after.state is State.DEAD:
             self.dead.labels(after.destination).inc()
 

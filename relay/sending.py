@@ -46,23 +46,8 @@ _seldom = Seldom()
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of one try, for the worker's pauses, the metrics and the log."""
-
-    before: Delivery
-    after: Delivery
-    outcome: Outcome
-    duration_ms: int
-    recorded: bool
-    """False: the claim was lost meanwhile, and nothing was changed."""
-    missing: tuple[str, ...] = ()
-    fault: str | None = None
-    """Why the template failed, if it did."""
-
-
-@dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of one try, not yet recorded."""
+    """What came of one try."""
 
     delivery: Delivery
     """As it was tried: owed to whom its destination names now."""
@@ -126,8 +111,8 @@ async def record(
     clock: Callable[[], datetime],
     chance: float,
     then: Ask | None = None,
-) -> tuple[Settled, Turn | None]:
-    """Settle a claimed delivery by what came of it, and get what its lane wants next.
+) -> tuple[Delivery, Turn | None]:
+    """Settle a claimed delivery by what came of it; the delivery, and what its lane gets next.
 
     Tried until it is recorded: it may have been sent, so nobody may take it before; the lane
     waits. Raises `JournalBrokenError` and `JournalClosedError` alone.
@@ -168,16 +153,7 @@ async def record(
                 # The message may be what no journal can hold.
                 settlement = replace(settlement, rendered=None)
             await asyncio.sleep(RECORD_AGAIN)
-    settled = Settled(
-        claimed.delivery,
-        after,
-        outcome,
-        tried.duration_ms,
-        recorded.held,
-        missing=message.missing if message else (),
-        fault=message.fault if message else None,
-    )
-    return settled, recorded.turn
+    return after, recorded.turn
 
 
 def _trouble(tried: Tried) -> Trouble | None:

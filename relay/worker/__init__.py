@@ -13,7 +13,7 @@ from functools import partial
 
 from relay import logs
 from relay.channels import Channel
-from relay.deliveries import State
+from relay.deliveries import Delivery, State
 from relay.events import Event
 from relay.inbox import Inbox
 from relay.journal import Aim, EventState, Routing, Store
@@ -21,7 +21,7 @@ from relay.metrics import Metrics
 from relay.outcomes import outcome_word
 from relay.pace import Tempo
 from relay.pipeline import Plan
-from relay.sending import Settled
+from relay.sending import Tried
 from relay.worker.lanes import Lanes
 from relay.worker.loops import Loops
 from relay.worker.probes import Probes
@@ -45,7 +45,7 @@ class Worker:
         clock: Callable[[], datetime],
         tempo: Tempo,
         inbox: Inbox,
-        on_settled: Callable[[Settled], None] = lambda _: None,
+        on_settled: Callable[[Tried, Delivery], None] = lambda _tried, _after: None,
         on_routed: Callable[[Event, Routing], None] = lambda _event, _routing: None,
         chance: random.Random | None = None,
     ) -> None:
@@ -137,22 +137,21 @@ class Worker:
         self._metrics.loop_faults.inc()
         logs.error("event with a fault", event_id=event.id, error=type(error).__name__)
 
-    def _settled(self, settled: Settled) -> None:
-        self._metrics.settled(settled)
-        _say(settled)
-        self._on_settled(settled)
+    def _settled(self, tried: Tried, after: Delivery) -> None:
+        self._metrics.settled(tried, after)
+        _say(tried, after)
+        self._on_settled(tried, after)
 
 
-def _say(settled: Settled) -> None:
-    after = settled.after
+def _say(tried: Tried, after: Delivery) -> None:
     level = logs.info if after.state is State.DELIVERED else logs.warning
     level(
         "attempt",
         event_id=after.event_id,
         delivery_id=after.id,
         destination=after.destination,
-        outcome=outcome_word(settled.outcome),
+        outcome=outcome_word(tried.outcome),
         state=after.state.value,
         reason=after.reason,
-        duration_ms=settled.duration_ms,
+        duration_ms=tried.duration_ms,
     )

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from relay import failpoints
 from relay.channels import Channel
-from relay.deliveries import State, snooze
+from relay.deliveries import Delivery, State, snooze
 from relay.failpoints import Failpoint
 from relay.journal import Ask, Claimed, Store
 from relay.outcomes import (
@@ -31,7 +31,7 @@ from relay.outcomes import (
 )
 from relay.pace import FAULTS_BEFORE_PAUSE
 from relay.pipeline import Plan
-from relay.sending import Settled, Tried, deliver, record
+from relay.sending import Tried, deliver, record
 from relay.worker.lane import Account, Lane
 from relay.worker.loops import AFTER_A_FAULT
 from relay.worker.probes import Probes
@@ -59,7 +59,7 @@ class Lanes:
         chance: random.Random,
         threads: Executor,
         probes: Probes,
-        on_settled: Callable[[Settled], None],
+        on_settled: Callable[[Tried, Delivery], None],
         on_fault: Callable[[str, BaseException], None],
     ) -> None:
         self._store = store
@@ -225,7 +225,7 @@ class Lanes:
             tried = await self._try(lane, account, claimed)
         at = _time()
         self._learn(lane, account, tried, at)
-        settled, turn = await record(
+        after, turn = await record(
             claimed,
             tried,
             self._store.journal,
@@ -235,12 +235,12 @@ class Lanes:
         )
         failpoints.reach(Failpoint.AFTER_SETTLE)
         try:
-            self._on_settled(settled)
+            self._on_settled(tried, after)
         except Exception as error:  # the next one may be claimed already
             self._on_fault(lane.target, error)
         if isinstance(tried.outcome, Lost):
             await asyncio.sleep(AFTER_A_FAULT)
-        if settled.after.state is State.PENDING:
+        if after.state is State.PENDING:
             lane.has_work = True
         if turn is None:
             return None

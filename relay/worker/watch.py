@@ -14,7 +14,7 @@ from pathlib import Path
 
 from relay import notices
 from relay.alarms import Alarms
-from relay.deliveries import State
+from relay.deliveries import Delivery, State
 from relay.events import Event, Severity, Source
 from relay.journal import Alarm, EventState, Filter, Lane, Routing, Store
 from relay.journal.doors import free_space
@@ -22,7 +22,7 @@ from relay.metrics import Metrics
 from relay.notices import Notice
 from relay.outcomes import OutOfOrder
 from relay.pipeline import Plan
-from relay.sending import Settled
+from relay.sending import Tried
 
 LAG_EVERY = 0.5
 LAG_OVER = 60.0
@@ -85,10 +85,9 @@ class Watch:
         if event.severity is Severity.CRITICAL and not event.test:
             self._tell(notices.withheld_critical(event))
 
-    def settled(self, settled: Settled) -> None:
+    def settled(self, tried: Tried, after: Delivery) -> None:
         """A target out of order, a delivery given up, and a target that works may be news."""
-        after = settled.after
-        if isinstance(settled.outcome, OutOfOrder) or after.state is State.DEAD:
+        if isinstance(tried.outcome, OutOfOrder) or after.state is State.DEAD:
             self.look_now.set()
         if self._on and after.state is State.DELIVERED:
             told = {f"out-of-order:{after.target}", f"out-of-order:{after.account}"}
