@@ -6,7 +6,10 @@ What is written is well-formed XML too, so that a strict parser can prove it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, PackageLoader
 from markupsafe import Markup
@@ -14,6 +17,18 @@ from markupsafe import Markup
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _WEB = re.compile(r"(https?://|mailto:)[^\s<>\"'`\\]+", re.IGNORECASE)
 _COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """How a channel is shown."""
+
+    title: str
+    draw: Callable[[Mapping[str, Any], str], Markup]
+    """(payload, time of day): the message as its client shows it."""
+    settings: Mapping[str, Any]
+    """Of a made-up destination, as `rules.yaml` has them."""
+    account: Mapping[str, Any] = field(default_factory=dict)
 
 
 def drawn(template: str, **values: object) -> Markup:

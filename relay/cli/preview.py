@@ -13,8 +13,7 @@ from relay.cli.output import clean
 from relay.errors import UsageError
 from relay.messages.languages import canonical, meant
 from relay.messages.templates import Templates
-from relay.preview import CHANNEL_NAMES, events, preview
-from relay.preview.page import page
+from relay.preview import CHANNEL_NAMES, events, page, preview
 from relay.settings import Settings
 
 FILE = "relay-preview.html"

@@ -1,20 +1,28 @@
 """What people will see: the exact payload of each channel, for sample events.
 
 Nothing is routed and nothing is sent: the destinations are made up, the payloads are those that
-`relay.pipeline` writes, and `relay.preview.page` draws them as the clients do.
+`relay.pipeline` writes, and a page shows them side by side as the clients do. It is one file with a
+table of contents that loads nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from relay import samples
 from relay.channels import Destination, Outbound
+from relay.channels.drawing import Sketch, drawn
+from relay.channels.email import preview as mail
 from relay.channels.registry import CHANNELS, open_channels
+from relay.channels.slack import preview as slack
+from relay.channels.teams import preview as teams
 from relay.deliveries import Cause
 from relay.events import Event
 from relay.messages import Message
@@ -27,21 +35,18 @@ RECEIVED = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 RULE = "Your rule"
 """What the footer names."""
 
-_ACCOUNTS: Mapping[str, Mapping[str, Any]] = {
-    "slack": {"token": "xoxb-made-up"},
-    "email": {
-        "host": "smtp.example.com",
-        "tls": "starttls",
-        "sender": "Relay <relay@example.com>",
-    },
+_SKETCHES: Mapping[str, Sketch] = {
+    "slack": slack.SKETCH,
+    "teams": teams.SKETCH,
+    "email": mail.SKETCH,
 }
-_SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "slack": {"channel": "#wa-support"},
-    "teams": {"url": "https://made-up.environment.api.powerplatform.com/workflows/made-up"},
-    "email": {"to": ["support@example.com"]},
-}
-CHANNEL_NAMES = tuple(_SETTINGS)
+CHANNEL_NAMES = tuple(_SKETCHES)
 """In the order in which they are shown."""
+# Styles stand in the page and in the mails; nothing may be loaded, run, framed or posted.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +90,9 @@ class Preview:
 
 def destination(channel: str, language: str) -> Destination:
     """A made-up destination of a channel, by the same settings as in `rules.yaml`."""
-    kind = CHANNELS[channel]
-    account = (
-        kind.account.model_validate(_ACCOUNTS[channel])
-        if channel in _ACCOUNTS and kind.account
-        else None
-    )
-    settings = kind.destination.model_validate(_SETTINGS[channel])
+    kind, sketch = CHANNELS[channel], _SKETCHES[channel]
+    account = kind.account.model_validate(sketch.account) if kind.account else None
+    settings = kind.destination.model_validate(sketch.settings)
     built = kind.build(channel, settings, account, None, Outbound())
     return replace(built, language=language)
 
@@ -130,3 +131,32 @@ def preview(
             made_by = templates.overrides(event, template, language)[channel]
         shown.append(Written(channel, message, payload, made_by, problem))
     return Preview(name, event, now.astimezone(timezone), tuple(shown))
+
+
+def page(previews: Sequence[Preview], *, title: str, about: str = "") -> str:
+    """The whole document. The same previews give the same page."""
+    anchors = _anchors(preview.name for preview in previews)
+    return drawn(
+        "preview/page.html.j2",
+        title=title,
+        about=about,
+        policy=POLICY,
+        titles={name: sketch.title for name, sketch in _SKETCHES.items()},
+        draw=_draw,
+        shown=[(one, anchor, one.made_by) for one, anchor in zip(previews, anchors, strict=True)],
+    )
+
+
+def _draw(one: Preview, written: Written) -> Markup:
+    return _SKETCHES[written.channel].draw(written.payload, f"{one.at:%H:%M}")
+
+
+def _anchors(names: Iterable[str]) -> list[str]:
+    """One for each name, all different."""
+    taken: dict[str, int] = {}
+    anchors = []
+    for name in names:
+        bare = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "event"
+        taken[bare] = taken.get(bare, 0) + 1
+        anchors.append(bare if taken[bare] == 1 else f"{bare}--{taken[bare]}")
+    return anchors

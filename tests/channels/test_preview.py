@@ -25,8 +25,7 @@ from relay.channels.slack.preview import mrkdwn, plain
 from relay.channels.teams import preview as teams
 from relay.events import Client, Event
 from relay.messages.templates import Templates
-from relay.preview import CHANNEL_NAMES, Preview, Written, destination, events, preview
-from relay.preview.page import page
+from relay.preview import CHANNEL_NAMES, Preview, Written, destination, events, page, preview
 from tests.conftest import RULES
 from tests.each import each
 from tests.fakes.messages import everything, parcel

@@ -16,8 +16,7 @@ from relay.messages.facts import NAMES
 from relay.messages.sandbox import FILTERS
 from relay.messages.shelf import label
 from relay.messages.templates import Templates
-from relay.preview import CHANNEL_NAMES, events, preview
-from relay.preview.page import page
+from relay.preview import CHANNEL_NAMES, events, page, preview
 from tests.message_cases import BERLIN, FOLDER, a_context
 from tests.needs import ROOT
 

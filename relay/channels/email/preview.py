@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from relay.channels.drawing import drawn
+from relay.channels.drawing import Sketch, drawn
 
 _LINE = 20
 """Pixels of a line of the HTML part."""
@@ -30,6 +30,18 @@ def draw(payload: Mapping[str, Any], clock: str) -> Markup:  # noqa: ARG001  # i
         wide=_height(plain, _WIDE),
         narrow=_height(plain, _NARROW),
     )
+
+
+SKETCH = Sketch(
+    "E-mail",
+    draw,
+    settings={"to": ["support@example.com"]},
+    account={
+        "host": "smtp.example.com",
+        "tls": "starttls",
+        "sender": "Relay <relay@example.com>",
+    },
+)
 
 
 def _height(plain: str, width: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from relay.channels.drawing import drawn, link, printable
+from relay.channels.drawing import Sketch, drawn, link, printable
 
 _TOKEN = re.compile(
     r"<(?P<aim>[^<>|\n]+)(?:\|(?P<label>[^<>\n]*))?>"
@@ -36,6 +36,14 @@ def draw(payload: Mapping[str, Any], clock: str) -> Markup:
         plain=plain,
         emoji=_emoji,
     )
+
+
+SKETCH = Sketch(
+    "Slack",
+    draw,
+    settings={"channel": "#wa-support"},
+    account={"token": "xoxb-made-up"},
+)
 
 
 def mrkdwn(raw: object) -> Markup:

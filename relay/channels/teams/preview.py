@@ -13,7 +13,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from relay.channels.drawing import drawn, is_web, printable
+from relay.channels.drawing import Sketch, drawn, is_web, printable
 
 _MOST_WEIGHT = 1_000
 _PIXELS = re.compile(r"(\d{1,4})px")
@@ -33,6 +33,13 @@ def draw(payload: Mapping[str, Any], clock: str) -> Markup:
         markdown=_markdown,
         flex=_flex,
     )
+
+
+SKETCH = Sketch(
+    "Microsoft Teams",
+    draw,
+    settings={"url": "https://made-up.environment.api.powerplatform.com/workflows/made-up"},
+)
 
 
 def _markdown(text: object) -> Markup:
