@@ -78,7 +78,9 @@ def one_line(text: str, limit: int | None = None, language: str = "en") -> str:
     line = text
     if not (text.isascii() and text.isprintable() and "  " not in text and text == text.strip()):
         line = " ".join(clean(text).split())
-    return line if limit is None else cut(line, limit, language)
+    if limit is None or (len(line) <= limit and line.isascii()):
+        return line
+    return cut(line, limit, language)
 
 
 def units(text: str) -> int:

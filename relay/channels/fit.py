@@ -79,6 +79,8 @@ def tone(message: Message) -> Tone:
 
 def shown(inlines: Sequence[Inline]) -> str:
     """The characters that a reader sees of a run of inlines."""
+    if len(inlines) == 1 and isinstance(only := inlines[0], Text):
+        return only.text
     return "".join(
         [
             inline.text
@@ -157,6 +159,8 @@ class _Fitter:
         self._kept = 0
         """Characters of this block that are kept."""
         self._full = False
+        self._seen = False
+        """Whether a reader sees anything of these inlines."""
         self.done = False
 
     def buttons(self, block: Buttons, most: int) -> tuple[Link, ...]:
@@ -218,6 +222,7 @@ class _Fitter:
 
     def _inlines(self, inlines: Inlines) -> Inlines:
         kept: list[Inline] = []
+        self._seen = False
         for inline in inlines:
             if self._full:
                 break
@@ -230,11 +235,11 @@ class _Fitter:
                 self._add_break(kept)
         while kept and kept[-1] is _BREAK:
             kept.pop()
-        return tuple(kept) if shown(kept).strip() else ()
+        return tuple(kept) if self._seen else ()
 
     def _text(self, text: Text, kept: list[Inline]) -> None:
         said = text.text
-        if len(said) <= 2 * self._each and said.isprintable() and clean(said) is said:
+        if said.isascii() and said.isprintable() and len(said) <= 2 * self._each:
             if said:
                 self._add(text, said, kept)
             return
@@ -255,8 +260,9 @@ class _Fitter:
             self._add(_BREAK, "\n", kept)
 
     def _add(self, inline: Inline, text: str, kept: list[Inline]) -> None:
-        size = units(text) + NODE
+        size = NODE + (len(text) if text.isascii() else units(text))
         if size <= self._here:
+            self._seen = self._seen or not text.isspace()
             self._here -= size
             self._kept += len(text)
             kept.append(inline)
@@ -269,7 +275,7 @@ class _Fitter:
         self._stop(kept)
 
     def _stop(self, kept: list[Inline]) -> None:
-        self._full, self._here = True, 0
+        self._full, self._seen, self._here = True, True, 0
         self.done = self.left <= self._each
         kept.append(self._note())
 
