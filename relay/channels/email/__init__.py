@@ -10,7 +10,7 @@ from typing import Any
 
 from relay.channels import Destination, Outbound, Parcel, own
 from relay.channels.email import writing as email_writing
-from relay.channels.email.session import deliver, full_name
+from relay.channels.email.session import Conversation, full_name
 from relay.channels.email.settings import EmailDestination
 from relay.channels.email.standing import Standing
 from relay.outcomes import Outcome
@@ -45,7 +45,7 @@ class EmailChannel:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         async with self._servers[f"{mail.host.casefold()}:{mail.port}"]:
-            return await deliver(
+            conversation = Conversation(
                 mail,
                 payload,
                 self._tls,
@@ -53,6 +53,7 @@ class EmailChannel:
                 self._standing[mail.account],
                 mail.hostname or await self._own_name(),
             )
+            return await conversation.deliver()
 
     async def _own_name(self) -> str | None:
         """Found out once, in a thread, and not waited for when a name server is slow."""

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relay.channels.email.answers import Step, ends_all, never, refusal, remedy, reply
@@ -32,53 +33,44 @@ if TYPE_CHECKING:
 _DOTS = re.compile(rb"(?m)^\.")
 
 
-async def deliver(
-    destination: EmailDestination,
-    payload: Mapping[str, Any],
-    tls: ssl.SSLContext,
-    limit: float,
-    standing: Standing,
-    name: str | None,
-) -> Outcome:
-    """Send the mail of a payload; `limit` is the total time in seconds. Never raises.
+@dataclass(slots=True)
+class Conversation:
+    """What is said to a mail server for one mail."""
 
-    `name` is what we call ourselves in the greeting; None: by our address.
-    """
-    conversation = _Conversation(destination, payload, tls, limit, standing, name)
-    try:
-        async with asyncio.timeout(limit):
-            return await conversation.hold()
-    except Exception as error:
-        return conversation.broken(error)
-    finally:
-        conversation.close()
+    destination: EmailDestination
+    payload: Mapping[str, Any]
+    tls: ssl.SSLContext
+    limit: float
+    """Seconds, of all of it."""
+    standing: Standing
+    """Of the account."""
+    name: str | None
+    """What we call ourselves in the greeting; None: by our address."""
+    _step: Step = Step.CONNECT
+    _client: aiosmtplib.SMTP | None = None
 
+    async def deliver(self) -> Outcome:
+        """Send the mail. Never raises anything but a cancellation."""
+        try:
+            async with asyncio.timeout(self.limit):
+                return await self._hold()
+        except Exception as error:
+            return self._broken(error)
+        finally:
+            self._close()
 
-class _Conversation:
-    def __init__(
-        self,
-        destination: EmailDestination,
-        payload: Mapping[str, Any],
-        tls: ssl.SSLContext,
-        limit: float,
-        standing: Standing,
-        name: str | None,
-    ) -> None:
-        self._destination = destination
-        self._standing = standing
-        self._name = name
-        self._payload = payload
-        self._tls = tls
-        self._limit = limit
-        self._step = Step.CONNECT
-        self._client: aiosmtplib.SMTP | None = None
-        password = destination.password.get_secret_value() if destination.password else ""
-        self._secrets = (password, f"\0{destination.username}\0{password}") if password else ()
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        """What a server may echo and nobody may read."""
+        if self.destination.password is None:
+            return ()
+        password = self.destination.password.get_secret_value()
+        return (password, f"\0{self.destination.username}\0{password}")
 
-    async def hold(self) -> Outcome:
+    async def _hold(self) -> Outcome:
         """All of it, from the connection to the answer to the final dot."""
         try:
-            mail = compose(self._payload)
+            mail = compose(self.payload)
         except (ValueError, LookupError, TypeError) as error:
             return Refused(f"the mail cannot be written ({type(error).__name__})")
         client = self._client = self._open()
@@ -87,23 +79,23 @@ class _Conversation:
         if (fault := await self._secure(client)) or (fault := await self._login(client)):
             return fault
         self._step = Step.SENDER
-        await client.mail(self._destination.sender)
+        await client.mail(self.destination.sender)
         self._step = Step.RECIPIENT
-        recipients: Sequence[str] = self._payload["recipients"]
+        recipients: Sequence[str] = self.payload["recipients"]
         refused = await self._recipients(client, recipients)
         if not isinstance(refused, dict):
             return refused
         if len(refused) == len(recipients):
             return self._taken_by_none(refused)
         taken = [recipient for recipient in recipients if recipient not in refused]
-        self._standing.taken(self._destination.target, taken, _now())
+        self.standing.taken(self.destination.target, taken, _now())
         answer = await self._hand_over(client, mail)
-        reference = {"Message-ID": str(self._payload["headers"]["Message-ID"])}
+        reference = {"Message-ID": str(self.payload["headers"]["Message-ID"])}
         if refused:
             return self._sorted(refused, reference)
         return Sent(Proof.POSTED, reference, f"the mail server took it ({answer})")
 
-    def broken(self, error: Exception) -> Outcome:
+    def _broken(self, error: Exception) -> Outcome:
         """What it means that the conversation ended with this error."""
         import aiosmtplib
 
@@ -119,7 +111,7 @@ class _Conversation:
             f"the mail server: {connection_fault(error)}, nothing was sent", Scope.ACCOUNT
         )
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Say goodbye without waiting for an answer, and let go."""
         if self._client is None:
             return
@@ -134,12 +126,12 @@ class _Conversation:
         # STARTTLS is asked for in `_secure`: left to itself the client goes on in clear text
         # where the server does not offer it.
         return aiosmtplib.SMTP(
-            hostname=self._destination.host,
-            port=self._destination.port,
-            use_tls=self._destination.tls == "implicit",
+            hostname=self.destination.host,
+            port=self.destination.port,
+            use_tls=self.destination.tls == "implicit",
             start_tls=False,
-            tls_context=self._tls,
-            timeout=self._limit,
+            tls_context=self.tls,
+            timeout=self.limit,
             local_hostname="localhost",  # never said: without it the client asks a name server
         )
 
@@ -147,7 +139,7 @@ class _Conversation:
         import aiosmtplib
 
         self._step = Step.GREETING
-        name = self._name or _literal(client)
+        name = self.name or _literal(client)
         try:
             await client.ehlo(hostname=name)
         except aiosmtplib.SMTPHeloError as error:
@@ -156,7 +148,7 @@ class _Conversation:
             await client.helo(hostname=name)
 
     async def _secure(self, client: aiosmtplib.SMTP) -> Outcome | None:
-        if self._destination.tls != "starttls":
+        if self.destination.tls != "starttls":
             return None
         self._step = Step.TLS
         if not client.supports_extension("starttls"):
@@ -170,7 +162,7 @@ class _Conversation:
         return None
 
     async def _login(self, client: aiosmtplib.SMTP) -> Outcome | None:
-        if self._destination.username is None or self._destination.password is None:
+        if self.destination.username is None or self.destination.password is None:
             return None
         self._step = Step.LOGIN
         if not client.supports_extension("auth") or not client.supported_auth_methods:
@@ -179,9 +171,7 @@ class _Conversation:
                 "accounts.email, or leave out username and password",
                 Scope.ACCOUNT,
             )
-        await client.login(
-            self._destination.username, self._destination.password.get_secret_value()
-        )
+        await client.login(self.destination.username, self.destination.password.get_secret_value())
         return None
 
     async def _recipients(
@@ -202,7 +192,7 @@ class _Conversation:
 
     def _taken_by_none(self, refused: Mapping[str, tuple[int, str]]) -> Outcome:
         final = {who: said for who, said in refused.items() if never(*said)}
-        if blamed := self._standing.to_blame(self._destination.target, final, _now()):
+        if blamed := self.standing.to_blame(self.destination.target, final, _now()):
             told = f"the mail server takes no recipient ({reply(*blamed, self._secrets)})"
             return OutOfOrder(f"{told}: {remedy(blamed[1])}", Scope.ACCOUNT)
         outcome = self._sorted(refused, {})
@@ -235,7 +225,7 @@ class _Conversation:
             raise aiosmtplib.SMTPServerDisconnected("lost before the mail was sent")
         self._step = Step.SENT
         protocol.write(_DOTS.sub(b"..", mail) + b".\r\n")
-        taken = await protocol.read_response(timeout=self._limit)
+        taken = await protocol.read_response(timeout=self.limit)
         if taken.code != 250:
             raise aiosmtplib.SMTPDataError(taken.code, taken.message)
         return reply(taken.code, taken.message, self._secrets)

@@ -23,6 +23,7 @@ from relay.channels.settings import Settings, fingerprint, short_hash
 ACCOUNT_PACE = Pace(count=30, seconds=60, burst=3)
 """Exchange Online takes 30 messages a minute (Microsoft, SMTP submission improvements)."""
 PORTS = {"implicit": 465, "starttls": 587, "none": 25}
+_USUAL_TLS = {465: "implicit", 587: "starttls", 25: "starttls"}
 MOST_RECIPIENTS = 100
 """A server must take 100 recipients in one mail (RFC 5321, 4.5.3.1.8); more is no alert."""
 
@@ -189,11 +190,8 @@ def account_doubts(account: EmailAccount) -> tuple[tuple[str, str], ...]:
                 ),
             )
         return ()
-    other = {("starttls", 465): "implicit", ("implicit", 587): "starttls"}
-    fits = other.get((account.tls, account.port or 0))
-    if fits is None and account.tls == "implicit" and account.port == PORTS["none"]:
-        fits = "starttls"
-    if fits is None:
+    fits = _USUAL_TLS.get(account.port or PORTS[account.tls], account.tls)
+    if fits == account.tls:
         return ()
     return (
         (

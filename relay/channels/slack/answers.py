@@ -171,7 +171,7 @@ def _told(words: str, code: str) -> str:
 
 def _shape(answer: Answer) -> Mapping[str, Any] | None:
     try:
-        shape = json.loads(answer.body)
+        shape = json.loads(answer.text)
     except (ValueError, RecursionError):
         # Slack repeats the message in its answer, so a long one is cut: it begins with the verdict.
         if answer.whole or not _OK.match(answer.text):

@@ -20,7 +20,6 @@ SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 VERSION = "1.4"
 """Which every Teams client shows."""
 _WHAT = "the Teams override"
-_VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
 _COMMON = "id isVisible separator spacing height fallback"
 _BOX = f"{_COMMON} style bleed minHeight selectAction verticalContentAlignment"
 _FONT = "color fontType isSubtle size weight"
@@ -68,6 +67,7 @@ _IS: Mapping[str, Mapping[str, str]] = {
 """Fields that are one object."""
 _SIZES = "small default medium large extraLarge"
 _WORDS = {
+    "version": "1.0 1.1 1.2 1.3 1.4",
     "spacing": f"none {_SIZES} padding",
     "fallback": "drop",
     "style": "default emphasis good attention warning accent person positive destructive",
@@ -108,8 +108,6 @@ def overridden(message: Message, native: object, summary: str) -> dict[str, Any]
     `UnsendableError`.
     """
     found = next(_object(native, {"AdaptiveCard": _CARD}, "the card"), None)
-    if found is None and isinstance(native, Mapping):
-        found = _version(native.get("version", VERSION))
     if found is not None or not isinstance(native, Mapping):
         raise UnsendableError(f"{_WHAT}: {found}")
     body = [_wrapped(element) for element in native["body"]]
@@ -120,12 +118,6 @@ def overridden(message: Message, native: object, summary: str) -> dict[str, Any]
     card = {**_wrapped(native), "body": body, "fallbackText": summary}
     defaults = {"version": VERSION, "lang": message.language, "msteams": {"width": "Full"}}
     return {"$schema": SCHEMA, **defaults, **card}
-
-
-def _version(version: object) -> str | None:
-    if version in _VERSIONS:
-        return None
-    return f"version must be one of {', '.join(_VERSIONS)}: later ones are not shown everywhere"
 
 
 def _wrapped(value: Any) -> Any:
