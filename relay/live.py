@@ -28,8 +28,9 @@ from relay.reload.reloader import LOOK_EVERY, Reloader
 from relay.settings import Settings
 from relay.shapes import ready_json, status_json
 from relay.worker import Worker, upkeep
+from relay.worker.heartbeat import Heartbeat
 from relay.worker.loops import Loops
-from relay.worker.numbers import Numbers
+from relay.worker.numbers import COMPARED_EVERY, Numbers
 from relay.worker.upkeep import Upkeep
 from relay.worker.watch import Watch
 
@@ -94,9 +95,15 @@ class Live:
             metrics,
             env=settings.env,
             allow_private=settings.allow_private,
+            public_url=settings.public_url,
             plan=lambda: self.worker.plan,
             clock=self.clock,
             on_events=inbox.put,
+        )
+        self.heartbeat = Heartbeat(
+            reload.outbound(settings),
+            url=lambda: self.worker.plan.watching.heartbeat,
+            is_well=self._is_well,
         )
         self.upkeep = Upkeep(store.journal, keep=settings.retention, clock=self.clock)
 
@@ -144,6 +151,8 @@ class Live:
         )
         if not self._settings.sandbox:
             start("numbers", self.numbers.go_round)
+            start("registration", self.numbers.compare, every=COMPARED_EVERY)
+            start("heartbeat", self.heartbeat.beat, every=self._tempo.heartbeat)
         start("loop lag", self.watch.measure_lag, patience=patience)
         start("retention", self.upkeep.work, every=upkeep.EVERY, patience=upkeep.EVERY)
         start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)
@@ -189,6 +198,11 @@ class Live:
             late=await self.watch.late_event(),
             stuck=self._loops.stuck(),
         )
+
+    async def _is_well(self) -> bool:
+        """Events can be stored, and nothing is stuck."""
+        stuck = self._loops.stuck() or await self.watch.late_event()
+        return self._store.journal.can_store() and not stuck
 
     def _usable(self, plan: Plan) -> Plan:
         return _unpaced(plan) if self._settings.sandbox else plan

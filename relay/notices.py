@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from relay.deliveries import Delivery
-from relay.events import Event, Severity
+from relay.events import Event, Severity, Source
 from relay.journal import Alarm, Dead, Trouble
 from relay.outcomes import Scope
 
@@ -241,19 +241,41 @@ def disk_low(free: int) -> Notice:
     )
 
 
-def silence(last: datetime | None) -> Notice:
-    """The alarm for senders that have not been heard."""
-    since = f"since {_time(last)}" if last else "since the relay was started"
+def nothing_heard(span: timedelta) -> Notice:
+    """The alarm for senders that never said anything."""
     return Notice(
         key="silence",
         detail="SILENCE",
-        title="No event for 24 hours",
+        title=f"No event for {_span(span)}",
         text=(
-            f"Nothing came from 360dialog or Meta {since}. It may be a quiet day, or the webhook "
-            f"URL is no longer set: `relay connect` says how to set it."
+            f"Nothing came from 360dialog or Meta since the relay was started {_span(span)} ago. "
+            f"`relay connect` says which webhook URL is set at 360dialog, and how to set it."
         ),
-        recovered="Recovered: events come in again",
-        over=f"The last one came at {_time(last)}." if last else "",
+        recovered="Recovered: events come in",
+        over="The first one came.",
+        severity=Severity.WARNING,
+    )
+
+
+def silence(source: Source, last: datetime, down: timedelta) -> Notice:
+    """The alarm for a sender that has not been heard; `down`: so long the relay was not there."""
+    who = "360dialog" if source is Source.PARTNER else "Meta"
+    away = (
+        f" The relay itself was down for {_span(down)} of this time."
+        if down >= timedelta(minutes=1)
+        else ""
+    )
+    return Notice(
+        key=f"silence:{source.value}",
+        detail="SILENCE",
+        title=f"No event from {who} any more",
+        text=(
+            f"The last one came at {_time(last)}.{away} It may be a quiet time, or the webhook URL "
+            f"is no longer set: `relay connect` says which one is. `watch: no_events` in "
+            f"rules.yaml says after how long this is told."
+        ),
+        recovered=f"Recovered: events come from {who} again",
+        over=f"The last one came at {_time(last)}.",
         severity=Severity.WARNING,
     )
 
@@ -305,6 +327,22 @@ def no_ratings(numbers: int) -> Notice:
     )
 
 
+def registered_elsewhere(registered: str | None, own: str) -> Notice:
+    """The alarm for a webhook URL at 360dialog that leads somewhere else."""
+    where = registered or "nowhere: no URL is set"
+    return Notice(
+        key="registered-elsewhere",
+        detail="REGISTERED_ELSEWHERE",
+        title="360dialog posts its events somewhere else",
+        text=(
+            f"Registered at 360dialog is {where}; this relay is at {own}. Until that is mended no "
+            f"event of 360dialog comes in: `relay connect --url {shlex.quote(own)}` registers it."
+        ),
+        recovered="Recovered: 360dialog posts its events here",
+        over=f"Registered is {own}.",
+    )
+
+
 def rules_refused(where: str) -> Notice:
     """The alarm for files that cannot go live: where they are at fault, and not a word of them."""
     return Notice(
@@ -331,6 +369,15 @@ def journal_damaged(faults: Sequence[str]) -> Notice:
         recovered="Recovered: the journal is whole",
         over="Every page of it was read.",
     )
+
+
+def _span(span: timedelta) -> str:
+    """Whole minutes, hours or days of a span of time, the largest unit that tells it."""
+    minutes = int(span.total_seconds() // 60)
+    for unit, size in (("days", 24 * 60), ("hours", 60)):
+        if minutes >= 2 * size:
+            return f"{minutes // size} {unit}"
+    return f"{minutes} minutes" if minutes != 1 else "1 minute"
 
 
 def _time(moment: datetime) -> str:

@@ -23,6 +23,8 @@ class Tempo:
     first_probe: float = 10.0
     longest_probe: float = 600.0
     """Between probes of a target that is out of order, doubled from the first to the longest."""
+    heartbeat: float = 60.0
+    """Between two calls of the heartbeat."""
     watch: float = 5.0
     """Between two looks at the relay's own troubles."""
     patience: float = 60.0

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 from relay.errors import UsageError
 from relay.files import read_regular
@@ -91,6 +93,8 @@ class Settings:
     sandbox: bool = False
     insecure: bool = False
     allow_private: bool = False
+    public_url: str | None = None
+    """Where 360dialog posts Partner events to, as seen from outside."""
     retention: timedelta | None = RETENTION
     """How long finished work stays in the journal; None keeps it for ever."""
     secret_360dialog: str = field(default="", repr=False)
@@ -135,6 +139,7 @@ def from_environment(variables: Mapping[str, str], options: Mapping[str, str | N
         listen=parse_address(text("listen", "RELAY_LISTEN", "127.0.0.1:8080"), "RELAY_LISTEN"),
         admin_listen=parse_address(admin, "RELAY_ADMIN_LISTEN") if admin else None,
         allow_private=is_on(env.get("RELAY_ALLOW_PRIVATE_DESTINATIONS", "")),
+        public_url=public_url(env.get("RELAY_PUBLIC_URL", "")),
         retention=parse_retention(env.get("RELAY_RETENTION", "")),
         secret_360dialog=env.get("RELAY_360DIALOG_SECRET", ""),
         webhook_token=env.get("RELAY_WEBHOOK_TOKEN", ""),
@@ -143,6 +148,20 @@ def from_environment(variables: Mapping[str, str], options: Mapping[str, str | N
         admin_token=env.get("RELAY_ADMIN_TOKEN", "").strip(),
         env=env,
     )
+
+
+WEBHOOK: Final = "/webhooks/360dialog"
+
+
+def public_url(text: str) -> str | None:
+    """The URL of the Partner webhook by the relay's own address; raises `UsageError`."""
+    text = text.strip().rstrip("/")
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError("RELAY_PUBLIC_URL: write the relay's own address, like https://your.host")
+    return text if parts.path else f"{text}{WEBHOOK}"
 
 
 SHORT_SECRET = 8

@@ -60,6 +60,13 @@ async def post(
             answer.close()
 
 
+async def get(session: aiohttp.ClientSession, url: str) -> int:
+    """The status that a URL answers with; nothing else of the answer is read."""
+    _sending.set(Exchange())
+    async with session.get(URL(url, encoded=True), allow_redirects=False) as answer:
+        return answer.status
+
+
 def open_session(outbound: Outbound) -> aiohttp.ClientSession:
     """A session of one channel; must be called inside a running loop."""
     return aiohttp.ClientSession(

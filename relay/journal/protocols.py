@@ -147,6 +147,10 @@ class Journal(Protocol):
         """Remember an alarm; False if it is on already."""
         ...
 
+    async def remember(self, name: str, text: str) -> None:
+        """Keep a text of the relay's own under a name, in the place of what stood there."""
+        ...
+
     async def clear_alarm(self, key: str) -> bool:
         """Forget an alarm; False if it is not on."""
         ...
@@ -233,6 +237,17 @@ class Records(Protocol):
 
     async def alarms(self) -> Sequence[Alarm]:
         """What is on."""
+        ...
+
+    async def recalled(self, name: str) -> str | None:
+        """What was remembered under a name."""
+        ...
+
+    async def heard(self, after: int) -> tuple[int, Mapping[str, datetime]]:
+        """The newest event's place in the journal, and when each source last spoke after a place.
+
+        A source that said nothing after it is left out.
+        """
         ...
 
     async def status(self, *, now: datetime) -> Status:

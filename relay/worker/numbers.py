@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from relay import logs, notices
 from relay.alarms import Alarms
@@ -22,6 +23,8 @@ FAILURES_BEFORE_ALARM = 3
 """Looks that fail in a row until somebody is told."""
 USUAL_PERIOD = timedelta(minutes=15)
 """For a look that somebody asks for while the rules ask for none."""
+COMPARED_EVERY = 3600.0
+"""Seconds between two looks at the webhook URL that 360dialog has."""
 LONGEST_LOOK = 60.0
 """Seconds for one page, unless the period is shorter."""
 
@@ -47,6 +50,7 @@ class Numbers:
         *,
         env: Mapping[str, str],
         allow_private: bool,
+        public_url: str | None,
         plan: Callable[[], Plan],
         clock: Callable[[], datetime],
         on_events: Callable[[Sequence[Event]], None],
@@ -56,6 +60,7 @@ class Numbers:
         self._metrics = metrics
         self._env = env
         self._allow_private = allow_private
+        self._public_url = public_url
         self._plan = plan
         self._clock = clock
         self._on_events = on_events
@@ -79,6 +84,24 @@ class Numbers:
             await self.look()
         except (PartnerApiError, UsageError) as error:
             logs.warning("the watch could not look", reason=str(error))
+
+    async def compare(self) -> None:
+        """Hold the webhook URL that is registered at 360dialog against this relay's own."""
+        own, plan = self._public_url, self._plan()
+        if own is None or plan.watching.quality is None:
+            return
+        try:
+            access = Access.of(self._env, allow_private=self._allow_private)
+            async with connect(access, patience=LONGEST_LOOK, tries=1) as api:
+                registered = await api.webhook_url()
+        except (PartnerApiError, UsageError) as error:
+            logs.warning("the registered webhook URL cannot be read", reason=str(error))
+            return
+        notice = notices.registered_elsewhere(registered, own)
+        if _place(registered or "") == _place(own):
+            await self._told.end(notice, plan)
+        else:
+            await self._told.begin(notice, plan)
 
     def _due_in(self, period: timedelta) -> float:
         """Seconds until the next look; after a start there is one at once."""
@@ -121,3 +144,9 @@ class Numbers:
             await self._told.begin(notices.no_ratings(len(seen)), plan)
         logs.info("watch", numbers=len(seen), changes=len(changes.events))
         return changes
+
+
+def _place(url: str) -> tuple[str | None, str]:
+    """Host and path of a URL, as far as they say where it leads."""
+    parts = urlsplit(url)
+    return parts.hostname, parts.path.rstrip("/")

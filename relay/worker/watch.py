@@ -23,11 +23,11 @@ from relay.notices import Notice
 from relay.outcomes import OutOfOrder
 from relay.pipeline import Plan
 from relay.sending import Tried
+from relay.worker.silence import Silences
 
 LAG_EVERY = 0.5
 LAG_OVER = 60.0
 LATE = timedelta(minutes=15)
-SILENT = timedelta(hours=24)
 REFUSALS_OVER = timedelta(minutes=15)
 
 
@@ -54,6 +54,7 @@ class Watch:
         self._clock = clock
         self._fault = fault
         self._started = clock()
+        self._silences = Silences(store, clock)
         self._refusals = 0
         self._last_refusal = self._started
         """When the last one was, or when looking began: what was before is not known."""
@@ -117,6 +118,7 @@ class Watch:
         parts: Sequence[Callable[[Plan], Awaitable[None]]] = (
             self._tell_notices,
             self._look_at_senders,
+            self._look_at_silence,
             self._look_at_disk,
             self._look_at_routing,
             self._look_at_targets,
@@ -168,11 +170,23 @@ class Watch:
             self._refusals -= count
         elif now - self._last_refusal > REFUSALS_OVER:
             await self._told.end(notices.senders_refused(0, now), plan)
-        last = (await self._store.records.status(now=now)).last_event_at
-        if now - max(last or self._started, self._started) > SILENT:
-            await self._told.begin(notices.silence(last), plan)
-        elif last is not None and now - last <= SILENT:
-            await self._told.end(notices.silence(last), plan)
+
+    async def _look_at_silence(self, plan: Plan) -> None:
+        span = plan.watching.no_events
+        now = self._clock()
+        known = await self._silences.look()
+        if span is None:
+            return
+        if known:
+            await self._told.end(notices.nothing_heard(now - self._started), plan)
+        elif now - self._started > span:
+            await self._told.begin(notices.nothing_heard(now - self._started), plan)
+        for source, silence in known.items():
+            notice = notices.silence(source, silence.last, now - silence.last - silence.quiet)
+            if silence.quiet > span:
+                await self._told.begin(notice, plan)
+            else:
+                await self._told.end(notice, plan)
 
     async def _look_at_disk(self, plan: Plan) -> None:
         free, floor = free_space(self._folder)

@@ -139,20 +139,57 @@ async def test_refusals_are_over_after_15_minutes_of_watching_and_not_after_a_re
     assert status.refused_webhooks == 1
 
 
-async def test_silence_is_over_when_an_event_came_and_not_after_a_restart(relay: Looking) -> None:
-    await relay.store.journal.append(reading("old"), now=relay.now)
-    assert (
-        await relay.look(25 * 60 * MINUTE)
-        == [
-            "Events are not being routed",
-            "No event for 24 hours",
-        ]
-        or len(await relay.told()) == 2
+QUIET = "No event from 360dialog any more"
+SPEAKS = "Recovered: events come from 360dialog again"
+
+
+async def heard(relay: Looking, name: str) -> None:
+    """An event of 360dialog comes, and is routed."""
+    arrived = reading(name, received_at=relay.now)
+    (added,) = (await relay.store.journal.append(arrived, now=relay.now)).events
+    await route_one(
+        relay.store, added.id, Routing(EventState.UNMATCHED, (), rules_version=1), now=relay.now
     )
+
+
+async def test_silence_is_over_when_an_event_came_and_not_after_a_restart(relay: Looking) -> None:
+    await heard(relay, "old")
+    await relay.look()
+    assert await relay.look(23 * 60 * MINUTE) == []
+    assert await relay.look(2 * 60 * MINUTE) == [QUIET]
     await relay.restart()
-    assert "Recovered: events come in again" not in await relay.look(MINUTE)
-    await relay.store.journal.append(reading("new", received_at=relay.now), now=relay.now)
-    assert (await relay.look(MINUTE))[-1] == "Recovered: events come in again"
+    assert await relay.look(MINUTE) == [QUIET]
+    await heard(relay, "new")
+    assert await relay.look(MINUTE) == [QUIET, SPEAKS]
+
+
+async def test_while_the_relay_was_down_nobody_was_silent_and_the_alarm_says_so(
+    relay: Looking,
+) -> None:
+    await heard(relay, "old")
+    await relay.look(20 * 60 * MINUTE)
+    relay.now += 30 * 60 * MINUTE
+    await relay.restart()
+    assert await relay.look() == []
+    assert await relay.look(3 * 60 * MINUTE) == []
+    assert await relay.look(2 * 60 * MINUTE) == [QUIET]
+    assert "The relay itself was down for 30 hours" in await relay.text()
+
+
+async def test_a_source_that_never_spoke_is_not_missed_beside_one_that_speaks(
+    relay: Looking,
+) -> None:
+    for hour in range(0, 60, 12):
+        await heard(relay, f"event {hour}")
+        assert await relay.look(12 * 60 * MINUTE) == []
+
+
+async def test_senders_that_never_said_anything_are_an_alarm_until_one_does(
+    relay: Looking,
+) -> None:
+    assert await relay.look(25 * 60 * MINUTE) == ["No event for 25 hours"]
+    await heard(relay, "first")
+    assert (await relay.look(MINUTE))[1:] == ["Recovered: events come in"]
 
 
 async def test_events_that_nobody_routed_for_15_minutes_are_an_alarm_until_they_are(

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from relay.settings import Settings
+from relay.errors import UsageError
+from relay.settings import Settings, public_url
 from tests.client import partner
 from tests.directory_cases import channel_data
 from tests.fakes.partner_api import KEY, FakePartnerApi
@@ -193,3 +194,38 @@ async def test_in_the_sandbox_nobody_is_asked(tmp_path: Path, fake: FakePartnerA
         await world.happen()
         await world.until({"delivered": 1})
         assert not fake.asked
+
+
+async def test_a_webhook_url_at_360dialog_that_leads_elsewhere_is_an_alarm(
+    tmp_path: Path, fake: FakePartnerApi
+) -> None:
+    class Public(Watching):
+        def settings(self, **changes: Any) -> Settings:
+            own = "https://relay.example.com/webhooks/360dialog"
+            return replace(super().settings(**changes), public_url=own)
+
+    Watching.env = {**ENV, "RELAY_360DIALOG_API_URL": fake.url}
+    (tmp_path / "message_templates").mkdir()
+    fake.webhook_url = "https://old.example.com/hook"
+    async with a_world(tmp_path, WATCHED, kind=Public) as world:
+        assert "somewhere else" in (await world.subjects(1))[0]
+        fake.webhook_url = "https://relay.example.com/webhooks/360dialog/"
+        await world.app._live.result().numbers.compare()
+        assert "Recovered" in (await world.subjects(2))[1]
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ("", None),
+        (" https://your.host/ ", "https://your.host/webhooks/360dialog"),
+        ("https://your.host/a/hook", "https://your.host/a/hook"),
+    ],
+)
+def test_the_own_address_is_that_of_the_webhook(said: str, url: str | None) -> None:
+    assert public_url(said) == url
+
+
+def test_an_own_address_that_is_none_is_told() -> None:
+    with pytest.raises(UsageError, match="RELAY_PUBLIC_URL"):
+        public_url("your.host")

@@ -225,6 +225,7 @@ class SqliteJournal:
     settle = _verb(work.settle, quick=True)
     raise_alarm = _verb(notes.raise_alarm, quick=True)
     clear_alarm = _verb(notes.clear_alarm, quick=True)
+    remember = _verb(notes.remember, quick=True)
     recover = _verb(work.recover)
     learn = _verb(directory.teach)
     owe = _verb(routing.owe)

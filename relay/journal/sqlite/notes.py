@@ -61,6 +61,19 @@ def checked(connection: apsw.Connection) -> Checked | None:
     return Checked(told["relay"], told["rules"], tuple(told["keep"])) if told else None
 
 
+def remember(connection: apsw.Connection, name: str, text: str) -> None:
+    """Keep a text of the relay's own under a name, in the place of what stood there."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"kept: {name}", text))
+
+
+def recalled(connection: apsw.Connection, name: str) -> str | None:
+    """What was remembered under a name."""
+    found: str | None = connection.execute(
+        "SELECT value FROM meta WHERE key = ?", (f"kept: {name}",)
+    ).get
+    return found
+
+
 def raise_alarm(connection: apsw.Connection, key: str, text: str, *, now: datetime) -> bool:
     """Remember an alarm; False if it is on already."""
     connection.execute(

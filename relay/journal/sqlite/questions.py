@@ -47,6 +47,8 @@ from relay.journal.sqlite.rows import (
 )
 from relay.outcomes import Scope
 
+_NEWEST = 100_000
+"""Rows that are read at most to find who spoke."""
 _TALLIED = ("quarantined", "duplicate", "ignored")
 _EVENT = f"SELECT {EVENT_COLUMNS}, e.state, e.muted_by, e.rules_version FROM events AS e"  # noqa: S608
 _DELIVERY = (
@@ -232,6 +234,19 @@ def _stored_deliveries(
         )
         for *values, seq, rendered, created_at, settled_at in rows
     ]
+
+
+def heard(connection: apsw.Connection, after: int) -> tuple[int, dict[str, datetime]]:
+    """The newest row's number, and of the newer rows than `after` the last time of each source.
+
+    Of a long absence only the newest rows are read: what is older is no news.
+    """
+    newest = connection.execute("SELECT coalesce(max(seq), 0) FROM events").get
+    rows = connection.execute(
+        "SELECT source, max(received_at) FROM events WHERE seq > ? GROUP BY source",
+        (max(after, newest - _NEWEST),),
+    )
+    return newest, {source: moment(at) for source, at in rows}
 
 
 def status(connection: apsw.Connection, *, now: datetime) -> Status:

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import apsw
 
 from relay.errors import JournalBrokenError, JournalBusyError, JournalClosedError, JournalError
-from relay.journal.sqlite import balancing, directory, quarantine, questions, watched
+from relay.journal.sqlite import balancing, directory, notes, quarantine, questions, watched
 from relay.journal.sqlite.writer import BROKEN
 
 P = ParamSpec("P")
@@ -49,6 +49,8 @@ class SqliteRecords:
     dead = _question(questions.dead)
     troubles = _question(questions.troubles)
     alarms = _question(questions.alarms)
+    recalled = _question(notes.recalled)
+    heard = _question(questions.heard)
     status = _question(questions.status)
     rules = _question(questions.rules)
     balance = _question(balancing.balance)

@@ -1,0 +1,79 @@
+"""For how long each source has said nothing, counted only while the relay could have heard it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from relay.events import Source, from_iso, iso
+from relay.journal import Store
+
+SOURCES = (Source.PARTNER, Source.WABA)
+"""Those that speak by themselves."""
+KEPT_EVERY = timedelta(minutes=1)
+_NAME = "silence"
+_NONE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What is known of a source that has spoken before."""
+
+    last: datetime
+    """When its last event came."""
+    quiet: timedelta = _NONE
+    """So long the relay has listened in vain since then; the time when it was down is left out."""
+
+
+class Silences:
+    """Listens; what it knows survives a restart."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[Source, Silence] | None = None
+        self._seq = 0
+        self._at = self._kept_at = clock()
+
+    async def look(self) -> Mapping[Source, Silence]:
+        """The silence of each source that ever spoke, now."""
+        now = self._clock()
+        if self._known is None:
+            self._known = await self._recall()
+        passed = max(_NONE, now - self._at)
+        self._at = now
+        self._seq, heard = await self._store.records.heard(self._seq)
+        for source, known in self._known.items():
+            self._known[source] = Silence(known.last, known.quiet + passed)
+        for source in SOURCES:
+            last = heard.get(source.value)
+            if last is not None:
+                self._known[source] = Silence(last, max(_NONE, min(passed, now - last)))
+        if now - self._kept_at >= KEPT_EVERY:
+            await self._keep()
+            self._kept_at = now
+        return dict(self._known)
+
+    async def _keep(self) -> None:
+        known = self._known or {}
+        shape = {
+            "seq": self._seq,
+            "sources": {
+                source.value: [iso(one.last), one.quiet.total_seconds()]
+                for source, one in known.items()
+            },
+        }
+        await self._store.journal.remember(_NAME, json.dumps(shape))
+
+    async def _recall(self) -> dict[Source, Silence]:
+        text = await self._store.records.recalled(_NAME)
+        if text is None:
+            return {}
+        shape = json.loads(text)
+        self._seq = shape["seq"]
+        return {
+            Source(name): Silence(from_iso(last), timedelta(seconds=quiet))
+            for name, (last, quiet) in shape["sources"].items()
+        }
