@@ -120,6 +120,8 @@ class Message:
 
 def inline_text(inlines: Inlines) -> str:
     """The characters of a run of inlines; a link shows its address where the label does not."""
+    if len(inlines) == 1 and isinstance(only := inlines[0], Text):
+        return only.text
     return "".join([one.text if isinstance(one, Text) else _not_text(one) for one in inlines])
 
 

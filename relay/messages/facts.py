@@ -152,7 +152,7 @@ def shown(value: Any, holder: Bag | Row, name: Any) -> Any:
     path = f"{holder.path}.{name}" if isinstance(holder, Bag) else f"{holder.path}[{name}]"
     if value is None:
         return Missing(name=path)
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return Bag(value, path, holder.language)
     return Row(value, path, holder.language) if isinstance(value, list | tuple) else "…"
 

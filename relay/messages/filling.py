@@ -66,22 +66,22 @@ def _holds_mark(part: Any) -> bool:
     return any(_holds_mark(getattr(part, name)) for name in getattr(part, "__slots__", ()))
 
 
-def _block(block: Block, values: Sequence[str], lines: Sequence[str]) -> Iterator[Block]:
+def _block(block: Block, values: Sequence[str], lines: Sequence[str]) -> Sequence[Block]:
     match block:
         case Paragraph(inlines=inlines):
-            if full := _inlines(inlines, values, lines):
-                yield Paragraph(full)
+            full = _inlines(inlines, values, lines)
+            return (Paragraph(full),) if full else ()
+        case Facts(facts=facts):
+            return (Facts(tuple([_fact(fact, lines) for fact in facts])),)
         case Bullets(items=items, ordered=ordered):
-            if kept := _items(items, lines):
-                yield Bullets(kept, ordered)
+            kept = _items(items, lines)
+            return (Bullets(kept, ordered),) if kept else ()
         case Quote(paragraphs=paragraphs):
             quoted = [_inlines(inlines, values, lines) for inlines in paragraphs]
-            if said := tuple(inlines for inlines in quoted if inlines):
-                yield Quote(said)
-        case Facts(facts=facts):
-            yield Facts(tuple(_fact(fact, lines) for fact in facts))
+            said = tuple(inlines for inlines in quoted if inlines)
+            return (Quote(said),) if said else ()
         case Buttons(links=links):
-            yield from _buttons(links, lines)
+            return list(_buttons(links, lines))
 
 
 def _items(items: tuple[Item, ...], lines: Sequence[str]) -> tuple[Item, ...]:

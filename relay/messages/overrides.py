@@ -147,7 +147,7 @@ class JsonRendering(Rendering):
     def _authored(self, value: Any) -> str:
         if isinstance(value, Authored):
             return value.marked
-        return self.marked(self.text(value))
+        return super().write(self.text(value))
 
 
 def quoted(way: str) -> tuple[str, list[Problem]]:

@@ -27,7 +27,7 @@ from relay.text import clean, cut
 MOST_OUTPUT = 64 * 1024
 """Characters that a template may write, values included; also those of one text."""
 MOST_STEPS = 20_000
-"""Loop rounds, calls, filters and parts of lists in one run; long texts count several times."""
+"""Loop rounds, calls and parts of lists in one run; long texts count several times."""
 LONGEST_WORK = 1.0
 """Seconds of the processor's time in the template's own thread: a busy machine fails none."""
 _BIGGEST_WHOLE = 10**18
@@ -116,23 +116,21 @@ class Rendering:
 
     def write(self, value: Any) -> str:
         """What stands in the output for a value: a mark; what was captured passes."""
-        if type(value) is str:
-            return self.marked(value)
-        return value.marked if isinstance(value, Captured) else self.marked(self.text(value))
-
-    def marked(self, text: str) -> str:
-        """The mark that stands for a text from now on."""
-        if not (text.isascii() and text.isprintable()):
-            text = clean(text)
-        size = len(text)
+        if type(value) is not str:
+            if isinstance(value, Captured):
+                return value.marked
+            value = self.text(value)
+        if not (value.isascii() and value.isprintable()):
+            value = clean(value)
+        size = len(value)
         if size > SHORT:
-            text = cut(text, MOST_CHARACTERS, self.voice.language)
-            size = len(text)
+            value = cut(value, MOST_CHARACTERS, self.voice.language)
+            size = len(value)
         self._output += size
         number = len(self.values)
         if self._output > MOST_OUTPUT or number >= MOST_MARKS:
             raise too_much()
-        self.values.append(text)
+        self.values.append(value)
         return chr(FIRST_MARK + number)
 
     def joined(self, parts: Sequence[Any]) -> Any:

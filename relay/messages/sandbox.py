@@ -136,10 +136,10 @@ class Sandbox(SandboxedEnvironment):
         _block_vars: object = None,
         **kwargs: Any,
     ) -> Any:
-        rendering = RENDERING.get()
-        rendering.spend()
         if __obj is fact:
             return fact(*args, **kwargs)
+        rendering = RENDERING.get()
+        rendering.spend()
         if isinstance(__obj, Macro):
             rendering.bounded((args, kwargs))
             return Captured(str(__context.call(__obj, *args, **kwargs)))
@@ -259,9 +259,11 @@ def _spoken(name: str, show: Callable[..., Any]) -> Callable[..., Any]:
     def spoken(value: Any, *args: Any, **named: Any) -> Any:
         if isinstance(value, Undefined):
             return value
-        rendering = RENDERING.get()
-        rendering.spend()
-        said = show(plain(value), rendering.voice, *map(plain, args), **named)
+        if type(value) is not str:
+            value = plain(value)
+        if args:
+            args = tuple(map(plain, args))
+        said = show(value, RENDERING.get().voice, *args, **named)
         return Missing(name=f"time {name}") if said is None else said
 
     return spoken
