@@ -10,9 +10,9 @@ from typing import Any
 
 from relay.channels import Destination, Outbound, Parcel, own
 from relay.channels.email import writing as email_writing
+from relay.channels.email.answers import Standing
 from relay.channels.email.session import Conversation, full_name
 from relay.channels.email.settings import EmailDestination
-from relay.channels.email.standing import Standing
 from relay.outcomes import Outcome
 
 MOST_CONNECTIONS = 3

@@ -8,7 +8,7 @@ that may not send, a full mailbox of the sender's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 from relay.channels.exchange import remark
@@ -107,6 +107,10 @@ _REMEDIES = tuple(
 """What a refusal about the sender says (Postfix, Exim, Sendmail, Exchange), and what helps."""
 _ADDRESS = re.compile(r"<[^<>]*>|[^\s<>@]+@[^\s<>@]+")
 _SERIAL = re.compile(r"\b(?=[\w.:-]*\d)[\w.:-]{8,}")
+_SOON = 900.0
+"""Seconds for which a recipient that was taken speaks for the account."""
+_MOST = 1_000
+"""Different refusals that are remembered: a mail server may write what it likes into them."""
 
 
 def lasting(code: int, text: str) -> bool:
@@ -126,13 +130,13 @@ def account_fault(step: Step, code: int, text: str) -> bool:
         case Step.SENDER:
             return code != 552 and not detail.startswith(("3.", "6."))
         case Step.DATA:
-            return (code == 554 and detail == "2.2") or says_ours(text)
+            return (code == 554 and detail == "2.2") or _says_ours(text)
         case Step.SENT:  # what the mail says may have to do with it
             return code == 554 and detail == "2.2"
     return True
 
 
-def says_ours(text: str) -> bool:
+def _says_ours(text: str) -> bool:
     """Whether a final refusal of a recipient says that it is about who sends."""
     detail = _detail(text)
     if detail in _SENDER_DETAILS:
@@ -142,19 +146,19 @@ def says_ours(text: str) -> bool:
     return spoken and not _READER_DETAILS.fullmatch(detail) and not _CLOSED.search(bare)
 
 
-def says_policy(text: str) -> bool:
+def _says_policy(text: str) -> bool:
     """Whether a final refusal of a recipient names a rule, and not the recipient."""
     return _detail(text) in _POLICY and not _READER.search(_ADDRESS.sub("", text))
 
 
-def says_theirs(text: str) -> bool:
+def _says_theirs(text: str) -> bool:
     """Whether a final refusal of a recipient says that it is about that recipient."""
     detail = _detail(text)
     bare = _ADDRESS.sub("", text)
     return bool(_READER_DETAILS.fullmatch(detail) or (not detail and _READER.search(bare)))
 
 
-def wording(code: int, text: str, recipient: str) -> str:
+def _wording(code: int, text: str, recipient: str) -> str:
     """A refusal without addresses and serial numbers, to compare it by."""
     bare = _SERIAL.sub("", _ADDRESS.sub("", text.casefold()))
     for part in recipient.casefold().rpartition("@")[::2]:
@@ -209,3 +213,55 @@ def never(code: int, text: str) -> bool:
 def reply(code: int, text: str, secrets: Iterable[str] = ()) -> str:
     """A reply as a reason shows it."""
     return f"{code} {remark(text, secrets, 160)}".strip()
+
+
+class Standing:
+    """What the recipients of one account were lately told: whose fault it is that none is taken.
+
+    Some refusals say it themselves. Of the others one recipient proves nothing: what recipients who
+    have nothing in common but our account are told in the same words is about the account. And an
+    account by which others are reached is not to blame for one who is not. Kept in memory, since it
+    is only evidence.
+    """
+
+    def __init__(self) -> None:
+        self._taken: dict[str, float] = {}
+        """When each recipient was last taken."""
+        self._told: dict[str, set[tuple[str, str]]] = {}
+        """By refusal: the targets and domains that got it since a recipient was taken."""
+        self._acquitted: set[tuple[str, str]] = set()
+        """Refusals of targets while the account worked for others."""
+
+    def taken(self, target: str, recipients: Iterable[str], at: float) -> None:
+        """The server took these recipients of a target; `at` in seconds, as in `to_blame`."""
+        self._taken |= dict.fromkeys(recipients, at)
+        for words, whom in self._told.items():
+            self._acquitted |= {(words, other) for other, _ in whom}
+        self._acquitted = {pair for pair in self._acquitted if pair[1] != target}
+        self._told.clear()
+
+    def to_blame(
+        self, target: str, refused: Mapping[str, tuple[int, str]], at: float
+    ) -> tuple[int, str] | None:
+        """The refusal that shows our account at fault; None where it may be the recipients'.
+
+        `refused` are all recipients that were named, each with a final refusal.
+        """
+        if len(self._told) + len(self._acquitted) > _MOST:
+            self._told.clear()
+            self._acquitted.clear()
+        works = any(at - then < _SOON for who, then in self._taken.items() if who not in refused)
+        found = None
+        for who, (code, text) in refused.items():
+            if not (ours := _says_ours(text)) and _says_theirs(text):
+                continue
+            words = _wording(code, text, who)
+            whom = self._told.setdefault(words, set())
+            whom.add((target, who.rpartition("@")[2].casefold()))
+            if (
+                (ours and (words, target) not in self._acquitted)
+                or (_says_policy(text) and not works)
+                or any(len(set(shared)) > 1 for shared in zip(*whom, strict=True))
+            ):
+                found = found or (code, text)
+        return found

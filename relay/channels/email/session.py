@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from relay.channels.email.answers import Step, ends_all, never, refusal, remedy, reply
+from relay.channels.email.answers import Standing, Step, ends_all, never, refusal, remedy, reply
 from relay.channels.email.settings import FULL_NAME, EmailDestination
-from relay.channels.email.standing import Standing
 from relay.channels.email.writing import compose
 from relay.channels.exchange import causes, connection_fault, tls_fault
 from relay.outcomes import (

@@ -6,7 +6,7 @@ of Slack's SDK know most limits; what they let pass is looked for here (docs.sla
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relay.channels.fit import footer as closing
@@ -21,10 +21,6 @@ _ATTACHMENT = frozenset({"blocks", "color", "fallback"})
 _WHAT = "the Slack override"
 _TEXT = 4_000
 """Of the top-level `text`."""
-_FIELD = 2_000
-"""Of a section's field and of a context's text."""
-_ALL_TEXT = 12_000
-"""All text of a message: what a markdown block may hold."""
 _BLOCKS = frozenset(
     {"header", "section", "context", "actions", "image", "divider", "rich_text", "table"}
 )
@@ -33,7 +29,10 @@ _PARTS = _BLOCKS | _TEXTS | {
     "button", "link", "emoji", "user", "usergroup", "channel", "broadcast", "date", "color",
     "rich_text_section", "rich_text_list", "rich_text_quote", "rich_text_preformatted",
 }  # fmt: skip
-_HOLDERS = frozenset({"elements", "fields", "rows"})
+_INSIDE = frozenset({"text", "elements", "fields", "rows", "accessory"})
+"""Keys under which parts stand in a part."""
+_LEADING = {"button": "url", "link": "url", "image": "image_url"}
+"""Parts that lead somewhere, and where it is said."""
 
 
 def overridden(message: Message, native: object, notification: str) -> dict[str, Any]:
@@ -87,14 +86,41 @@ def problems(body: Mapping[str, Any]) -> list[str]:
     """What Slack would refuse or change about text, blocks and attachments, one sentence each."""
     parts = (body, *body.get("attachments", ()))
     blocks = [block for part in parts for block in part.get("blocks", ())]
-    found = [fault for block in blocks for fault in (*_own_faults(block), *_sdk_faults(block))]
+    found = []
+    for block in blocks:
+        if _kind(block) in _BLOCKS:
+            found += [*_faults(block), *_sdk_faults(block)]
+        else:
+            found.append(f"unknown block {_kind(block)!r}")
     if not 0 < units(body["text"]) <= _TEXT:
         found.append(f"the top-level text is empty or longer than {_TEXT} characters")
     if len(blocks) > BLOCKS:
         found.append(f"{len(blocks)} blocks, {BLOCKS} are allowed")
-    if (total := _all_text(blocks)) > _ALL_TEXT:
-        found.append(f"{total} characters in all, {_ALL_TEXT} are allowed")
     return found
+
+
+def _faults(part: Any) -> Iterator[str]:
+    """What the SDK lets pass about a part, and about those inside of it."""
+    if isinstance(part, list):
+        for inner in part:
+            yield from _faults(inner)
+        return
+    kind = _kind(part)
+    if kind not in _PARTS:
+        yield f"a part of type {kind!r}: it is unknown, or nobody would answer it"
+        return
+    text = part.get("text")
+    if kind in _TEXTS and not (isinstance(text, str) and 0 < units(text) <= RICH_TEXT):
+        yield f"{kind} needs a text of 1 to {RICH_TEXT} characters"
+    if kind in ("header", "button") and _kind(text) != "plain_text":
+        yield f"the text of a {kind} must be plain_text"
+    if kind in _LEADING and safe_url(str(part.get(_LEADING[kind]))) is None:
+        yield f"{kind} without an http(s) address"
+    for key, inner in part.items():
+        if key in _INSIDE and not inner:
+            yield f"{key} of a {kind} is empty"
+        elif key in _INSIDE and (key != "text" or kind not in _TEXTS | {"link"}):
+            yield from _faults(inner)
 
 
 def _sdk_faults(block: Any) -> Iterator[str]:
@@ -110,58 +136,4 @@ def _sdk_faults(block: Any) -> Iterator[str]:
 
 
 def _kind(part: object) -> str:
-    return str(part.get("type"))[:40] if isinstance(part, Mapping) else "text"
-
-
-def _own_faults(block: object) -> Iterator[str]:
-    if _kind(block) not in _BLOCKS:
-        yield f"unknown block {_kind(block)!r}"
-    else:
-        yield from _part_faults(block, "blocks")
-
-
-def _part_faults(part: Any, place: str) -> Iterator[str]:
-    """What is wrong with an object of a block, and with those inside of it."""
-    kind = _kind(part)
-    if not isinstance(part, Mapping) or kind not in _PARTS:
-        yield f"{place} with {kind!r}: it is unknown, or nobody would answer it"
-        return
-    if kind in _TEXTS and not isinstance(part.get("text"), str):
-        yield f"{kind} has no text"
-    elif kind in _TEXTS and not 0 < units(part["text"]) <= _limit(kind, place):
-        yield f"{kind} of {units(part['text'])} characters, 1 to {_limit(kind, place)} are allowed"
-    if kind in ("header", "button") and _kind(part.get("text")) != "plain_text":
-        yield f"the text of a {kind} must be plain_text"
-    if kind in ("button", "link", "image") and not _is_address(part, kind):
-        yield f"{kind} without an http(s) address"
-    for key, inner in part.items():
-        if key in _HOLDERS:
-            yield from _held_faults(inner, key)
-        elif key in ("text", "accessory") and kind not in _TEXTS and kind != "link":
-            yield from _part_faults(inner, key)
-
-
-def _held_faults(parts: Any, key: str) -> Iterator[str]:
-    if not isinstance(parts, list) or not parts:
-        yield f"{key} must be a list that is not empty"
-        return
-    for part in parts:
-        yield from _held_faults(part, "cells") if key == "rows" else _part_faults(part, key)
-
-
-def _limit(kind: str, place: str) -> int:
-    short = place == "fields" or (place == "elements" and kind in ("plain_text", "mrkdwn"))
-    return _FIELD if short else RICH_TEXT
-
-
-def _is_address(part: Mapping[str, Any], kind: str) -> bool:
-    url = part.get("image_url" if kind == "image" else "url")
-    return isinstance(url, str) and safe_url(url) is not None
-
-
-def _all_text(value: Any) -> int:
-    if isinstance(value, Mapping):
-        parts: Sequence[Any] = [v for key, v in value.items() if key != "text"]
-        said = value.get("text")
-        return (units(said) if isinstance(said, str) else _all_text(said)) + _all_text(parts)
-    return sum(map(_all_text, value)) if isinstance(value, list) else 0
+    return str(part.get("type"))[:40] if isinstance(part, Mapping) else "none"
