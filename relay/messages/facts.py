@@ -37,17 +37,6 @@ class Missing(Undefined):
         """What is missing when a part of something missing is asked for."""
         return Missing(name=f"{self.name}.{name}")
 
-    def __str__(self) -> str:
-        return f"[missing: {self.name}]"
-
-    def __repr__(self) -> str:
-        return f"Missing({self.name!r})"
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self.part(name)
-
     def __getitem__(self, key: object) -> Any:
         return self if isinstance(key, slice) else self.part(key)
 
