@@ -206,7 +206,7 @@ async def test_a_token_of_its_twin_is_no_way_back(store: Store):
     """A hash of so few possible values could be tried through."""
     await store.journal.append(reading("a"), now=NOW)
     connection_says = store.records.ask  # type: ignore[attr-defined]
-    await store.journal._do(  # type: ignore[attr-defined]
+    await store.journal._writer.submit(  # type: ignore[attr-defined]
         lambda connection: connection.execute(
             "INSERT INTO twin_tokens SELECT x'00', seq FROM events"
         )
@@ -351,6 +351,9 @@ async def test_troubles_that_name_it_are_erased(store: Store, tmp_path: Path):
     assert (await forget(store)).others == 1
     assert [one.reason for one in await store.records.troubles()] == [FORGOTTEN]
     assert_gone(tmp_path, PHONE)
+    # Nor does what is parked behind them later bring it back.
+    await owe(store, owed("later"))
+    assert (await only(store, owed("later"))).reason == FORGOTTEN
 
 
 async def test_a_journal_of_version_1_is_written_anew(tmp_path: Path):
@@ -378,7 +381,7 @@ async def test_many_events_are_erased_in_pieces_and_webhooks_recorded_between(
     commits = store.journal.commits  # type: ignore[attr-defined]
     done = await forget(store)
     assert done.events == 1200
-    assert store.journal.commits - commits >= 12  # type: ignore[attr-defined]
+    assert store.journal.commits - commits >= 6  # type: ignore[attr-defined]
     assert_gone(tmp_path, *DIGITS)
 
 

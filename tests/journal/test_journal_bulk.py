@@ -101,7 +101,7 @@ async def test_a_bulk_move_agrees_with_the_table(tmp_path: Path, what: str):
     names = [f"event {n}" for n in range(200)]
     await store.journal.append(Reading(tuple(arrival(n) for n in (*names, PROBE))), now=NOW)
     if what == "cure":
-        await store.journal._do(  # type: ignore[attr-defined]
+        await store.journal._writer.submit(  # type: ignore[attr-defined]
             lambda connection: troubles.begin(connection, trouble("slack", Scope.ACCOUNT), now=NOW)
         )
     for one in owing:

@@ -140,7 +140,7 @@ async def test_the_balance_of_removed_days_stays_for_ever(store: Store):
     status = await store.records.status(now=LATER)
     assert (status.events["received"], status.deliveries["delivered"]) == (7, 2)
     # And it is still a proof: what goes without being booked is missed.
-    await store.journal._do(  # type: ignore[attr-defined]
+    await store.journal._writer.submit(  # type: ignore[attr-defined]
         lambda connection: connection.execute("DELETE FROM deliveries WHERE state = 'dead'")
     )
     assert not (await store.records.balance()).balanced
@@ -190,7 +190,7 @@ async def test_content_without_an_id_is_news_even_if_its_old_event_is_still_owed
 ):
     """A key may be gone while the event of that id is still there: nothing is lost by that."""
     await store.journal.append(reading("a", lasting=False), now=NOW)
-    await store.journal._do(  # type: ignore[attr-defined]
+    await store.journal._writer.submit(  # type: ignore[attr-defined]
         lambda connection: connection.execute("DELETE FROM dedupe_keys")
     )
     later = NOW + 8 * DAY

@@ -32,6 +32,7 @@ from relay.journal.sqlite import (
     connection,
     damage,
     directory,
+    forget,
     intake,
     notes,
     operators,
@@ -43,7 +44,6 @@ from relay.journal.sqlite import (
     work,
 )
 from relay.journal.sqlite.connection import Synchronous
-from relay.journal.sqlite.forget import Forgetting
 from relay.journal.sqlite.lock import Lock
 from relay.journal.sqlite.records import SqliteRecords
 from relay.journal.sqlite.room import RESERVE_BYTES, Room
@@ -243,7 +243,7 @@ class SqliteJournal:
         self, phone: str, *, now: datetime, who: str, discard: bool = False
     ) -> Forgotten:
         """Erase what is known of a number, then what the files still hold of it."""
-        return await Forgetting(self._writer, self._records, phone, now, who).run(discard=discard)
+        return await forget.forget(self._writer, phone, now=now, who=who, discard=discard)
 
     async def close(self) -> None:
         """Finish what was asked for and give the store back, records and lock included."""

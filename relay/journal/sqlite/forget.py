@@ -1,125 +1,112 @@
 """Erasing what is known of a number: the rows stay, and with them the balance.
 
-Theory of operation: readers look through the tables for rows that hold the number, in pieces, so
-that webhooks are recorded meanwhile; the writer then erases it from these rows, a few at a time.
-Whoever adds a table with texts of senders or targets adds it to `PLACES`.
+Theory of operation: the writer goes through the tables in pieces, so that webhooks are recorded
+meanwhile, then writes the file anew. Whoever adds a table with texts of senders or targets adds it
+here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
-from typing import Any, Literal
+from functools import lru_cache, partial
+from typing import Any
 
 import apsw
 
 from relay.journal import Filter
 from relay.journal.care import Forgotten
 from relay.journal.sqlite import directory, operators
-from relay.journal.sqlite.completion import shape_of
 from relay.journal.sqlite.connection import BUSY_MS
-from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without
-from relay.journal.sqlite.records import SqliteRecords
-from relay.journal.sqlite.rows import folded, micros, packed, plain
+from relay.journal.sqlite.needle import Needle, event_without
+from relay.journal.sqlite.rows import folded, micros, packed, plain, shape_of
 from relay.journal.sqlite.writer import INSISTENT_MS, Writer
 from relay.journal.sqlite.writing import Writing
 from relay.phones import index_key
 
-PIECE = 500
-"""Rows that are looked through at once."""
-STEP_ROWS = 100
-"""Events or other rows that are erased in one step."""
+STEP_ROWS = 200
+"""Rows that are looked through, and erased, in one step."""
 ACTION = "forget"
 TRIES = 20
 """To write the file anew while others read the journal."""
 BETWEEN_TRIES = 0.25
 """Seconds, in which webhooks are recorded."""
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A large table, and its columns that may hold what senders and targets said of a number."""
-
-    table: Literal["events", "deliveries", "attempts", "quarantine", "audit"]
-    key: str
-    columns: tuple[str, ...]
-    noun: str
-    """How `Forgotten` calls its rows."""
+_AMONG = "rowid > :after AND rowid <= :last"
+_NEWEST = "(SELECT max(version) FROM rules_versions)"
+_OF_EVENTS = "event_id IN (SELECT id FROM events WHERE seq IN (SELECT value FROM json_each(:seqs)))"
 
 
-EVENTS = Place("events", "seq", ("json", "added"), "events")
-# Where messages go (destination, target, recipients) is configuration, not a sender's text.
-DELIVERIES = Place(
-    "deliveries", "seq", ("rendered", "reason", "fault", "refused", "reference"), "deliveries"
-)
-PLACES = (
-    DELIVERIES,
-    Place("attempts", "id", ("reason",), "attempts"),
-    Place("quarantine", "id", ("reason", "body"), "quarantined"),
-    Place("audit", "id", ("who", "subject"), "audit"),
-)
-
-
-_FACT = "noun, subject, relation, value"
-
-
-def without(needle: Needle, column: str, value: Any) -> Any:
-    """What a column holds instead; the value itself where it holds nothing of the number."""
-    match column:
-        case "rendered" | "body":
-            return None if needle.is_in_json(value) else value
-        case "refused" | "reference" if needle.is_in_json(value):
-            texts = json.loads(value)
-            return packed({key: needle.erased(text) for key, text in texts.items()})
-        case "json" | "added" | "refused" | "reference":
-            return FORGOTTEN if needle.is_in_json(value) else value
-        case _:
-            return FORGOTTEN if needle.is_in(value) else value
-
-
-def find(
-    connection: apsw.Connection, place: Place, needle: Needle, after: int
-) -> tuple[list[int], int | None]:
-    """Keys of rows that hold the number among the next ones, and where to go on; None: the end."""
-    rows = connection.execute(
-        f"SELECT {place.key}, {', '.join(place.columns)} FROM {place.table}"  # noqa: S608
-        f" WHERE {place.key} > ? ORDER BY {place.key} LIMIT ?",
-        (after, PIECE),
+def _erasing(table: str, columns: Sequence[str], where: str, emptied: str = "") -> str:
+    """An UPDATE of the rows that hold the number `:phone`; the column `emptied` goes always."""
+    instead = ", ".join("NULL" if c == emptied else f"erased(:phone, '{c}', {c})" for c in columns)
+    names = ", ".join(columns)
+    return (
+        f"UPDATE {table} SET ({names}) = ({instead})"  # noqa: S608
+        f" WHERE {where} AND ({names}) IS NOT ({instead})"
     )
-    found: list[int] = []
-    count, last = 0, after
-    for key, *values in rows:
-        count, last = count + 1, key
-        if any(
-            without(needle, column, value) != value
-            for column, value in zip(place.columns, values, strict=True)
-        ):
-            found.append(key)
-    return found, last if count == PIECE else None
 
 
-def erase_events(
+# Where messages go (destination, target, recipients) is configuration, not a sender's text.
+_DELIVERY = ("rendered", "reason", "fault", "refused", "reference")
+_WRITTEN = _erasing("deliveries", _DELIVERY, _OF_EVENTS, emptied="rendered")
+_LARGE = {
+    "deliveries": ("deliveries", _erasing("deliveries", _DELIVERY, _AMONG)),
+    "attempts": ("attempts", _erasing("attempts", ("reason",), _AMONG)),
+    "quarantine": ("quarantined", _erasing("quarantine", ("reason", "body"), _AMONG)),
+    "audit": ("audit", _erasing("audit", ("who", "subject"), _AMONG)),
+}
+"""By table: how `Forgotten` calls its rows, and what erases the number from some of them."""
+_SMALL = (
+    _erasing("alarms", ("text",), "TRUE"),
+    _erasing("troubles", ("reason",), "TRUE"),
+    # Without the newest rules nobody could start.
+    _erasing("rules_versions", ("files",), f"version <> {_NEWEST}"),
+)
+
+Piece = Callable[[Writing, int, int], Forgotten]
+"""Erases the number from the rows after the first `rowid`, up to the second."""
+
+
+@lru_cache(maxsize=1)
+def _needle(phone: str) -> Needle:
+    return Needle(phone)
+
+
+def _prepare(connection: Writing) -> None:
+    """Give the connection the function that `_erasing` calls."""
+
+    def erased(*given: Any) -> Any:
+        phone, column, value = given
+        return _needle(phone).in_column(column, value)
+
+    connection.create_scalar_function("erased", erased, 3)
+
+
+def _events(
     connection: Writing,
+    after: int,
+    last: int,
     *,
-    keys: Sequence[int],
-    needle: Needle,
+    phone: str,
     now: datetime,
     who: str,
     discard: bool,
 ) -> Forgotten:
     """Erase it from events, and with it all that was written of them to targets."""
+    needle = _needle(phone)
     done: list[int] = []
     connection.forget_events()
-    for seq in keys:
-        row = connection.execute("SELECT json, added FROM events WHERE seq = ?", (seq,)).fetchone()
-        shape = {} if row is None else shape_of(*row)
-        erased = event_without(needle, shape) if shape else None
+    for seq, text, added in connection.rows(
+        "SELECT seq, json, added FROM events WHERE seq > ? AND seq <= ?", (after, last)
+    ):
+        if not (needle.is_in_json(text) or needle.is_in_json(added)):
+            continue
+        erased = event_without(needle, shape_of(text, added))
         if erased is None:
             continue
         client = erased["client"]
@@ -141,154 +128,74 @@ def erase_events(
             (seq, packed([plain(phone) for phone in erased["phones"]])),
         )
         done.append(seq)
-    return _of_events(connection, done, needle, now=now, who=who, discard=discard)
-
-
-def _of_events(
-    connection: Writing,
-    seqs: Sequence[int],
-    needle: Needle,
-    *,
-    now: datetime,
-    who: str,
-    discard: bool,
-) -> Forgotten:
-    rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT seq, id, state FROM deliveries WHERE event_id IN"
-        " (SELECT id FROM events WHERE seq IN (SELECT value FROM json_each(?)))",
-        (packed(list(seqs)),),
-    ).fetchall()
+    if not done:
+        return Forgotten()
+    seqs = {"seqs": packed(done)}
     # A message need not name the number to be about it.
-    written = erase(connection, DELIVERIES, [seq for seq, *_ in rows], needle, emptied="rendered")
+    connection.execute(_WRITTEN, {**seqs, "phone": phone})
+    written = connection.changes()
     # Hashes of so few possible values are no secret.
     connection.execute(
-        "DELETE FROM twin_tokens WHERE event IN (SELECT value FROM json_each(?))",
-        (packed(list(seqs)),),
+        "DELETE FROM twin_tokens WHERE event IN (SELECT value FROM json_each(:seqs))", seqs
     )
-    unfinished = [one for _, one, state in rows if state not in ("delivered", "suppressed")]
+    unfinished = connection.rows(
+        f"SELECT id FROM deliveries WHERE {_OF_EVENTS}"  # noqa: S608
+        " AND state NOT IN ('delivered', 'suppressed')",
+        seqs,
+    )
     discarded = 0
     if discard and unfinished:
-        discarded = operators.discard(connection, Filter(ids=tuple(unfinished)), now=now, who=who)
+        wanted = Filter(ids=tuple(one for (one,) in unfinished))
+        discarded = operators.discard(connection, wanted, now=now, who=who)
     return Forgotten(
-        events=len(seqs),
+        events=len(done),
         deliveries=written,
         unfinished=len(unfinished) - discarded,
         discarded=discarded,
     )
 
 
-def erase(
-    connection: apsw.Connection,
-    place: Place,
-    keys: Sequence[int],
-    needle: Needle,
-    *,
-    emptied: str | None = None,
-) -> int:
-    """Erase it from rows; how many held it. The column `emptied` goes whatever it holds."""
-    erased = 0
-    for key in keys:
-        row = connection.execute(
-            f"SELECT {', '.join(place.columns)} FROM {place.table} WHERE {place.key} = ?",  # noqa: S608
-            (key,),
-        ).fetchone()
-        if row is None:
-            continue
-        changed = {
-            column: instead
-            for column, value in zip(place.columns, row, strict=True)
-            if (instead := None if column == emptied else without(needle, column, value)) != value
-        }
-        if changed:
-            setting = ", ".join(f"{column} = ?" for column in changed)
-            connection.execute(
-                f"UPDATE {place.table} SET {setting} WHERE {place.key} = ?",  # noqa: S608
-                (*changed.values(), key),
-            )
-            erased += 1
-    return erased
-
-
-def erase_rows(
-    connection: apsw.Connection, *, place: Place, keys: Sequence[int], needle: Needle
+def _rows(
+    connection: Writing, after: int, last: int, *, noun: str, statement: str, phone: str
 ) -> Forgotten:
     """Erase it from rows of a table that stand alone."""
-    erased: dict[str, Any] = {place.noun: erase(connection, place, keys, needle)}
+    connection.execute(statement, {"phone": phone, "after": after, "last": last})
+    erased: dict[str, Any] = {noun: connection.changes()}
     return Forgotten(**erased)
 
 
-def find_facts(connection: apsw.Connection, needle: Needle) -> list[tuple[str, ...]]:
-    """Keys of the directory's facts that hold the number beside those that are about it."""
-    rows: Iterable[tuple[Any, ...]] = connection.execute(
-        f"SELECT {_FACT} FROM directory"  # noqa: S608
+def _the_rest(connection: Writing, *, phone: str) -> Forgotten:
+    """Erase it from the directory and from the small tables."""
+    number = {"phone": phone}
+    facts = directory.forget(connection, phone)
+    connection.execute(
+        "DELETE FROM directory WHERE (subject, value)"
+        " IS NOT (erased(:phone, 'subject', subject), erased(:phone, 'value', value))",
+        number,
     )
-    return [row for row in rows if needle.is_in(row[1]) or needle.is_in(row[3])]
-
-
-def erase_facts(
-    connection: apsw.Connection, phone: str, others: Sequence[tuple[str, ...]]
-) -> Forgotten:
-    """Take the number out of the directory, and other facts that hold it."""
-    gone = directory.forget(connection, phone)
-    for fact in others:
-        connection.execute(
-            f"DELETE FROM directory WHERE ({_FACT}) = (?, ?, ?, ?)",  # noqa: S608
-            fact,
-        )
-        gone += connection.changes()
+    facts += connection.changes()
     connection.execute("DELETE FROM watched WHERE key = ?", (index_key(phone),))
-    return Forgotten(directory=gone + connection.changes())
-
-
-def erase_the_rest(connection: apsw.Connection, needle: Needle) -> Forgotten:
-    """Erase it from the small tables. The newest rules stay: without them nobody could start."""
+    facts += connection.changes()
     others = 0
-    for table, keys, column in (
-        ("alarms", ("key",), "text"),
-        ("troubles", ("scope", "key"), "reason"),
-    ):
-        rows: list[tuple[Any, ...]] = connection.execute(
-            f"SELECT {column}, {', '.join(keys)} FROM {table}"  # noqa: S608
-        ).fetchall()
-        for text, *at in rows:
-            if needle.is_in(text):
-                where = " AND ".join(f"{key} = ?" for key in keys)
-                connection.execute(
-                    f"UPDATE {table} SET {column} = ? WHERE {where}",  # noqa: S608
-                    (FORGOTTEN, *at),
-                )
-                others += 1
-    newest = connection.execute("SELECT max(version) FROM rules_versions").get
-    in_live_rules = False
-    versions: list[tuple[Any, ...]] = connection.execute(
-        "SELECT version, files FROM rules_versions"
-    ).fetchall()
-    for version, files in versions:
-        texts: Mapping[str, str] = json.loads(files)
-        erased = {name: _lines_without(needle, text) for name, text in texts.items()}
-        if erased == texts:
-            continue
-        if version == newest:
-            in_live_rules = True
-            continue
-        connection.execute(
-            "UPDATE rules_versions SET files = ? WHERE version = ?", (packed(erased), version)
-        )
-        others += 1
-    return Forgotten(others=others, in_live_rules=in_live_rules)
+    for statement in _SMALL:
+        connection.execute(statement, number)
+        others += connection.changes()
+    connection.changed_troubles()
+    in_live_rules = connection.execute(
+        "SELECT files IS NOT erased(:phone, 'files', files) FROM rules_versions"  # noqa: S608
+        f" WHERE version = {_NEWEST}",
+        number,
+    ).get
+    return Forgotten(directory=facts, others=others, in_live_rules=bool(in_live_rules))
 
 
-def _lines_without(needle: Needle, text: str) -> str:
-    return "\n".join(FORGOTTEN if needle.is_in(line) else line for line in text.split("\n"))
-
-
-def record(
-    connection: apsw.Connection, mark: str, forgotten: Forgotten, *, now: datetime, who: str
+def _record(
+    connection: apsw.Connection, *, mark: str, events: int, now: datetime, who: str
 ) -> None:
     """Say in the audit that the number was forgotten of which `mark` is the `sealed` form."""
     connection.execute(
         "INSERT INTO audit (at, who, action, subject) VALUES (?, ?, ?, ?)",
-        (micros(now), plain(who), ACTION, f"{mark}: {forgotten.events} events"),
+        (micros(now), plain(who), ACTION, f"{mark}: {events} events"),
     )
 
 
@@ -301,7 +208,7 @@ def sealed(phone: str, salt: str) -> str:
     return f"scrypt:{salt}:{made.hex()}"
 
 
-def rewritten(connection: apsw.Connection) -> bool:
+def _rewritten(connection: apsw.Connection) -> bool:
     """Write the whole file anew from its rows, and empty the WAL; False while others read it.
 
     SQLite overwrites what it removes, but where it moves rows from one page to another, copies may
@@ -321,57 +228,48 @@ def rewritten(connection: apsw.Connection) -> bool:
     return True
 
 
-class Forgetting:
-    """One number that is erased from one journal, from the first look to the file."""
+async def forget(
+    writer: Writer, phone: str, *, now: datetime, who: str, discard: bool = False
+) -> Forgotten:
+    """Erase a number in E.164; what was erased. Again, it finds nothing and does no harm."""
+    await writer.submit(_prepare)
+    events = partial(_events, phone=phone, now=now, who=who, discard=discard)
+    done = await _through(writer, "events", events)
+    for table, (noun, statement) in _LARGE.items():
+        rows = partial(_rows, noun=noun, statement=statement, phone=phone)
+        done += await _through(writer, table, rows)
+    done += await writer.submit(partial(_the_rest, phone=phone))
+    if done.found:
+        mark = await asyncio.to_thread(sealed, phone, secrets.token_hex(8))
+        await writer.submit(partial(_record, mark=mark, events=done.events, now=now, who=who))
+    return replace(done, synced=await _clear(writer))
 
-    def __init__(
-        self, writer: Writer, records: SqliteRecords, phone: str, now: datetime, who: str
-    ) -> None:
-        """`phone` in E.164."""
-        self._writer = writer
-        self._records = records
-        self._phone = phone
-        self._needle = Needle(phone)
-        self._now = now
-        self._who = who
 
-    async def run(self, *, discard: bool) -> Forgotten:
-        """Erase it; what was erased. Doing it again finds nothing and does no harm."""
-        events = partial(
-            erase_events, needle=self._needle, now=self._now, who=self._who, discard=discard
-        )
-        done = await self._through(EVENTS, events)
-        for place in PLACES:
-            done += await self._through(
-                place, partial(erase_rows, place=place, needle=self._needle)
-            )
-        facts = await self._records.ask(partial(find_facts, needle=self._needle))
-        done += await self._writer.submit(partial(erase_facts, phone=self._phone, others=facts))
-        done += await self._writer.submit(partial(erase_the_rest, needle=self._needle))
-        if done.found:
-            mark = await asyncio.to_thread(sealed, self._phone, secrets.token_hex(8))
-            await self._writer.submit(
-                partial(record, mark=mark, forgotten=done, now=self._now, who=self._who)
-            )
-        return replace(done, synced=await self._clear())
+async def _through(writer: Writer, table: str, erase: Piece) -> Forgotten:
+    """Go through a table in pieces."""
 
-    async def _through(self, place: Place, erasing: Callable[..., Forgotten]) -> Forgotten:
-        """Look through a table in pieces, and erase what each of them held."""
-        done = Forgotten()
-        after: int | None = -1
-        while after is not None:
-            found, after = await self._records.ask(
-                partial(find, place=place, needle=self._needle, after=after)
-            )
-            for start in range(0, len(found), STEP_ROWS):
-                keys = found[start : start + STEP_ROWS]
-                done += await self._writer.submit(partial(erasing, keys=keys))
-        return done
+    def piece(connection: Writing) -> tuple[Forgotten, int | None]:
+        last = connection.execute(
+            f"SELECT max(rowid) FROM (SELECT rowid FROM {table}"  # noqa: S608
+            " WHERE rowid > ? ORDER BY rowid LIMIT ?)",
+            (after, STEP_ROWS),
+        ).get
+        return (Forgotten(), None) if last is None else (erase(connection, after, last), last)
 
-    async def _clear(self) -> bool:
-        """Leave nothing of what was erased in the files; False where others read them."""
-        for _ in range(TRIES):
-            if await self._writer.submit(rewritten, alone=True):
-                return True
-            await asyncio.sleep(BETWEEN_TRIES)
-        return False
+    done = Forgotten()
+    after = -1
+    while True:
+        erased, last = await writer.submit(piece)
+        if last is None:
+            return done
+        done += erased
+        after = last
+
+
+async def _clear(writer: Writer) -> bool:
+    """Leave nothing of what was erased in the files; False where others read them."""
+    for _ in range(TRIES):
+        if await writer.submit(_rewritten, alone=True):
+            return True
+        await asyncio.sleep(BETWEEN_TRIES)
+    return False

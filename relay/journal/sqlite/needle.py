@@ -10,10 +10,9 @@ from typing import Any
 
 import phonenumbers
 
+from relay.journal.sqlite.rows import COMPLETED, packed
 from relay.phones import aliases, index_key
 
-ADDITIONS = "completed"
-"""Where a stored event has what the directory added to it: `completion.KEY`."""
 FORGOTTEN = "[forgotten]"
 """What stands where something was erased."""
 
@@ -93,6 +92,23 @@ class Needle:
         is_scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
         return FORGOTTEN if is_scalar and self.is_in(value) else value
 
+    def in_column(self, column: str, value: Any) -> Any:
+        """What a column holds instead; the value itself where it holds nothing of the number."""
+        match column:
+            case "rendered" | "body":
+                return None if self.is_in_json(value) else value
+            case "refused" | "reference" if self.is_in_json(value):
+                return packed(self.erased(json.loads(value)))
+            case "files":
+                files = json.loads(value)
+                erased = {name: self._lines(text) for name, text in files.items()}
+                return value if erased == files else packed(erased)
+            case _:
+                return FORGOTTEN if self.is_in(value) else value
+
+    def _lines(self, text: str) -> str:
+        return "\n".join(FORGOTTEN if self.is_in(line) else line for line in text.split("\n"))
+
 
 def event_without(needle: Needle, shape: Mapping[str, Any]) -> dict[str, Any] | None:
     """A stored event's JSON without the number; None where it holds nothing of it.
@@ -101,7 +117,7 @@ def event_without(needle: Needle, shape: Mapping[str, Any]) -> dict[str, Any] | 
     id in the event's data; so do the additions of the directory. What the event is about, and
     whose client it is, stays.
     """
-    added = shape.get(ADDITIONS) or {}
+    added = shape.get(COMPLETED) or {}
     about = any(needle.is_number(p) for one in (shape, added) for p in one.get("phones", ()))
     names = {
         one["phone_name"].strip().casefold() for one in (shape, added) if one.get("phone_name")
@@ -114,7 +130,7 @@ def event_without(needle: Needle, shape: Mapping[str, Any]) -> dict[str, Any] | 
         without["phone"] = next(iter(without["phones"]), None)
         without["data"] = _unnamed(without["data"], names)
         if added:
-            without[ADDITIONS] = {**without[ADDITIONS], **_of_nobody(needle, added)}
+            without[COMPLETED] = {**without[COMPLETED], **_of_nobody(needle, added)}
     return None if without == dict(shape) else without
 
 

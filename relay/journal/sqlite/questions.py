@@ -26,23 +26,21 @@ from relay.journal import (
     Trouble,
 )
 from relay.journal.sqlite import filters, notes
-from relay.journal.sqlite.completion import (
-    EVENT_COLUMNS,
-    event_of,
-    event_of_row,
-    origins_of,
-    shape_of,
-)
 from relay.journal.sqlite.intake import hour
 from relay.journal.sqlite.rows import (
     DELIVERY_COLUMNS,
+    EVENT_COLUMNS,
     Row,
+    event_of,
+    event_of_row,
     micros,
     moment,
     moment_or_none,
+    origins_of,
     packed,
     plain,
     plain_or_none,
+    shape_of,
     to_delivery,
 )
 from relay.outcomes import Scope

@@ -12,10 +12,10 @@ from relay.errors import JournalError
 from relay.events import Event, Source
 from relay.journal import Claimed, EventState, Owing, Routed
 from relay.journal.sqlite import troubles, twins
-from relay.journal.sqlite.completion import additions
 from relay.journal.sqlite.intake import DAY_MICROS, insert_event
 from relay.journal.sqlite.rows import (
     DELIVERY_FIELDS,
+    additions,
     delivery_values,
     folded,
     micros,

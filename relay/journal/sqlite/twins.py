@@ -16,8 +16,7 @@ from relay.directory import Completed
 from relay.directory.twins import WINDOW, Happening, happening, is_told_by, number_keys
 from relay.events import Event
 from relay.events.properties import new_value
-from relay.journal.sqlite.completion import event_of, origins_of, shape_of
-from relay.journal.sqlite.rows import micros, packed, plain
+from relay.journal.sqlite.rows import event_of, micros, origins_of, packed, plain, shape_of
 from relay.journal.sqlite.writing import Writing
 
 MOST_PHONES = 50

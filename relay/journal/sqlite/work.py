@@ -14,10 +14,10 @@ from relay.errors import IllegalMoveError
 from relay.events import Event
 from relay.journal import Ask, Claimed, Recorded, Settlement, Turn
 from relay.journal.sqlite import troubles
-from relay.journal.sqlite.completion import completed_event
 from relay.journal.sqlite.rows import (
     DELIVERY_COLUMNS,
     DELIVERY_FIELDS,
+    completed_event,
     delivery_values,
     micros,
     moment,
