@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.errors import UnsendableError
-from tests.channels.test_outbound_payloads import BOT, FLOW, HOOK, MAIL, objects, payload, sound
+from relay.messages import html_form
+from relay.messages.markdown import FormError
+from tests.channels.test_outbound_payloads import (
+    BOT,
+    FLOW,
+    HOOK,
+    MAIL,
+    Tags,
+    objects,
+    payload,
+    sound,
+)
 from tests.each import each
 from tests.fakes.messages import message
 from tests.needs import examples
@@ -313,23 +324,11 @@ def test_mail_override_that_is_a_document_stays_one() -> None:
         ("<table background=https://x.example/a.png><tr><td>x</table>", "background"),
         ("<p style='background:url(https://x.example/a)'>x</p>", "style"),
         ("<p style='background:URL (//x.example/a)'>x</p>", "style"),
-        ("<p style='background:u\\72l(//x.example/a)'>x</p>", "style"),
         ("<style>@import 'https://x.example/a.css';</style>x", "<style>"),
         ("<style>p{background:url(//x)}</style>x", "<style>"),
         ("<meta http-equiv=refresh content='0;url=https://x.example'>x", "http-equiv"),
-        ("x<!-- open", "comment"),
-        ("x<!-- a --!>b-->", "comment"),
-        ("x<!--><b>y</b>-->", "comment"),
-        ("x<![CDATA[y]]>", "comment"),
-        ("x<?php ?>", "comment"),
-        ("x<!--[if mso]><img src=https://x.example/a.png><![endif]-->", "for Outlook: src"),
-        ("x<script<p>", "no name"),
-        ("x</<script", "comment"),
-        ("x</ p>", "comment"),
         ("x<title>open", "footer"),
         ("x<style>open", "footer"),
-        ("x<p title='open", "footer"),
-        ("<body>x</body></html><!-- </body>", "comment"),
         ("<body>x<!-- </body> --></body>", "footer"),
     ],
 )
@@ -370,9 +369,11 @@ def test_any_json_is_sent_soundly_or_refused(native: Any) -> None:
      "<title>", "x", '"', "'", "<p style='", "<![CDATA[", "]]>", "<?", "&", "<textarea>", "</",
      "<script", "=", "/", " "]), max_size=14))  # fmt: skip
 def test_any_html_ends_with_the_footer_or_is_refused(pieces: list[str]) -> None:
+    native = "".join(pieces)
     try:
-        html = sent(MAIL, "".join(pieces))["html"]
-    except UnsendableError:
+        html_form.parse(native)
+        html = sent(MAIL, native)["html"]
+    except (FormError, UnsendableError):
         return
     assert FOOT in html
-    assert "<script" not in html
+    assert "script" not in [name for name, _ in Tags(html).found]

@@ -132,7 +132,7 @@ def is_card(card: dict[str, Any]) -> None:
             _GOOD.add(key)
 
 
-class _Tags(HTMLParser):
+class Tags(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[tuple[str, tuple[str, ...]]] = []
@@ -144,7 +144,7 @@ class _Tags(HTMLParser):
 
 def shape_of(to: Any, body: dict[str, Any]) -> object:
     if to.channel == "email":
-        return _Tags(body["html"]).found, list(body["headers"])
+        return Tags(body["html"]).found, list(body["headers"])
     return skeleton(body)
 
 
@@ -234,7 +234,7 @@ def test_mail_headers_are_clean_and_steady() -> None:
 
 def test_mail_html_loads_nothing() -> None:
     html = payload(MAIL, everything("x"))["html"]
-    assert not {"img", "link", "script", "iframe"} & {tag for tag, _ in _Tags(html).found}
+    assert not {"img", "link", "script", "iframe"} & {tag for tag, _ in Tags(html).found}
     assert "url(" not in html
     assert "@import" not in html
     assert "src=" not in html

@@ -66,6 +66,7 @@ TEAMS = """{
   ],
   "actions": [{"type": "Action.OpenUrl", "title": {{ event.detail }}, "url": {{ "https://hub.360dialog.com/" ~ event.waba }} }]
 }"""
+NOT_WHOLE = ["x</<script>", "x<!-- open", "x<script<p>", "x<![CDATA[y]]>", "x<?php ?>", "x</ p>"]
 EMAIL = """<!DOCTYPE html>
 <html lang="en"><head><title>{{ event.title }}</title><style>p { color: red }</style></head><body>
 <!-- made by hand -->
@@ -216,6 +217,7 @@ def test_commas_and_brackets_inside_texts_stay() -> None:
         ("email", '<p style="color:{{ event.kind }}">x', 1, "no value may stand in style"),
         ("email", "<{{ event.kind }}>x", 1, "a tag is not closed, or a value makes it"),
         ("email", "</{{ event.kind }}>x", 1, "a tag is not closed, or a value makes it"),
+        *(("email", html, 1, "a tag is not closed") for html in NOT_WHOLE),
         ("email", '<p>x</p>\n<a href="https://x.example/{{ event.kind }}', 2, "a tag is not closed"),
         ("email", "<script>{{ event.kind }}</script>", 1, "may not stand in <script>"),
         ("email", "<style>\np { color: {{ event.kind }} }</style>", 1, "may not stand in <style>"),
