@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 
 from relay import reload
-from relay.checks import check
+from relay.checks.rules import check_rules
+from relay.checks.templates import check
 from relay.cli.output import clean, console, print_json
 from relay.errors import ConfigError, Fault, JournalError
 from relay.journal.doors import WAY_BACK, examine_journal, journal_path
-from relay.rule_checks import check_rules
 from relay.settings import Settings
 
 

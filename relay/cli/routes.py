@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from relay import reload, samples
-from relay.checks import sample
+from relay.checks.templates import sample
 from relay.cli.output import console, table
 from relay.errors import UsageError
 from relay.events import Client, Event

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from relay import reload, samples
 from relay.channels.registry import open_channels
-from relay.checks import sample
+from relay.checks.templates import sample
 from relay.cli.output import clean, console, panel
 from relay.deliveries import Cause
 from relay.errors import RelayError, UsageError

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import cast
 
 from relay.channels import Outbound
+from relay.checks.tests import run_tests
 from relay.config import Config, load, load_text
 from relay.errors import ConfigError, Fault
 from relay.journal import RulesVersion, Store
@@ -17,7 +18,6 @@ from relay.pipeline import Plan
 from relay.reload import withheld
 from relay.reload.passed import Everything, Passed, digest, passed_before
 from relay.reload.withheld import BESIDE, RULES
-from relay.rule_testing import run_tests
 from relay.settings import Settings
 
 

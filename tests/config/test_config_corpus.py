@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from relay.channels import Outbound
+from relay.checks.rules import check_rules
 from relay.config import Config, load, load_text
 from relay.errors import ConfigError, Fault
 from relay.messages.templates import Templates
-from relay.rule_checks import check_rules
 from tests.each import each
 from tests.needs import ROOT
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from relay.channels import Outbound
+from relay.checks.rules import check_rules
+from relay.checks.tests import run_tests
 from relay.config import Config, load_text
 from relay.config.loading import KEYS as FILE_KEYS
 from relay.config.rule_tests import OVERRIDES
 from relay.events import Topic
 from relay.messages.templates import Templates
 from relay.pipeline import Plan
-from relay.rule_checks import check_rules
-from relay.rule_testing import run_tests
 from relay.rules import KEYS, Not, Ruleset, Test, text_matcher
 from tests.each import each
 from tests.needs import ROOT

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from relay.channels import Outbound
+from relay.checks.tests import run_tests
 from relay.config import load_text
 from relay.errors import ConfigError
 from relay.messages.templates import Templates
 from relay.pipeline import Plan
-from relay.rule_testing import run_tests
 from tests.each import each
 
 TEMPLATE = "# {{ event.title }}: {{ event.phone }}\n"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.channels import Outbound
-from relay.checks import check, sample
+from relay.checks.templates import check, sample
 from relay.config import load_text
 from relay.errors import ConfigError
 from relay.events import Client

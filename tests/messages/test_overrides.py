@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 
 from relay.channels import Outbound
 from relay.channels.registry import open_channels
-from relay.checks import check
+from relay.checks.templates import check
 from relay.config import load_text
 from relay.deliveries import Cause
 from relay.errors import ConfigError, RenderError

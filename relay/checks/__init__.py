@@ -1,0 +1,1 @@
+"""Everything that `relay check` knows beyond what loading finds."""
