@@ -4,11 +4,12 @@ Theory of operation: each verb is a function of the connection. The loop takes a
 are queued and runs them in one transaction, where every statement is a matter of microseconds; a
 thread commits, which is where the disk is waited for, and only then are they answered. The next
 group is what arrived meanwhile. What may take long runs in the thread as a whole, and so does a
-group of which a verb failed: again, with a savepoint for each, so that the verb takes back its own
-and nothing else. The connection is never used by both: whoever has the group has the connection.
+group of which a verb failed: again, and if need be each verb in a transaction of its own, so that
+it takes back its own and nothing else. The connection is never used by both: whoever has the group
+has the connection.
 
-When the disk is full, the group falls apart into single verbs, so that a small one still gets
-through, if need be on the blocks of a reserve. When the disk fails (a sync above all), nothing is
+When the disk is full, a small verb of the group may still get through so, if need be on the blocks
+of a reserve. When the disk fails (a sync above all), nothing is
 ever acknowledged again: after a failed sync the kernel may have dropped the pages, and a later
 success would prove nothing.
 """
@@ -181,9 +182,7 @@ class Writer:
         connection = self._connection
         connection.is_hurried = True
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            results = [job.verb(connection) for job in jobs]
-            connection.book()
+            return self._begun(jobs)
         except Exception as error:  # the thread runs them again, one by one
             self._roll_back()
             if isinstance(error, BROKEN) and not self._is_full(error):
@@ -191,6 +190,12 @@ class Writer:
             return None
         finally:
             connection.is_hurried = False
+
+    def _begun(self, jobs: Sequence[_Job]) -> Sequence[Any]:
+        """Run all verbs in a transaction, up to its commit."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        results = [job.verb(self._connection) for job in jobs]
+        self._connection.book()
         return results
 
     def _run(self) -> None:
@@ -230,21 +235,25 @@ class Writer:
         return results
 
     def _group(self, jobs: Sequence[_Job], *, may_use_reserve: bool = True) -> Sequence[Any]:
+        """Run verbs in one transaction; where one fails, each in a transaction of its own."""
         if self._broken is not None:
             return [_Failed(self._broken)] * len(jobs)
         if jobs[0].alone:
             return [self._alone(jobs[0])]
         self._connection.set_busy_timeout(BUSY_MS)
         try:
-            results = self._one_by_one(jobs)
-        except apsw.Error as error:
+            results = self._begun(jobs)
+            self._connection.execute("COMMIT")
+        except Exception as error:
             self._roll_back()
-            fault = self._fault(error)
-            if isinstance(fault, JournalFullError) and len(jobs) > 1:
+            fault = self._fault(error) if isinstance(error, apsw.Error) else error
+            if isinstance(fault, JournalBrokenError | JournalBusyError):
+                return [_Failed(fault)] * len(jobs)
+            if len(jobs) > 1:
                 return [self._group([job])[0] for job in jobs]
             if isinstance(fault, JournalFullError) and may_use_reserve and self._make_room():
                 return self._group(jobs, may_use_reserve=False)
-            return [_Failed(fault)] * len(jobs)
+            return [_Failed(fault)]
         finally:
             self._connection.set_busy_timeout(0)  # the loop waits for nobody
         self.commits += 1
@@ -255,31 +264,6 @@ class Writer:
             return job.verb(self._connection)
         except apsw.Error as error:
             return _Failed(self._fault(error))
-
-    def _one_by_one(self, jobs: Sequence[_Job]) -> Sequence[Any]:
-        """Run each verb in a savepoint of its own: one that fails takes nothing else with it."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        results = [self._one(job) for job in jobs]
-        self._connection.book()
-        self._connection.execute("COMMIT")
-        return results
-
-    def _one(self, job: _Job) -> Any:
-        """Run a verb in its savepoint. Raises where the transaction as a whole is lost."""
-        counted = self._connection.counted()
-        self._connection.execute("SAVEPOINT verb")
-        result: Any
-        try:
-            result = job.verb(self._connection)
-        except Exception as error:
-            failed = isinstance(error, BROKEN) and not self._is_full(error)
-            if failed or not self._connection.in_transaction:
-                raise
-            result = _Failed(self._fault(error) if isinstance(error, apsw.Error) else error)
-            self._connection.execute("ROLLBACK TO verb")
-            self._connection.recount(counted)
-        self._connection.execute("RELEASE verb")
-        return result
 
     def _roll_back(self) -> None:
         self._connection.take_back()

@@ -6,7 +6,7 @@ once and then kept. A transaction that is taken back takes this knowledge with i
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -40,8 +40,8 @@ class Writing(apsw.Connection):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._taken: Counter[tuple[int, str]] = Counter()
-        self._moved: Counter[tuple[int, str, str]] = Counter()
+        self._taken: defaultdict[tuple[int, str], int] = defaultdict(int)
+        self._moved: defaultdict[tuple[int, str, str], int] = defaultdict(int)
         self._aims: dict[str, Aim] | None = None
         self._troubles: dict[tuple[Scope, str], str] | None = None
         self._events: dict[str, Event] = {}
@@ -92,17 +92,6 @@ class Writing(apsw.Connection):
         self._moved.clear()
         self._aims = self._troubles = None
         self._events.clear()
-
-    def counted(self) -> tuple[Counter[tuple[int, str]], Counter[tuple[int, str, str]]]:
-        """What was counted so far, for `recount`."""
-        return self._taken.copy(), self._moved.copy()
-
-    def recount(
-        self, counted: tuple[Counter[tuple[int, str]], Counter[tuple[int, str, str]]]
-    ) -> None:
-        """Go on from there: what came after it is taken back."""
-        self.take_back()
-        self._taken, self._moved = counted
 
     @property
     def aims(self) -> Mapping[str, Aim]:
