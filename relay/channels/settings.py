@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,6 +14,17 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from relay.channels import Outbound
 from relay.channels.addresses import is_public, literal_address
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """What a trial takes for a value that the environment does not have; `{name}` is its name."""
+
+    text: str
+
+
+A_URL = StandIn("https://relay.invalid/{name}")
+"""RFC 2606: no name under `.invalid` ever resolves."""
 
 
 class Settings(BaseModel):

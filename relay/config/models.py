@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from relay.channels.settings import StandIn
 from relay.config.findings import unknown
 from relay.config.form import Form
 from relay.config.nodes import Broken, Fields, Items, Node, Position, Scalar
+from relay.config.placeholders import MISSING
 
 Model = TypeVar("Model", bound=BaseModel)
-
-_URL = "https://relay.invalid/{name}"
-"""RFC 2606: no name under `.invalid` ever resolves."""
-_STAND_INS = ("missing-{name}", _URL, "{name}@relay.invalid", "1", "true", "none")
-_URL_KEYS = ("url", "webhook", "api_url")
 
 
 def validate(form: Form, model: type[Model], node: Fields, what: str) -> Model | None:
@@ -24,27 +21,22 @@ def validate(form: Form, model: type[Model], node: Fields, what: str) -> Model |
 
     Keys that the model does not have are passed over: whoever read the map reported them.
 
-    What the environment does not have is filled with one stand-in after the other until the
-    model takes it: reported it was already, and it must not hide further faults.
+    What the environment does not have is filled with the stand-in of its field: reported it was
+    already, and it must not hide further faults.
     """
     known = tuple(entry for entry in node if entry.name in model.model_fields)
     node = Fields(node.line, node.column, known)
     if not _is_whole(form, node, what):
         return None
-    tries: dict[Scalar, int] = {}
-    while True:
-        try:
-            made = model.model_validate(_plain(form, node, tries))
-        except ValidationError as error:
-            told = error.errors(include_url=False, include_input=False)
-            places = [(detail, *_find(node, detail["loc"])) for detail in told]
-            moved = [_next_stand_in(form, found, tries) for _, found, _ in places]
-            if not any(moved):
-                _report(form, model, what, places)
-                return None
-        else:
-            _tell_of_secrets(form, model, node, what)
-            return made
+    values = {entry.name: _plain(form, entry.value, _stand_in(model, entry.name)) for entry in node}
+    try:
+        made = model.model_validate(values)
+    except ValidationError as error:
+        told = error.errors(include_url=False, include_input=False)
+        _report(form, model, what, [(detail, *_find(node, detail["loc"])) for detail in told])
+        return None
+    _tell_of_secrets(form, model, node, what)
+    return made
 
 
 def _tell_of_secrets(form: Form, model: type[BaseModel], node: Fields, what: str) -> None:
@@ -73,17 +65,22 @@ def _is_whole(form: Form, node: Node, what: str) -> bool:
     return all(whole)
 
 
-def _plain(form: Form, node: Node, tries: Mapping[Scalar, int], key: str = "") -> Any:
+def _plain(form: Form, node: Node, stand_in: str) -> Any:
     match node:
-        case Scalar():
-            order = (_URL, *_STAND_INS) if key in _URL_KEYS else _STAND_INS
-            return form.placeholders.fill(node, order[tries.get(node, 0)]).text
+        case Scalar(text=text):
+            # Of a mail address only a part may be missing.
+            return form.placeholders.fill(node, MISSING if "@" in text else stand_in).text
         case Items(items=items):
-            return [_plain(form, item, tries, key) for item in items]
+            return [_plain(form, item, stand_in) for item in items]
         case Fields(entries=entries):
-            return {entry.name: _plain(form, entry.value, tries, entry.name) for entry in entries}
+            return {entry.name: _plain(form, entry.value, stand_in) for entry in entries}
         case Broken():
             return ""
+
+
+def _stand_in(model: type[BaseModel], key: str) -> str:
+    said = model.model_fields[key].metadata
+    return next((one.text for one in said if isinstance(one, StandIn)), MISSING)
 
 
 def _find(node: Node, path: Sequence[int | str]) -> tuple[Node, Position]:
@@ -113,16 +110,6 @@ def _scalars(node: Node) -> Iterator[Scalar]:
                 yield from _scalars(entry.value)
         case Broken():
             pass
-
-
-def _next_stand_in(form: Form, node: Node, tries: dict[Scalar, int]) -> bool:
-    """Whether there is another stand-in to try for what is missing in a node."""
-    moved = False
-    for scalar in _scalars(node):
-        if form.placeholders.fill(scalar).missing and tries.get(scalar, 0) < len(_STAND_INS) - 1:
-            tries[scalar] = tries.get(scalar, 0) + 1
-            moved = True
-    return moved
 
 
 def _report(

@@ -12,6 +12,8 @@ from relay.config.nodes import Scalar
 _PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHORT = 4
+MISSING = "missing-{name}"
+"""What takes the place of a value that the environment does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Placeholders:
         """What came from the environment, by name."""
         return self._used
 
-    def fill(self, scalar: Scalar, stand_in: str = "missing-{name}") -> Filled:
+    def fill(self, scalar: Scalar, stand_in: str = MISSING) -> Filled:
         """The text of a scalar; `stand_in` takes the place of what is missing."""
         if "${" not in scalar.text:
             return Filled(scalar.text)

@@ -336,6 +336,24 @@ class TestEnvironment:
         loaded = config(text, strict=False)
         assert set(loaded.destinations) == {"support", "sales"}
 
+    @each(
+        ("part", "value"),
+        [
+            ("relay@example.com", '"Relay <${X}>"'),
+            ("relay@example.com", '"${X} <relay@example.com>"'),
+            ("[support@example.com]", '["${X}@example.com", "${Y}", "support@${Z}"]'),
+            ("starttls", 'starttls, hostname: "${X}", port: "${Y}"'),
+            ('"${HOOK}"', '"https://hooks.slack.com/services/${X}"'),
+            ('"${HOOK}"', '"${X}/services/T0"'),
+        ],
+    )
+    def test_a_stand_in_fits_where_a_part_or_several_are_missing(
+        self, part: str, value: str
+    ) -> None:
+        assert part in HEAD
+        loaded = config(HEAD.replace(part, value) + RULES, strict=False)
+        assert set(loaded.destinations) == {"support", "sales"}
+
     @pytest.mark.parametrize(
         "line",
         [

@@ -18,7 +18,7 @@ from pydantic import (
 
 from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.addresses import is_public, literal_address
-from relay.channels.settings import Settings, fingerprint, short_hash
+from relay.channels.settings import Settings, StandIn, fingerprint, short_hash
 
 ACCOUNT_PACE = Pace(count=30, seconds=60, burst=3)
 """Exchange Online takes 30 messages a minute (Microsoft, SMTP submission improvements)."""
@@ -32,6 +32,8 @@ _INSIDE = (
     ".home.arpa", ".private", ".test", ".invalid",
 )  # fmt: skip
 """Ends of names that no public name server answers for (RFC 6762, appendix G, and RFC 6761)."""
+
+_ADDRESS = StandIn("{name}@relay.invalid")
 
 # Dot-atoms only: quoted local parts are legal, unused, and the usual way to smuggle.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -80,15 +82,15 @@ class EmailAccount(Settings):
     """A submission server and the sender's identity."""
 
     host: str
-    port: int | None = Field(default=None, ge=1, le=65535)
+    port: Annotated[int | None, StandIn("587")] = Field(default=None, ge=1, le=65535)
     """Default: 465 for implicit, 587 for starttls, 25 for none."""
-    tls: Literal["implicit", "starttls", "none"]
-    sender: str
+    tls: Annotated[Literal["implicit", "starttls", "none"], StandIn("starttls")]
+    sender: Annotated[str, _ADDRESS]
     """`Relay <relay@example.com>` or the address alone."""
     username: str | None = None
     password: SecretStr | None = None
-    reply_to: str | None = None
-    hostname: str | None = None
+    reply_to: Annotated[str | None, _ADDRESS] = None
+    hostname: Annotated[str | None, StandIn("{name}.relay.invalid")] = None
     """What the relay calls itself in the greeting: a full name, or an address in brackets.
 
     Default: the machine's full name, or its address where it has none."""
@@ -147,8 +149,8 @@ def identity(text: str) -> tuple[str, str]:
 class EmailSettings(Settings):
     """The people who get the mail."""
 
-    to: Annotated[list[str], BeforeValidator(_as_list)] = Field(min_length=1)
-    cc: Annotated[list[str], BeforeValidator(_as_list)] = Field(default_factory=list)
+    to: Annotated[list[str], BeforeValidator(_as_list), _ADDRESS] = Field(min_length=1)
+    cc: Annotated[list[str], BeforeValidator(_as_list), _ADDRESS] = Field(default_factory=list)
 
     @field_validator("to", "cc")
     @classmethod

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import SecretStr, field_validator, model_validator
 
 from relay.channels import Destination, Outbound, Pace
-from relay.channels.settings import Settings, checked_url, fingerprint, short_hash, split_url
+from relay.channels.settings import A_URL, Settings, checked_url, fingerprint, short_hash, split_url
 
 API_URL = "https://slack.com/api/"
 PACE = Pace(count=1, seconds=1, burst=3)
@@ -24,7 +24,7 @@ class SlackAccount(Settings):
     """A workspace, by the token of its bot."""
 
     token: SecretStr
-    api_url: str = API_URL
+    api_url: Annotated[str, A_URL] = API_URL
     """Where the Web API stands: another one for a gateway, GovSlack or a test server."""
 
     @field_validator("token")
@@ -41,7 +41,7 @@ class SlackSettings(Settings):
 
     channel: str | None = None
     """`#name` or an id (`C…`, `G…`)."""
-    webhook: SecretStr | None = None
+    webhook: Annotated[SecretStr | None, A_URL] = None
 
     @field_validator("channel")
     @classmethod

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from relay.channels import Destination, Outbound, Pace
-from relay.channels.settings import Settings, checked_url, fingerprint, short_hash, split_url
+from relay.channels.settings import A_URL, Settings, checked_url, fingerprint, short_hash, split_url
 
 PACE = Pace(count=1, seconds=2)
 """The Teams connector action of a flow takes 100 calls in 60 s for all its flows."""
@@ -19,7 +20,7 @@ WORKFLOW_HOSTS = (".environment.api.powerplatform.com", ".logic.azure.com")
 class TeamsSettings(Settings):
     """A Workflows webhook ("When a Teams webhook request is received")."""
 
-    url: SecretStr
+    url: Annotated[SecretStr, A_URL]
 
 
 @dataclass(frozen=True, slots=True)
