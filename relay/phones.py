@@ -230,44 +230,45 @@ class PhonePattern:
     @classmethod
     def parse(cls, text: str) -> PhonePattern:
         """The pattern that a rule's text means; raises ValueError with what to write instead."""
-        quoted = shown(text, 40)
         bare = _bare(text)
         if bare is None:
             raise ValueError(
-                f'"{quoted}" is no phone number: write it with its country code, such as '
+                f'"{shown(text, 40)}" is no phone number: write it with its country code, such as '
                 '"+49 171 3920011", or as a pattern, such as "+49*"'
             )
         plus, digits = _international(bare)
         if not plus and digits.startswith("0"):
             example = digits.lstrip("0").lstrip("*?") and f"+49 {digits.lstrip('0')}"
             raise ValueError(
-                f'"{quoted}" is a national number: put the country code in front and drop the '
-                f'leading 0, such as "{example or "+49*"}" for Germany'
+                f'"{shown(text, 40)}" is a national number: put the country code in front and drop '
+                f'the leading 0, such as "{example or "+49*"}" for Germany'
             )
         if not _WILDCARDS & set(digits):
-            return cls._of_number(text, quoted)
-        return cls._of_wildcards(text, quoted, plus, digits)
+            return cls._of_number(text)
+        return cls._of_wildcards(text, plus, digits)
 
     @classmethod
-    def _of_number(cls, text: str, quoted: str) -> PhonePattern:
+    def _of_number(cls, text: str) -> PhonePattern:
         number = normalise(text)
         if number is None:
             raise ValueError(
-                f'"{quoted}" is no whole phone number: it needs {FEWEST_DIGITS} to {MOST_DIGITS} '
-                'digits with the country code; for all numbers that begin so, add "*" at the end'
+                f'"{shown(text, 40)}" is no whole phone number: it needs {FEWEST_DIGITS} to '
+                f"{MOST_DIGITS} digits with the country code; for all numbers that begin so, add "
+                '"*" at the end'
             )
         return cls(text, frozenset({index_key(number)}), None)
 
     @classmethod
-    def _of_wildcards(cls, text: str, quoted: str, plus: bool, digits: str) -> PhonePattern:
+    def _of_wildcards(cls, text: str, plus: bool, digits: str) -> PhonePattern:
         if plus and digits.startswith("0"):
             raise ValueError(
-                f'"{quoted}" matches no number: no country code begins with 0, write "+49*"'
+                f'"{shown(text, 40)}" matches no number: no country code begins with 0, write '
+                '"+49*"'
             )
         digits = _pattern_without_trunk_prefix(re.sub(r"\*+", "*", digits))
         if len(digits.replace("*", "")) > MOST_DIGITS:
             raise ValueError(
-                f'"{quoted}" matches no number: numbers have at most {MOST_DIGITS} digits'
+                f'"{shown(text, 40)}" matches no number: numbers have at most {MOST_DIGITS} digits'
             )
         if digits.endswith("*") and not _WILDCARDS & set(digits[:-1]):
             return cls(text, None, f"+{digits[:-1]}")

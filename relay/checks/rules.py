@@ -17,9 +17,8 @@ from relay.config import Config
 from relay.errors import Fault
 from relay.events import Severity, Source
 from relay.events.catalogue import KINDS
-from relay.rules import All, AnyOf, Condition, Not, Rule, Ruleset, Test
+from relay.rules import LONGEST_VALUE, All, AnyOf, Condition, Not, Rule, Ruleset, Test
 from relay.rules.conditions import Facts
-from relay.rules.reasons import LONGEST_VALUE
 from relay.text import shown
 
 MOST_TOGETHER = 20

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from relay import samples
-from relay.config.rule_tests import RuleTest
+from relay.config.rule_list import RuleTest
 from relay.errors import Fault, RelayError
 from relay.events import Client, Event
 from relay.events.catalogue import describe

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from relay.config.findings import nearest, quoted, unknown
 from relay.config.form import Form
-from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar
-from relay.config.phone_lists import ClientLists, PhoneLists
+from relay.config.lists import ClientLists, PhoneLists
+from relay.config.nodes import Entry, Fields, Items, Node, Scalar, nearest, quoted, unknown
 from relay.events import Direction, Severity, Source, Topic
 from relay.events.catalogue import KINDS
 from relay.rules import (
@@ -63,10 +62,10 @@ class _Wanted:
 class Conditions:
     """Compiles the `when` of rules."""
 
-    def __init__(self, form: Form, lists: PhoneLists, clients: ClientLists) -> None:
+    def __init__(self, form: Form, phones: PhoneLists, clients: ClientLists) -> None:
         self._form = form
-        self._lists = lists
-        self._clients = clients
+        self._phones = phones
+        self._lists: Mapping[str, PhoneLists | ClientLists] = {"phone": phones, "client": clients}
 
     def compile(self, node: Node, kinds: Collection[str] = tuple(KINDS)) -> Condition | None:
         """The condition of a `when`, `any` or `not` map; None where a fault was reported.
@@ -109,8 +108,6 @@ class Conditions:
                 return self._any(entry, kinds)
             case "not":
                 return self._not(entry, kinds)
-            case "phone":
-                return self._test(entry, self._phones(entry))
             case key if key in KEYS:
                 return self._test(entry, self._texts(entry, kinds))
             case key if key.startswith(DATA):
@@ -226,25 +223,32 @@ class Conditions:
     def _values(self, entry: Entry) -> list[_Wanted] | None:
         """The values of a key; None where one of them was at fault."""
         nodes = self._form.items(entry.value, entry.name)
-        wanted = []
-        for node in nodes:
-            if isinstance(node, Fields):
-                value = self._regex(entry, node)
-            elif entry.name == "client" and (listed := self._client_list(node)) is not None:
-                value = listed
-            elif (filled := self._form.filled(node, entry.name)) is not None:
-                assert isinstance(node, Scalar)
-                value = _Wanted(node, text_matcher(filled.text), node.text, bool(filled.missing))
-            else:
-                value = None
-            if value is not None:
-                wanted.append(value)
-        return wanted if len(wanted) == len(nodes) else None
+        wanted = [self._value(entry, node) for node in nodes]
+        whole = [value for value in wanted if value is not None]
+        return whole if len(whole) == len(nodes) else None
 
-    def _client_list(self, node: Node) -> _Wanted | None:
+    def _value(self, entry: Entry, node: Node) -> _Wanted | None:
+        if isinstance(node, Fields):
+            return self._regex(entry, node)
+        lists = self._lists.get(entry.name)
         word = node.text.strip() if isinstance(node, Scalar) else ""
-        members = self._clients.members(word)
-        return _Wanted(node, members, self._clients.shown(word)) if members is not None else None
+        if lists is not None and (members := lists.named(word)) is not None:
+            return _Wanted(node, members, lists.shown(word))
+        if entry.name == "phone":
+            return self._number(node, word)
+        filled = self._form.filled(node, entry.name)
+        if filled is None:
+            return None
+        assert isinstance(node, Scalar)
+        return _Wanted(node, text_matcher(filled.text), node.text, bool(filled.missing))
+
+    def _number(self, node: Node, word: str) -> _Wanted | None:
+        if isinstance(node, Items):
+            self._form.error(node, "phone must be a number, a pattern or the name of a list")
+        if not isinstance(node, Scalar) or self._phones.tell_unknown(node):
+            return None
+        matcher = self._phones.matcher(node)
+        return _Wanted(node, matcher, word, missing=True) if matcher is not None else None
 
     def _regex(self, entry: Entry, node: Fields) -> _Wanted | None:
         regex = node.entry("regex")
@@ -271,21 +275,3 @@ class Conditions:
             )
             return None
         return _Wanted(regex.value, matcher, f"/{regex.value.text}/", bool(filled.missing))
-
-    def _phones(self, entry: Entry) -> list[_Wanted] | None:
-        nodes = self._form.items(entry.value, entry.name)
-        wanted: list[_Wanted] = []
-        failed = False
-        for node in nodes:
-            if isinstance(node, Fields):
-                value = self._regex(entry, node)
-                wanted += [value] if value is not None else []
-                failed = failed or value is None
-                continue
-            patterns = self._lists.patterns(node)
-            if patterns is None or isinstance(node, Broken | Items):
-                failed = True
-                continue
-            shown = self._lists.shown(node.text.strip())
-            wanted += [_Wanted(node, pattern, shown) for pattern in patterns]
-        return None if failed else wanted

@@ -10,11 +10,29 @@ from pydantic import BaseModel
 
 from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
-from relay.config.findings import quoted, unknown
 from relay.config.form import Form
-from relay.config.languages import read_language
 from relay.config.models import validate
-from relay.config.nodes import Entry, Fields, Node, Place, Scalar
+from relay.config.nodes import Entry, Fields, Node, Place, Scalar, quoted, unknown
+from relay.messages.languages import canonical, meant
+
+_EXAMPLES = "de, en or pt-BR"
+
+
+def read_language(form: Form, entry: Entry | None, otherwise: str) -> str:
+    """The code that a file names; `otherwise` where it names none or one that does not exist."""
+    filled = form.filled(entry.value, "language") if entry is not None else None
+    if entry is None or filled is None or filled.missing:
+        return otherwise
+    found = canonical(filled.text)
+    if found is not None:
+        return found
+    assert isinstance(entry.value, Scalar)  # what is filled is a text
+    word = entry.value.text
+    near = meant(word)
+    remedy = f'did you mean "{near}"?' if near else f"write a code such as {_EXAMPLES}"
+    form.error(entry.value, f"unknown language {quoted(word)}: {remedy}")
+    return otherwise
+
 
 NOBODY = "none"
 BESIDE = ("pace", "language")

@@ -5,28 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from zoneinfo import ZoneInfo, available_timezones
 
 from relay.channels import Destination, Outbound
 from relay.config.conditions import EVERYTHING, Conditions
-from relay.config.destinations import read_accounts, read_destinations
-from relay.config.findings import Findings, quoted, unknown
-from relay.config.form import Form
-from relay.config.languages import read_language
-from relay.config.list_files import ListFiles, ReadFile, beside
-from relay.config.nodes import Entry, Fields, Items, Node, Place, Scalar
-from relay.config.phone_lists import ClientLists, PhoneLists
-from relay.config.placeholders import Placeholders
-from relay.config.rule_list import Names, read_rules, read_send_to
-from relay.config.rule_tests import RuleTest, read_tests
-from relay.config.secrets import without
+from relay.config.destinations import read_accounts, read_destinations, read_language
+from relay.config.form import Form, Placeholders
+from relay.config.lists import ClientLists, ListFiles, PhoneLists, ReadFile, beside
+from relay.config.nodes import Entry, Fields, Findings, Items, Node, Place, Scalar, quoted, unknown
+from relay.config.rule_list import Names, RuleTest, read_rules, read_send_to, read_tests
 from relay.config.watch import read_watch
-from relay.config.yaml_reader import LARGEST, decode, read
+from relay.config.yaml_reader import LARGEST, decode, read, without
 from relay.errors import ConfigError, Fault
 from relay.files import read_regular
 from relay.messages.languages import DEFAULT
-from relay.rules import Ruleset
+from relay.rules import Rule, Ruleset
 from relay.sources.watch import Watching
 
 VERSION = "1"
@@ -95,25 +88,23 @@ def load(
     None: they are not checked.
     """
     findings = Findings(str(path))
+    text = None
     try:
-        data = read_regular(path, LARGEST)
+        text = decode(read_regular(path, LARGEST), findings)
     except FileNotFoundError:
         findings.error(None, "does not exist: name the rules file by --rules or RELAY_RULES")
     except OSError as error:
         findings.error(None, f"cannot be read: {error.strerror or 'unknown reason'}")
-    else:
-        text = decode(data, findings)
-        if text is not None:
-            return _load(
-                text,
-                findings,
-                env=env,
-                strict_env=strict_env,
-                outbound=outbound,
-                templates=templates,
-                files=ListFiles(beside(path), str(path.parent)),
-            )
-    raise ConfigError(findings.all)
+    if text is None:
+        raise ConfigError(findings.all)
+    return load_text(
+        text,
+        str(path),
+        env=env,
+        strict_env=strict_env,
+        outbound=outbound,
+        templates=templates,
+    )
 
 
 def load_text(
@@ -130,40 +121,19 @@ def load_text(
 
     `read_file` reads the lists and events that the text names; None: they stand beside the file.
     """
-    folder = Path(file_name).parent
-    return _load(
-        text,
-        Findings(file_name),
-        env=env,
-        strict_env=strict_env,
-        outbound=outbound,
-        templates=templates,
-        files=ListFiles(read_file or beside(Path(file_name)), str(folder)),
-    )
-
-
-def _load(
-    text: str,
-    findings: Findings,
-    *,
-    env: Mapping[str, str],
-    strict_env: bool,
-    outbound: Outbound,
-    templates: Collection[str] | None,
-    files: ListFiles,
-) -> Config:
+    file, findings = Path(file_name), Findings(file_name)
+    files = ListFiles(read_file or beside(file), str(file.parent))
     root = read(text, findings)
     if isinstance(root, Scalar) and root.plain and not root.text:
         root = None
     if root is None and not findings.errors:
         findings.error(Place(1, 1), f"is empty: rules cannot be empty; {EVERYTHING}")
-    if root is None:
-        raise ConfigError(findings.all)
     form = Form(findings, Placeholders(env, strict=strict_env, findings=findings))
-    config = _read(root, text, form, env, outbound, templates, files)
-    if config is None or findings.errors:
-        raise ConfigError(findings.all)
-    return config
+    if root is not None:
+        config = _read(root, text, form, env, outbound, templates, files)
+        if config is not None and not findings.errors:
+            return config
+    raise ConfigError(findings.all)
 
 
 def _read(
@@ -181,43 +151,43 @@ def _read(
     fields = form.fields(root, "the file", KEYS)
     if fields is None:
         return None
+    at = {entry.name: entry.value for entry in fields}
     _check_version(form, fields)
     zone = _timezone(form, fields.entry("timezone"))
     language = read_language(form, fields.entry("language"), DEFAULT)
     keep = _keep(form, fields.entry("privacy"))
     watching = read_watch(form, fields.entry("watch"), env, outbound)
-    accounts = read_accounts(form, _value(fields, "accounts"))
-    places = _value(fields, "destinations")
-    if places is None:
-        form.error(fields, "destinations is missing: name at least one place to send to")
     found: dict[str, Destination | None] = {}
-    if places is not None:
-        found = read_destinations(form, places, accounts, outbound, language)
+    accounts = read_accounts(form, at.get("accounts"))
+    if "destinations" in at:
+        found = read_destinations(form, at["destinations"], accounts, outbound, language)
+    else:
+        form.error(fields, "destinations is missing: name at least one place to send to")
     names = Names(form, found)
-    phones = PhoneLists(form, _value(fields, "phones"), files)
-    clients = ClientLists(form, _value(fields, "clients"), files)
-    conditions = Conditions(form, phones, clients)
-    rules = _value(fields, "rules")
-    if rules is None:
+    phones = PhoneLists(form, at.get("phones"), files)
+    clients = ClientLists(form, at.get("clients"), files)
+    listed: tuple[Rule, ...] = ()
+    if "rules" in at:
+        conditions = Conditions(form, phones, clients)
+        listed = read_rules(form, at["rules"], conditions, names, templates)
+    else:
         form.error(fields, f"rules is missing: rules cannot be empty; {EVERYTHING}")
-    listed = read_rules(form, rules, conditions, names, templates) if rules is not None else ()
     default = read_send_to(form, fields.entry("default"), names)
     alarms = read_send_to(form, fields.entry("alarms"), names)
-    written = _value(fields, "tests")
     known = tuple(rule.name for rule in listed)
-    tests = read_tests(form, written, found, known, files) if written is not None else ()
+    tests = read_tests(form, at["tests"], names, known, files) if "tests" in at else ()
     destinations = {name: place for name, place in found.items() if place is not None}
     _warn(form, fields, alarms, destinations)
     if not form.findings.errors:
         # Where rules have faults, what they would use is not known.
         used = {name for rule in listed for name in rule.send_to}
-        _warn_of_unused(form, places, used | set(default) | set(alarms))
+        _warn_of_unused(form, at["destinations"], used | set(default) | set(alarms))
         phones.warn_of_unused()
         clients.warn_of_unused()
     kept, withheld = without(text, form.placeholders.written)
     return Config(
         rules=Ruleset(listed, default),
-        destinations=MappingProxyType(destinations),
+        destinations=destinations,
         default=default,
         alarms=alarms,
         timezone=zone,
@@ -226,19 +196,12 @@ def _read(
         warnings=form.findings.warnings,
         text=text,
         kept=kept,
-        withheld=MappingProxyType(dict(withheld)),
+        withheld=withheld,
         tests=tests,
-        files=MappingProxyType(dict(files.texts)),
-        used=MappingProxyType(dict(form.placeholders.used)),
-        places=MappingProxyType(
-            {entry.name: Place(entry.key.line, entry.key.column) for entry in fields}
-        ),
+        files=dict(files.texts),
+        used=dict(form.placeholders.used),
+        places={entry.name: Place(entry.key.line, entry.key.column) for entry in fields},
     )
-
-
-def _value(fields: Fields, name: str) -> Node | None:
-    entry = fields.entry(name)
-    return entry.value if entry is not None else None
 
 
 def _check_version(form: Form, fields: Fields) -> None:
@@ -316,7 +279,7 @@ def _warn(
         form.warning(entry.key, "alarms go to nobody: the relay's own troubles stay unheard")
 
 
-def _warn_of_unused(form: Form, places: Node | None, used: set[str]) -> None:
+def _warn_of_unused(form: Form, places: Node, used: set[str]) -> None:
     for entry in places if isinstance(places, Fields) else ():
         if entry.name not in used:
             form.warning(

@@ -8,10 +8,8 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from relay.channels.settings import StandIn
-from relay.config.findings import unknown
-from relay.config.form import Form
-from relay.config.nodes import Broken, Fields, Items, Node, Position, Scalar
-from relay.config.placeholders import MISSING
+from relay.config.form import MISSING, Form
+from relay.config.nodes import Broken, Fields, Items, Node, Position, Scalar, unknown
 
 Model = TypeVar("Model", bound=BaseModel)
 

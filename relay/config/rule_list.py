@@ -1,14 +1,15 @@
-"""`rules`, `default` and `alarms`: who is named, and whether it exists."""
+"""`rules`, `default`, `alarms` and `tests`: who is named, and whether it exists."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from relay.config.conditions import EVERYTHING, Conditions
 from relay.config.destinations import NOBODY
-from relay.config.findings import quoted, unknown
 from relay.config.form import Form
-from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar
+from relay.config.lists import ListFileError, ListFiles
+from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar, quoted, unknown
 from relay.rules import Rule
 
 RULE_KEYS = ("name", "when", "send_to", "stop", "always", "template")
@@ -21,7 +22,7 @@ class Names:
 
     def __init__(self, form: Form, known: Collection[str]) -> None:
         self._form = form
-        self._known = tuple(known)
+        self._known = dict.fromkeys(known)
 
     def read(self, node: Node, what: str = "send_to") -> tuple[str, ...] | None:
         """The named destinations; empty for `none`; None where a fault was reported."""
@@ -32,9 +33,9 @@ class Names:
             if filled is None:
                 continue
             if filled.missing and self._known:
-                names.append(self._known[0])  # a stand-in, as anywhere in a trial load
+                names.append(next(iter(self._known)))  # a stand-in, as anywhere in a trial load
             elif filled.text.casefold() == NOBODY:
-                if len(nodes) == 1 and isinstance(node, Scalar):
+                if len(nodes) == 1:
                     return ()
                 self._form.error(
                     item, f"none means nobody: write `{what}: none`, without other names or a list"
@@ -142,3 +143,88 @@ def read_send_to(form: Form, entry: Entry | None, names: Names) -> tuple[str, ..
         form.error(entry.key, f"{entry.name} has no `send_to`: name destinations, or none")
         return ()
     return names.read(send_to.value) or ()
+
+
+TEST_KEYS = ("name", "event", "file", "with", "expect", "text", "rule")
+OVERRIDES = ("phone", "phone_name", "client", "client_name", "country", "waba", "detail")
+"""What `with` can change, besides `data.<path>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTest:
+    """One test: an event, and what is expected of it."""
+
+    name: str
+    file: str
+    """Of the rules file, for findings."""
+    line: int
+    column: int
+    sample: str | None
+    """`KIND[/DETAIL]`; None where `body` has the event."""
+    body: str | None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    expect: tuple[str, ...] | None = None
+    """Destinations, in any order; empty: nobody; None: not asked."""
+    fragments: tuple[str, ...] = ()
+    """Texts that each of the messages must show."""
+    rule: str | None = None
+    """A rule that must match."""
+
+
+def read_tests(
+    form: Form, node: Node, names: Names, rules: tuple[str, ...], files: ListFiles
+) -> tuple[RuleTest, ...]:
+    """The tests; what is at fault in one is reported and empty in it."""
+    if isinstance(node, Scalar | Fields):
+        form.error(node, "tests must be a list: put a dash before each test")
+        return ()
+    tests = []
+    for item in node.items if isinstance(node, Items) else ():
+        fields = form.fields(item, "a test", TEST_KEYS)
+        if fields is not None:
+            tests.append(_test(form, fields, names, rules, files))
+    return tuple(tests)
+
+
+def _test(
+    form: Form, fields: Fields, names: Names, rules: tuple[str, ...], files: ListFiles
+) -> RuleTest:
+    asked = {entry.name: entry.value for entry in fields}
+    if "name" not in asked:
+        form.error(fields, "this test has no `name`")
+    if ("event" in asked) == ("file" in asked):
+        form.error(fields, "a test needs `event` (a bundled sample) or `file`, one of them")
+    if not {"expect", "text", "rule"} & set(asked):
+        form.error(fields, "this test has no `expect`: name destinations, or none")
+    texts = {
+        key: form.text(asked[key], key) for key in ("name", "event", "file", "rule") if key in asked
+    }
+    file, rule = texts.get("file"), texts.get("rule")
+    body = _body(form, asked["file"], file, files) if file is not None else None
+    overrides = _overrides(form, asked["with"]) if "with" in asked else {}
+    expect = names.read(asked["expect"], "expect") if "expect" in asked else None
+    if rule is not None and rule not in rules:
+        form.error(asked["rule"], unknown("rule", rule, rules))
+    shown = form.items(asked["text"], "text") if "text" in asked else ()
+    fragments = tuple(text for one in shown if (text := form.text(one, "text")) is not None)
+    place = (form.findings.file, fields.line, fields.column)
+    name, sample = texts.get("name") or "", texts.get("event")
+    return RuleTest(name, *place, sample, body, overrides, expect, fragments, rule)
+
+
+def _body(form: Form, node: Node, name: str, files: ListFiles) -> str | None:
+    try:
+        return files.text(name)
+    except ListFileError as error:
+        form.error(node, f"the event file {quoted(name)} {error}")
+        return None
+
+
+def _overrides(form: Form, node: Node) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in form.fields(node, "with") or ():
+        if one.name in OVERRIDES or (one.name.startswith("data.") and one.name != "data."):
+            found[one.name] = form.text(one.value, one.name) or ""
+        else:
+            form.unknown_key(one.key, (*OVERRIDES, "data.<path>"))
+    return found

@@ -17,9 +17,7 @@ from relay import samples
 from relay.channels.registry import CHANNELS
 from relay.config.destinations import BESIDE, NOBODY
 from relay.config.loading import KEEPABLE, KEYS, VERSION
-from relay.config.rule_list import RULE_KEYS
-from relay.config.rule_tests import KEYS as TEST_KEYS
-from relay.config.rule_tests import OVERRIDES
+from relay.config.rule_list import OVERRIDES, RULE_KEYS, TEST_KEYS
 from relay.config.schema_texts import ABOUT, DEFAULTS, EXAMPLES
 from relay.events import Direction, Severity, Source, Topic
 from relay.events.catalogue import KINDS

@@ -9,9 +9,8 @@ from typing import Final
 
 from relay.channels import Outbound
 from relay.channels.settings import checked_url
-from relay.config.findings import quoted
 from relay.config.form import Form
-from relay.config.nodes import Entry, Scalar
+from relay.config.nodes import Entry, Scalar, quoted
 from relay.sources.watch import Watching
 
 KEYS: Final = ("quality", "no_events", "heartbeat")

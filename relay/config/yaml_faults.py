@@ -10,7 +10,7 @@ import re
 import yaml
 
 from relay.config.nodes import Place
-from relay.rules.reasons import LONGEST_VALUE
+from relay.rules import LONGEST_VALUE
 from relay.text import shown
 
 _LOOK_BACK = 20

@@ -9,13 +9,12 @@ read one by one, so that a hostile file is refused before it costs anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from relay.config.findings import Findings, quoted
-from relay.config.nodes import Broken, Entry, Fields, Items, Node, Place, Scalar
+from relay.config.nodes import Broken, Entry, Fields, Findings, Items, Node, Place, Scalar, quoted
 from relay.config.yaml_faults import translate
 
 LARGEST = 1 << 20
@@ -106,6 +105,8 @@ class _Builder:
             for event in self._events:
                 node: Node | None = None
                 match event:
+                    case yaml.ScalarEvent():
+                        node = self._scalar(event)
                     case yaml.DocumentStartEvent():
                         if root is not None:
                             self._fault(event, "a second document begins here: one file is one")
@@ -131,8 +132,6 @@ class _Builder:
                             f'star is meant: "*{event.anchor}"',
                         )
                         node = Broken(*_at(event))
-                    case yaml.ScalarEvent():
-                        node = self._scalar(event)
                 if node is not None:
                     if open_nodes:
                         open_nodes[-1][1].append(node)
@@ -145,6 +144,7 @@ class _Builder:
     def _scalar(self, event: Any) -> Node:
         self._refuse_properties(event)
         line, column = _at(event)
+        span = event.start_mark.index, event.end_mark.index
         if bad := _CONTROLS.search(event.value):
             self._fault(event, f"a control character (U+{ord(bad.group()):04X}) is in this text")
             return Broken(line, column)
@@ -154,7 +154,7 @@ class _Builder:
             if rest.lstrip().startswith("#"):
                 column += len(rest) - len(rest.lstrip())
                 return Scalar(line, column, "", plain, comment=rest.strip())
-        return Scalar(line, column, event.value, plain)
+        return Scalar(line, column, event.value, plain, "", span)
 
     def _fields(self, start: Any, nodes: list[Node]) -> Node:
         first: dict[str, Entry] = {}
@@ -208,3 +208,30 @@ def _at(event: Any) -> tuple[int, int]:
 def _place(text: str, offset: int) -> Place:
     """The line and column of an offset."""
     return Place(text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1)
+
+
+NOT_KEPT = "SECRET_NOT_KEPT"
+"""Begins the placeholders that stand where secrets stood, so that the text still reads as rules."""
+_SHORTEST = 6
+"""Characters; a shorter text stands elsewhere by chance as well."""
+
+
+def without(text: str, secrets: Sequence[Scalar]) -> tuple[str, Mapping[str, str]]:
+    """The text of a file without these values, also where they are repeated, and what is left out.
+
+    That is by the names of the placeholders that stand there now.
+    """
+    if not secrets:
+        return text, {}
+    text = plain_lines(text)
+    names = {secret: f"{NOT_KEPT}_{number}" for number, secret in enumerate(secrets, start=1)}
+    pieces, at = [], 0
+    for secret, name in sorted(names.items(), key=lambda item: item[0].span):
+        start, end = secret.span
+        pieces += [text[at:start], f'"${{{name}}}"']
+        # A block of text ends with the line before the next key: its line end stays.
+        at = start + len(text[start:end].rstrip())
+    text = "".join([*pieces, text[at:]])
+    for written in {secret.text for secret in secrets if len(secret.text) >= _SHORTEST}:
+        text = text.replace(written, "[secret]")
+    return text, {name: secret.text for secret, name in names.items()}

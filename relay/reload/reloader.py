@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from relay import logs
-from relay.config.list_files import LARGEST_LIST
+from relay.config.lists import LARGEST_LIST
 from relay.errors import ConfigError
 from relay.files import read_regular
 from relay.journal import Store

@@ -8,7 +8,7 @@ without case. Event texts are hostile: whatever is matched against them runs in 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -205,6 +205,26 @@ class Members:
     keys: frozenset[str]
     patterns: tuple[Matcher, ...] = ()
 
+    @classmethod
+    def of(cls, matchers: Iterable[Matcher]) -> Members:
+        """Several matchers as one that looks up what is meant exactly."""
+        exact: set[str] = set()
+        patterns: list[Matcher] = []
+        lists: list[frozenset[str]] = []
+        for matcher in matchers:
+            if isinstance(matcher, Exact):
+                exact.add(matcher.folded)
+            elif isinstance(matcher, Members):
+                lists.append(matcher.keys)
+                patterns.extend(matcher.patterns)
+            elif isinstance(matcher, PhonePattern) and matcher.exact is not None:
+                exact |= matcher.exact
+            else:
+                patterns.append(matcher)
+        # Rules that name the same large list share its set.
+        alone = len(lists) == 1 and not exact
+        return cls(lists[0] if alone else frozenset(exact.union(*lists)), tuple(patterns))
+
     def matches(self, value: str, /) -> bool:
         key = index_key(value) if value.startswith("+") else fold(value)
         return key in self.keys or any(pattern.matches(value) for pattern in self.patterns)
@@ -234,23 +254,9 @@ class Test:
     """The other matchers."""
 
     def __post_init__(self) -> None:
-        exact: set[str] = set()
-        patterns: list[Matcher] = []
-        for matcher in self.matchers:
-            if isinstance(matcher, Exact):
-                exact.add(matcher.folded)
-            elif isinstance(matcher, Members):
-                exact |= matcher.keys
-                patterns.extend(matcher.patterns)
-            elif isinstance(matcher, PhonePattern) and matcher.exact is not None:
-                exact |= matcher.exact
-            else:
-                patterns.append(matcher)
-        lists = [m.keys for m in self.matchers if isinstance(m, Members)]
-        # Rules that name the same large list share its set.
-        shared = lists[0] if len(lists) == 1 and len(lists[0]) == len(exact) else frozenset(exact)
-        object.__setattr__(self, "exact", shared)
-        object.__setattr__(self, "patterns", tuple(patterns))
+        together = Members.of(self.matchers)
+        object.__setattr__(self, "exact", together.keys)
+        object.__setattr__(self, "patterns", together.patterns)
 
     def holds(self, facts: Facts) -> bool:
         return not self.exact.isdisjoint(facts.folded(self.key)) or any(

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from relay.channels import NO_PACE, Outbound, Pace
 from relay.config import Config, load, load_text
-from relay.config.findings import Findings
-from relay.config.nodes import Scalar
-from relay.config.placeholders import Placeholders
+from relay.config.form import Placeholders
+from relay.config.nodes import Findings, Scalar
 from relay.errors import ConfigError, Fault
 from relay.events import Direction, Event, Severity, Source, Topic
 from tests.each import each

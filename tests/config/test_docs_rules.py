@@ -12,7 +12,7 @@ from relay.checks.rules import check_rules
 from relay.checks.tests import run_tests
 from relay.config import Config, load_text
 from relay.config.loading import KEYS as FILE_KEYS
-from relay.config.rule_tests import OVERRIDES
+from relay.config.rule_list import OVERRIDES
 from relay.events import Topic
 from relay.messages.templates import Templates
 from relay.pipeline import Plan

@@ -22,9 +22,7 @@ from relay.cli.schema import schema_text
 from relay.config import load_text
 from relay.config.destinations import BESIDE
 from relay.config.loading import KEYS
-from relay.config.rule_list import RULE_KEYS
-from relay.config.rule_tests import KEYS as TEST_KEYS
-from relay.config.rule_tests import OVERRIDES
+from relay.config.rule_list import OVERRIDES, RULE_KEYS, TEST_KEYS
 from relay.config.schema import rules_schema
 from relay.config.schema_texts import ABOUT, DEFAULTS, EXAMPLES
 from relay.errors import ConfigError

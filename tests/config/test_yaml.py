@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.config.findings import Findings
-from relay.config.nodes import Fields, Items, Node, Scalar
+from relay.config.nodes import Fields, Findings, Items, Node, Scalar
 from relay.config.yaml_reader import DEEPEST, LARGEST, MOST_FAULTS, decode, read
 from tests.each import each
 from tests.needs import examples

@@ -1,24 +1,27 @@
-"""Lists that stand in files of their own: numbers or clients, one to a line or as a column of CSV.
+"""Numbers and clients in rules: patterns, and the named lists under `phones` and `clients`.
 
-A file has one value to a line, or columns with a heading that names one of them. What follows `#`
-at the beginning of a line is a comment. Hundreds of thousands of lines are meant to be no burden.
+A list stands in the rules file, or in a file beside it: one value to a line, or columns with a
+heading that names one of them. What follows `#` at the beginning of a line is a comment. Hundreds
+of thousands of lines are meant to be no burden.
 """
 
 from __future__ import annotations
 
 import errno
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import ClassVar
 
-from relay.config.findings import Findings, quoted
-from relay.config.nodes import Place
+from relay.config.form import Form
+from relay.config.nodes import Fields, Findings, Items, Node, Place, Scalar, quoted, unknown
 from relay.config.spreadsheets import Cell, UnreadableError, decode, rows
 from relay.files import read_regular
 from relay.phones import PhonePattern, index_key
-from relay.rules import Members
+from relay.rules import Exact, Members
 from relay.rules.conditions import Matcher, fold, text_matcher
 
 LARGEST_LIST = 64 * 1024 * 1024
@@ -45,6 +48,10 @@ _ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9_-]+")
 _LIKELY = 0.6
 _ODD_ONES_OUT = 5
 """Values unlike the rest are warned of where the others are so many times as many."""
+_LIST_NAME = re.compile(r"[^\W\d_][\w.-]*")
+_SCHEME = re.compile(r"(?:tel|whatsapp)\s*:", re.IGNORECASE)
+MOST_SHOWN = 3
+"""Members of a list that an explanation shows."""
 
 ReadFile = Callable[[str], bytes]
 
@@ -220,3 +227,155 @@ def _fault(findings: Findings, cell: Cell, message: str) -> None:
     elif told == MOST_FAULTS:
         where = Place(cell.line, cell.column)
         findings.error(where, f"{quoted(cell.text)} and what follows are not looked at any more")
+
+
+class _Lists(ABC):
+    """The named lists that one key of `when` can name."""
+
+    key: ClassVar[str]
+    holds: ClassVar[str]
+
+    def __init__(self, form: Form, node: Node | None, files: ListFiles) -> None:
+        self._form = form
+        self._files = files
+        self._shown: dict[str, str] = {}
+        self._unused: dict[str, Scalar] = {}
+        fields = form.fields(node, f"{self.key}s") if node is not None else None
+        # Also a list with faults is known by its name, so that rules may name it.
+        self._lists = {entry.name: self._list(entry.name, entry.value) for entry in fields or ()}
+        self._unused = {entry.name: entry.key for entry in fields or ()}
+
+    def named(self, word: str) -> Members | None:
+        """The list that a word of a rule names, if it names one."""
+        self._unused.pop(word, None)
+        return self._lists.get(word)
+
+    def shown(self, word: str) -> str:
+        """What a list holds, as the file has it."""
+        return self._shown.get(word, word)
+
+    def warn_of_unused(self) -> None:
+        """Says of each list that no rule names it, once all rules are read."""
+        for name, where in self._unused.items():
+            self._form.warning(
+                where,
+                f"no rule names the list {quoted(name)}: write `{self.key}: {name}` in the `when` "
+                "of a rule, or delete the list",
+            )
+
+    @abstractmethod
+    def matcher(self, node: Node) -> Matcher | None:
+        """What a text of a rule or list means; None where a fault was reported."""
+
+    @abstractmethod
+    def read(self, file: str, text: str) -> tuple[Members, Findings]:
+        """What the text of a list file means."""
+
+    def _list(self, name: str, node: Node) -> Members:
+        if isinstance(node, Fields):
+            members = _from_file(self._form, node, name, self._files, self.read)
+            count = len(members.keys) + len(members.patterns)
+            self._shown[name] = f"{name} ({count} {self.holds})"
+            return members
+        self._shown[name] = _described(name, node)
+        found = [self.matcher(item) for item in self._form.items(node, f"the list {name}")]
+        return Members.of([one for one in found if one is not None])
+
+
+class PhoneLists(_Lists):
+    """The lists of numbers."""
+
+    key = "phone"
+    holds = "numbers"
+
+    def __init__(self, form: Form, node: Node | None, files: ListFiles) -> None:
+        super().__init__(form, node, files)
+        for name, where in self._unused.items():
+            if not _LIST_NAME.fullmatch(name):
+                form.error(
+                    where,
+                    f"{quoted(name)} is no name for a list: begin with a letter, go on with "
+                    "letters, digits, dots, dashes",
+                )
+
+    def matcher(self, node: Node) -> PhonePattern | Exact | None:
+        """An `Exact` stands for a number that the environment did not give: none equals it."""
+        filled = self._form.filled(node, self.key)
+        if filled is None:
+            return None
+        if filled.missing:
+            return Exact(filled.text)
+        try:
+            return PhonePattern.parse(filled.text)
+        except ValueError as error:
+            # The pattern's own words would show a part of what the environment holds.
+            hidden = isinstance(node, Scalar) and "${" in node.text
+            reason = "what the environment holds is no phone number with its country code"
+            self._form.error(node, reason if hidden else str(error))
+            return None
+
+    def read(self, file: str, text: str) -> tuple[Members, Findings]:
+        return read_phones(file, text)
+
+    def tell_unknown(self, node: Scalar) -> bool:
+        """Whether a word can only be the name of a list, and there is none of this name."""
+        word = node.text.strip()
+        if not word[:1].isalpha() or _SCHEME.match(word):
+            return False
+        self._form.error(node, unknown("list of numbers", word, list(self._lists)))
+        return True
+
+
+class ClientLists(_Lists):
+    """The lists of clients, by id or name."""
+
+    key = "client"
+    holds = "clients"
+
+    def matcher(self, node: Node) -> Matcher | None:
+        text = self._form.text(node, self.key)
+        return text_matcher(text) if text is not None else None
+
+    def read(self, file: str, text: str) -> tuple[Members, Findings]:
+        return read_clients(file, text)
+
+
+def _from_file(
+    form: Form,
+    node: Fields,
+    name: str,
+    files: ListFiles,
+    read: Callable[[str, str], tuple[Members, Findings]],
+) -> Members:
+    """What a list file holds; nothing where its faults were reported."""
+    nothing = Members(frozenset())
+    form.fields(node, f"the list {name}", ("file",))
+    entry = node.entry("file")
+    if entry is None:
+        form.error(node, f"the list {name} must be a list, or {{file: {name}.csv}}")
+        return nothing
+    file = form.text(entry.value, "file")
+    if file is None:
+        return nothing
+    try:
+        text = files.text(file)
+    except ListFileError as error:
+        form.error(entry.value, f"the list file {quoted(file)} {error}")
+        return nothing
+    except UnreadableError as error:
+        found = Findings(files.place(file))
+        found.error(Place(error.line, 1), str(error))
+        form.findings.adopt(found)
+        return nothing
+    members, found = read(files.place(file), text)
+    form.findings.adopt(found)
+    return members
+
+
+def _described(name: str, node: Node) -> str:
+    """`vip (+49 151 2345678 or +44* or 3 more)`."""
+    items = node.items if isinstance(node, Items) else (node,)
+    texts = [item.text for item in items[:MOST_SHOWN] if isinstance(item, Scalar)]
+    if len(items) > MOST_SHOWN:
+        texts.append(f"{len(items) - MOST_SHOWN} more")
+    return f"{name} ({' or '.join(texts)})"
