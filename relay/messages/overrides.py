@@ -21,9 +21,6 @@ from relay.messages.markdown import FormError, Problem
 from relay.messages.marks import address, fill, has_mark, is_address
 from relay.messages.rendering import Authored, Captured, Rendering
 
-DEEPEST = 60
-"""Levels of an override."""
-
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[,\[\]{}]|\s+|[^",\[\]{}\s]+')
 _BARE = re.compile("[\U000f0000-\U000ffffd]")
 
@@ -226,23 +223,18 @@ def _line(marked: str, text: str) -> int:
 
 def _problems(tree: dict[str, Any], dialect: Dialect) -> Iterator[tuple[str, str]]:
     """Texts at fault, and what is wrong there."""
-    waiting: list[tuple[Any, int]] = [(tree, 1)]
+    waiting: list[Any] = [tree]
     while waiting:
-        node, depth = waiting.pop()
-        if depth > DEEPEST:
-            yield ("", f"it has more than {DEEPEST} levels")
-            return
+        node = waiting.pop()
         if isinstance(node, list):
-            waiting += [(inner, depth + 1) for inner in node]
-            continue
-        if not isinstance(node, dict):
-            continue
-        for key, inner in node.items():
-            if has_mark(key):
-                yield (key, "{{ }} stands in the place of a key: keys must be fixed")
-            waiting.append((inner, depth + 1))
-            if _held(inner) and (said := _misplaced(node, key, inner, dialect)):
-                yield (inner, said)
+            waiting += node
+        elif isinstance(node, dict):
+            waiting += node.values()
+            for key, inner in node.items():
+                if has_mark(key):
+                    yield key, "{{ }} stands in the place of a key: keys must be fixed"
+                if _held(inner) and (said := _misplaced(node, key, inner, dialect)):
+                    yield inner, said
 
 
 def _misplaced(node: Mapping[str, Any], key: str, text: str, dialect: Dialect) -> str | None:
