@@ -38,12 +38,6 @@ class Words:
     """All groups as one; where they disagree, the first has the word."""
 
 
-def languages() -> tuple[str, ...]:
-    """The languages that there are words in, English first."""
-    found = sorted(path.stem for path in _FOLDER.glob("*.txt"))
-    return tuple(sorted(found, key=lambda code: code != DEFAULT))
-
-
 @cache
 def words(language: str) -> Words | None:
     """The words of a language; None where there are none. `de` alone has no country behind it."""
@@ -75,11 +69,6 @@ def _english() -> Words:
     found = words(DEFAULT)
     assert found is not None  # it is part of the package
     return found
-
-
-def groups() -> tuple[str, ...]:
-    """What a constant can be about. Some mean different things in different groups."""
-    return (TIER, *_english().constants)
 
 
 def phrase(key: str, language: str, **values: object) -> str:
