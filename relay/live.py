@@ -36,7 +36,7 @@ from relay.worker.watch import Watch
 
 
 class Live:
-    """The worker with everything around it. Make it with `load`, begin with `start`."""
+    """The worker with everything around it; nothing runs before `start`."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Live:
         tempo: Tempo,
         inbox: Inbox,
         clock: Callable[[], datetime],
-        chance: Random | None = None,
+        chance: Random | None,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -106,32 +106,6 @@ class Live:
             is_well=self._is_well,
         )
         self.upkeep = Upkeep(store.journal, keep=settings.retention, clock=self.clock)
-
-    @classmethod
-    async def load(
-        cls,
-        settings: Settings,
-        store: Store,
-        *,
-        metrics: Metrics,
-        tempo: Tempo,
-        inbox: Inbox,
-        clock: Callable[[], datetime],
-        chance: Random | None,
-    ) -> Live:
-        """Read the rules; nothing runs yet. Raises `ConfigError` if no rules can be used."""
-        strict = not settings.sandbox
-        loaded = await reload.start(settings, store, strict_env=strict, now=clock())
-        return cls(
-            settings,
-            store,
-            loaded,
-            metrics=metrics,
-            tempo=tempo,
-            inbox=inbox,
-            clock=clock,
-            chance=chance,
-        )
 
     async def start(self) -> None:
         """Route and deliver what waits and what comes."""

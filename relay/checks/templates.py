@@ -29,11 +29,6 @@ def check(plan: Plan, folder: str) -> tuple[Fault, ...]:
     return tuple(sorted({*checker.faults(), *_languages(plan, folder)}))
 
 
-def sample(name: str, now: datetime) -> Event:
-    """A bundled sample as an event. Raises `RelayError` for an unknown name."""
-    return samples.event(name, now)
-
-
 @dataclass(slots=True)
 class _Checker:
     """Renders what can be met, and remembers what was said of which file with which samples."""
@@ -49,7 +44,7 @@ class _Checker:
     def render_all(self) -> None:
         """Every sample in every language; every rule's own template with what the rule takes."""
         now = datetime.now(UTC)
-        events = {name: sample(name, now) for name in samples.names()}
+        events = {name: samples.event(name, now) for name in samples.names()}
         languages = dict.fromkeys([DEFAULT, *self.plan.templates.languages])
         languages |= dict.fromkeys(place.language for place in self.plan.destinations.values())
         for language in languages:

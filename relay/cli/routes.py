@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from relay import reload, samples
-from relay.checks.templates import sample
 from relay.cli.output import console, table
 from relay.errors import UsageError
 from relay.events import Client, Event
@@ -26,7 +25,7 @@ async def run(options: Namespace, settings: Settings) -> int:
     names = list(plan.destinations)
     rows = table("kind/detail", *names)
     for name in samples.names():
-        event = _as_asked(sample(name, now), phone, options.client)
+        event = _as_asked(samples.event(name, now), phone, options.client)
         told = _told(event, plan)
         cells = [told.get(destination, "·") for destination in names]
         rows.add_row(name, *cells, style=None if any(told.values()) else "dim")

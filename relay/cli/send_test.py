@@ -10,7 +10,6 @@ from difflib import get_close_matches
 
 from relay import reload, samples
 from relay.channels.registry import open_channels
-from relay.checks.templates import sample
 from relay.cli.output import clean, console, panel
 from relay.deliveries import Cause
 from relay.errors import RelayError, UsageError
@@ -36,7 +35,7 @@ async def run(options: Namespace, settings: Settings) -> int:
         raise UsageError(f'unknown destination "{clean(options.destination)}": {hint}')
     now = datetime.now(UTC)
     try:
-        event = sample(options.event, now)
+        event = samples.event(options.event, now)
     except RelayError as error:
         raise UsageError(f"{error}; the samples: {', '.join(samples.names()[:5])}, …") from None
     # Another id each time, so that no target takes a second test for a repeat of the first.

@@ -32,7 +32,6 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
 
     Raises `ConfigError` where the files are bad and there is no version.
     """
-    await withheld.clean(settings, store)
     last = await store.records.rules()
     try:
         loaded = await asyncio.to_thread(

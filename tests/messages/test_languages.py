@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.channels import Outbound
-from relay.checks.templates import check, sample
+from relay.checks.templates import check
 from relay.config import load_text
 from relay.errors import ConfigError
 from relay.events import Client
@@ -35,6 +35,7 @@ from relay.messages.templates import Templates
 from relay.messages.words import phrase, title, words
 from relay.pipeline import Plan
 from relay.rules import Ruleset
+from relay.samples import event as sample
 from relay.samples import names
 from relay.text import clean
 from tests.each import each
