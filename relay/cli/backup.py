@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from relay.cli.output import print_json
+from relay.cli.progress import progress
 from relay.journal.doors import back_up
 from relay.settings import Settings
 
@@ -15,7 +16,10 @@ from relay.settings import Settings
 async def run(options: Namespace, settings: Settings) -> int:
     """Copy the journal, also while a relay serves it."""
     path = Path(options.file)
-    copied = await asyncio.to_thread(back_up, settings.journal, path, replace=options.force)
+    with progress("copying the journal") as line:
+        copied = await asyncio.to_thread(
+            back_up, settings.journal, path, replace=options.force, tell=line.tell
+        )
     if options.json:
         print_json(
             {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 
 from relay import reload
 from relay.checks.rules import check_rules
 from relay.checks.templates import check
 from relay.cli.output import clean, console, print_json
+from relay.cli.progress import Progress, progress
 from relay.errors import ConfigError, Fault, JournalError
 from relay.journal.doors import WAY_BACK, examine_journal, journal_path
 from relay.settings import Settings
@@ -15,18 +17,8 @@ from relay.settings import Settings
 
 async def run(options: Namespace, settings: Settings) -> int:
     """Print every finding on a line of its own; 1 if there is an error (or warning, if strict)."""
-    try:
-        loaded = reload.read(settings, strict_env=False)
-        rules = check_rules(loaded.config, str(settings.rules)) if loaded.config else ()
-        findings = (
-            *sorted({*loaded.warnings, *rules}),
-            *check(loaded.plan, str(settings.templates)),
-        )
-    except ConfigError as error:
-        findings = error.faults
-    journal = getattr(options, "journal", None)
-    if journal is not None and (not journal or journal_path(journal).exists()):
-        findings = (*findings, *await _of_journal(settings))
+    with progress("reading rules and templates") as line:
+        findings = await _findings(options, settings, line)
     errors = sum(finding.level == "error" for finding in findings)
     warnings = len(findings) - errors
     failed = bool(errors or (options.strict and warnings))
@@ -46,6 +38,26 @@ async def run(options: Namespace, settings: Settings) -> int:
         out.print(str(finding), style=style, markup=False, soft_wrap=True)
     out.print(_summary(settings, errors, warnings), style="bold", soft_wrap=True, markup=False)
     return int(failed)
+
+
+async def _findings(options: Namespace, settings: Settings, line: Progress) -> Sequence[Fault]:
+    findings: Sequence[Fault]
+    try:
+        loaded = reload.read(settings, strict_env=False)
+        line.what = "judging the rules"
+        rules = check_rules(loaded.config, str(settings.rules)) if loaded.config else ()
+        line.what = "writing every message with every template"
+        findings = (
+            *sorted({*loaded.warnings, *rules}),
+            *check(loaded.plan, str(settings.templates)),
+        )
+    except ConfigError as error:
+        findings = error.faults
+    journal = getattr(options, "journal", None)
+    if journal is not None and (not journal or journal_path(journal).exists()):
+        line.what = "reading every page of the journal"
+        findings = (*findings, *await _of_journal(settings))
+    return findings
 
 
 async def _of_journal(settings: Settings) -> list[Fault]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from relay.cli.control import agreed, change
 from relay.cli.output import clean, print_json
+from relay.cli.progress import progress
 from relay.errors import UsageError
 from relay.journal import Journal
 from relay.phones import display, normalise
@@ -39,7 +40,8 @@ async def run(options: Namespace, settings: Settings) -> int:
         found = await journal.forget(phone, now=now, who=who, discard=options.discard)
         return forgotten_json(found)
 
-    done = await change(settings, "/api/forget", body, under_lock, patience=LONG)
+    with progress(f"erasing {display(phone)} from the journal"):
+        done = await change(settings, "/api/forget", body, under_lock, patience=LONG)
     if options.json:
         print_json(done)
     else:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from relay.cli.conditions import parse_since
 from relay.cli.output import clean, print_json
+from relay.cli.progress import progress
 from relay.journal.balance import Day
 from relay.journal.doors import open_records
 from relay.settings import Settings
@@ -20,7 +21,8 @@ async def run(options: Namespace, settings: Settings) -> int:
     since = parse_since(options.since, datetime.now(UTC)) if options.since else None
     records = open_records(settings.journal)
     try:
-        balance = await records.balance(since)
+        with progress("counting events and deliveries"):
+            balance = await records.balance(since)
     finally:
         await records.close()
     if options.json:

@@ -49,6 +49,13 @@ async def test_a_restored_backup_starts_and_goes_on(journal: Path, tmp_path: Pat
     await store.journal.close()
 
 
+def test_it_says_how_much_is_copied(journal: Path, tmp_path: Path):
+    told: list[float] = []
+    back_up(url(journal), tmp_path / "copy.db", tell=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
 def test_it_is_one_file_for_its_owner_alone(journal: Path, tmp_path: Path):
     folder = tmp_path / "backups"
     folder.mkdir()

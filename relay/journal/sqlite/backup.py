@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +35,14 @@ class Copied:
     balanced: bool
 
 
-def back_up(url: str, to: Path, *, replace: bool = False) -> Copied:
+def back_up(
+    url: str, to: Path, *, replace: bool = False, tell: Callable[[float], None] = lambda _: None
+) -> Copied:
     """Copy the journal into a file for its owner alone; nothing is at `to` before it is whole.
 
-    The copy is of one moment. Raises `UsageError` where it cannot stand there, `RelayError` where
-    the copy is damaged or there is no room, `JournalUnusableError` where there is no journal.
+    The copy is of one moment; `tell` hears how much of it is there, from 0 to 1. Raises
+    `UsageError` where it cannot stand there, `RelayError` where the copy is damaged or there is
+    no room, `JournalUnusableError` where there is no journal.
     """
     journal = journal_path(url)
     _require_place(journal, to, replace)
@@ -47,7 +50,7 @@ def back_up(url: str, to: Path, *, replace: bool = False) -> Copied:
     part = to.with_name(f".{to.name}.{secrets.token_hex(4)}.part")
     try:
         os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        copied = _copy(source, part, to)
+        copied = _copy(source, part, to, tell)
         _sync(part)
         _give_name(part, to, replace)
         sync_folder(to)
@@ -89,7 +92,7 @@ def _beside(journal: Path) -> list[Path]:
     return [journal.with_name(journal.name + ending) for ending in endings]
 
 
-def _copy(source: apsw.Connection, part: Path, to: Path) -> Copied:
+def _copy(source: apsw.Connection, part: Path, to: Path, tell: Callable[[float], None]) -> Copied:
     target = apsw.Connection(str(part), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
         target.set_busy_timeout(BUSY_MS)
@@ -98,6 +101,7 @@ def _copy(source: apsw.Connection, part: Path, to: Path) -> Copied:
         with target.backup("main", source, "main") as copying:
             while not copying.done:
                 copying.step(PAGES)
+                tell(1 - copying.remaining / max(1, copying.page_count))
         source.execute("ROLLBACK")
         # One file, without a WAL beside it.
         target.pragma("journal_mode", "delete")
