@@ -16,7 +16,7 @@ from relay.messages import Block, Fact, Facts, Message, Paragraph, Text
 from relay.messages.filling import LONGEST_TITLE
 from relay.messages.filters import show_moment
 from relay.messages.languages import DEFAULT, Voice
-from relay.messages.told import emoji, who
+from relay.messages.told import emoji, fields, who
 from relay.messages.words import phrase, title
 from relay.phones import display
 from relay.text import one_line
@@ -25,7 +25,6 @@ READERS = ("support", "sales", "billing")
 """For whom a template can have advice."""
 LATE = timedelta(minutes=15)
 """Messages later than this say so."""
-MOST_FIELDS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,7 @@ def _facts(event: Event, language: str) -> Iterator[tuple[str, str]]:
     yield phrase("account_id", language), one_line(account, 200)
     kind = " / ".join(part for part in (event.kind, event.detail) if part)
     yield phrase("event", language), one_line(kind, 200) or phrase("nameless", language)
-    fields = [one_line(str(name), 60) for name in list(event.data)[:MOST_FIELDS]]
-    yield phrase("fields", language), ", ".join(field for field in fields if field)
+    yield phrase("fields", language), fields(event) or ""
 
 
 def signed(title: str, event: Event, context: Context) -> str:

@@ -179,6 +179,7 @@ FACTS: Mapping[str, Callable[[Event, Voice], Any]] = {
     "restricted": told.restricted,
     "emoji": lambda event, _: told.emoji(event),
     "known": lambda event, _: told.known(event),
+    "fields": lambda event, _: told.fields(event),
     "data": lambda event, _: event.data,
 }
 """What `event` has."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from relay.events import Direction, Event, Severity
@@ -16,6 +17,7 @@ from relay.text import boundary, clean, one_line
 
 _ROOM = 60
 """Characters of a name in a title."""
+_MOST_FIELDS = 40
 
 
 def who(event: Event, language: str = DEFAULT) -> str | None:
@@ -43,6 +45,12 @@ def emoji(event: Event) -> str:
 def known(event: Event) -> bool:
     """Whether the catalogue knows the kind; of the others only the names of fields are told."""
     return event.kind.lower() in KINDS
+
+
+def fields(event: Event) -> str | None:
+    """The names of what the sender sent; the first ones, if there are very many."""
+    names = (one_line(str(name), _ROOM) for name in islice(event.data, _MOST_FIELDS))
+    return ", ".join(name for name in names if name) or None
 
 
 def _first(*texts: str | None) -> str | None:
