@@ -108,25 +108,16 @@ def no_destination(alarm: Alarm) -> Notice:
     )
 
 
-def overdue(target: str, names: tuple[str, ...], waiting: Waiting | None) -> Notice:
+def overdue(target: str, names: tuple[str, ...], waiting: Waiting | None = None) -> Notice:
     """The alarm for work that has been due for too long."""
     return Notice(
         key=f"overdue:{target}",
         detail="OVERDUE",
         title=f"Messages for {_listed(names, target)} are late",
         text=f"{waiting or 'Deliveries wait.'} {_listing(names, 'pending')}",
-        about=target,
-    )
-
-
-def on_time(target: str, names: tuple[str, ...]) -> Notice:
-    """The end of the same."""
-    return Notice(
-        key=f"overdue:{target}",
-        detail="OVERDUE",
-        title=f"Messages for {_listed(names, target)} are late",
         recovered=f"Recovered: no message for {_listed(names, target)} is late",
         over="What waited there has been sent, or was given up or discarded.",
+        about=target,
     )
 
 

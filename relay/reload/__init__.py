@@ -14,7 +14,7 @@ from relay.reload.passed import Everything, passed_before, this_relay
 from relay.reload.withheld import RULES
 from relay.settings import Settings
 
-__all__ = ["Loaded", "first_fault", "outbound", "read", "show", "start"]
+__all__ = ["Loaded", "outbound", "read", "show", "start"]
 
 
 def read(settings: Settings, *, strict_env: bool) -> Loaded:
@@ -50,7 +50,7 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
         except ConfigError as older:
             # The edit comes first: it is what somebody can mend.
             raise ConfigError([*error.faults, *older.faults]) from None
-        return replace(kept, error=first_fault(error), faults=error.faults)
+        return replace(kept, faults=error.faults)
     return await record(loaded, settings, store, now)
 
 
@@ -65,10 +65,3 @@ async def record(loaded: Loaded, settings: Settings, store: Store, now: datetime
         files, now=now, checked=Checked(this_relay(), loaded.passed.rules, keep)
     )
     return replace(loaded, plan=replace(loaded.plan, version=version))
-
-
-def first_fault(error: ConfigError) -> str:
-    """One line for a log or an alarm: the first error, and how many more there are."""
-    errors = [fault for fault in error.faults if fault.level == "error"] or list(error.faults)
-    more = len(errors) - 1
-    return f"{errors[0]}" + (f" (and {more} more)" if more else "")

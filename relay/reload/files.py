@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
@@ -27,11 +27,8 @@ class Loaded:
 
     plan: Plan
     warnings: tuple[Fault, ...] = ()
-    error: str | None = None
-    """Why the files were refused, when the plan is an older version."""
     faults: tuple[Fault, ...] = ()
-    """All that is wrong with the refused files."""
-
+    """All that is wrong with the files, where they were refused and the plan is an older one."""
     files: Mapping[str, str] | None = None
     """What the plan was made of."""
     config: Config | None = None
@@ -40,13 +37,21 @@ class Loaded:
     """What a reload need not check again."""
 
     @property
+    def error(self) -> str | None:
+        """Why the files were refused: the first error, and how many more there are."""
+        return self._first(str)
+
+    @property
     def refused_at(self) -> str | None:
         """Where the refused files are at fault, not a word of them: whoever asks may know it."""
+        return self._first(lambda fault: f"{fault.file}:{fault.line}:{fault.column}")
+
+    def _first(self, told: Callable[[Fault], str]) -> str | None:
         errors = [fault for fault in self.faults if fault.level == "error"]
-        if not self.error or not errors:
-            return self.error and "rules.yaml"
-        first, more = errors[0], len(errors) - 1
-        return f"{first.file}:{first.line}:{first.column}" + (f" (and {more} more)" if more else "")
+        if not errors:
+            return None
+        more = len(errors) - 1
+        return told(errors[0]) + (f" (and {more} more)" if more else "")
 
 
 def from_files(

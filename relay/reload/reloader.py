@@ -15,7 +15,7 @@ from relay.errors import ConfigError
 from relay.files import read_regular
 from relay.journal import Store
 from relay.pipeline import Plan
-from relay.reload import first_fault, record
+from relay.reload import record
 from relay.reload.files import Loaded, from_files
 from relay.reload.withheld import BESIDE, RULES
 from relay.settings import Settings
@@ -70,7 +70,7 @@ class Reloader:
                     passed=self.loaded.passed,
                 )
             except ConfigError as error:
-                self.loaded = replace(self.loaded, error=first_fault(error), faults=error.faults)
+                self.loaded = replace(self.loaded, faults=error.faults)
                 logs.error(
                     "rules refused",
                     why=why,

@@ -235,7 +235,7 @@ class Watch:
                 if notice := await self._recovery(alarm, key, plan, lanes, key in worked):
                     await self._told.end(notice, plan)
             elif word == "overdue" and (key not in lanes or _on_time(lanes[key], now)):
-                await self._told.end(notices.on_time(key, _names(plan, key)), plan)
+                await self._told.end(notices.overdue(key, _names(plan, key)), plan)
 
     async def _recovery(
         self, alarm: Alarm, key: str, plan: Plan, lanes: dict[str, Lane], worked: bool
