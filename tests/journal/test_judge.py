@@ -74,7 +74,7 @@ class SettlesWithoutTheClaim(World):
                 assert world.store
                 before = settlement.before
                 (found,) = await world.store.records.deliveries(Filter(ids=(before.id,)))
-                (attempt,) = await self.inner._writer.submit(
+                (attempt,) = await world.mortal._journal._writer.submit(  # type: ignore[attr-defined]
                     lambda connection: connection.rows(
                         "SELECT max(a.id) FROM attempts AS a JOIN deliveries AS d"
                         " ON d.seq = a.delivery WHERE d.id = ?",
