@@ -25,8 +25,10 @@ from relay.messages.languages import (
 )
 from relay.messages.words import TIER, say
 
-FORMS = ("short", "day", "time")
-"""What `date` takes besides patterns: without year and zone, without time, the time alone."""
+FORMS = ("short", "day", "day as sent", "time")
+"""What `date` takes besides patterns: without year and zone, without time (in the voice's zone, or
+the day that the sender wrote, whatever the zone), the time alone.
+"""
 
 _DIRECTIVES = re.compile(r"(?:[^%]|%[-]?[aAbBdHIjmMpSuwyYzZ%])*")
 """What a date format may hold: no widths, which can be used to fill the memory."""
@@ -68,8 +70,9 @@ def show_date(value: Any, voice: Voice, form: str | None = None) -> Any:
             return show_moment(found, voice)
         case "short":
             return show_moment(found, voice, short=True)
-        case "day":
-            local = _local(found, voice)
+        case "day" | "day as sent":
+            is_written = form != "day" and isinstance(value, str) and "-" in value
+            local = found if is_written else _local(found, voice)
             day = local.date() if isinstance(local, datetime) else local
             return spell_day(day, voice.language)
         case "time":

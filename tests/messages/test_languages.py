@@ -218,6 +218,20 @@ def test_a_day_has_no_time(form: str | None, english: Any, german: Any) -> None:
     assert show_date(date(2026, 3, 9), GERMAN, form) == german
 
 
+@pytest.mark.parametrize(
+    ("sent", "day", "as_sent"),
+    [
+        ("2026-03-31T23:59:59Z", "1 Apr 2026", "31 Mar 2026"),
+        ("2026-04-01", "1 Apr 2026", "1 Apr 2026"),
+        ("1774998000", "1 Apr 2026", "1 Apr 2026"),
+        (1774998000, "1 Apr 2026", "1 Apr 2026"),
+    ],
+)
+def test_a_day_is_the_readers_or_as_it_was_sent(sent: Any, day: str, as_sent: str) -> None:
+    assert show_date(sent, ENGLISH, "day") == day
+    assert show_date(sent, ENGLISH, "day as sent") == as_sent
+
+
 def test_the_short_form_names_another_year() -> None:
     assert show_date("2027-01-31", GERMAN, "short") == "31. Jan. 2027"
     # In Berlin it is next year already.

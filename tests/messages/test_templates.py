@@ -127,7 +127,11 @@ def test_faults_of_stored_texts_name_the_folder() -> None:
         ("# T\n{{ 'x'|center(99) }}", 2, "no filter 'center'"),
         ("# T\n{{ 'x'|uper }}", 2, "did you mean 'upper'"),
         ("# T\n{{ event.occurred_at|date('%999999999d') }}", 2, "nor a pattern"),
-        ("# T\n{{ event.occurred_at|date('shrt') }}", 2, "neither short, day, time nor"),
+        (
+            "# T\n{{ event.occurred_at|date('shrt') }}",
+            2,
+            "neither short, day, day as sent, time nor",
+        ),
         ("# T\n{{ 'x'|_plain }}", 2, "no filter '_plain'"),
         ("# T\n{% if 1 is od %}{% endif %}", 2, "no test 'od'"),
         ("# T\n{{ 9 ** 9 }}", 2, "** is refused"),
