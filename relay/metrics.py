@@ -6,7 +6,7 @@ outcomes), never from a webhook's texts: no phone number and no name can become 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -27,102 +27,69 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        r = self.registry
-        self.received = Counter(
-            "relay_events_received", "Events on disk.", ["source", "kind"], registry=r
+        count = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        seconds = partial(Histogram, registry=self.registry)
+
+        self.received = count("relay_events_received", "Events on disk.", ["source", "kind"])
+        self.ignored = count(
+            "relay_events_ignored", "Items dropped on purpose, such as chats.", ["reason"]
         )
-        self.ignored = Counter(
-            "relay_events_ignored",
-            "Items dropped on purpose, such as chats.",
-            ["reason"],
-            registry=r,
+        self.duplicates = count("relay_events_duplicate", "Repeats of known events.")
+        self.quarantined = count("relay_events_quarantined", "Bodies or items kept in quarantine.")
+        self.matched = count("relay_events_matched", "Events that a rule or the default took.")
+        self.unmatched = count("relay_events_unmatched", "Events that nothing took.")
+        self.unrouted = gauge("relay_events_unrouted", "Events not yet routed.")
+        self.refused = count(
+            "relay_webhooks_refused", "Webhooks that were not stored, by status.", ["status"]
         )
-        self.duplicates = Counter("relay_events_duplicate", "Repeats of known events.", registry=r)
-        self.quarantined = Counter(
-            "relay_events_quarantined", "Bodies or items kept in quarantine.", registry=r
-        )
-        self.matched = Counter(
-            "relay_events_matched", "Events that a rule or the default took.", registry=r
-        )
-        self.unmatched = Counter("relay_events_unmatched", "Events that nothing took.", registry=r)
-        self.delivered = Counter(
-            "relay_deliveries_delivered",
-            "Messages that a target took.",
-            ["destination", "proof"],
-            registry=r,
-        )
-        self.failed = Counter(
-            "relay_attempts_failed",
-            "Attempts that did not deliver, by reason.",
-            ["destination", "reason"],
-            registry=r,
-        )
-        self.dead = Counter(
-            "relay_deliveries_dead", "Deliveries given up.", ["destination"], registry=r
-        )
-        self.template_faults = Counter(
-            "relay_template_faults", "Messages replaced by the built-in one.", registry=r
-        )
-        self.missing_values = Counter(
-            "relay_template_missing_values",
-            "Values that a template asked for in vain.",
-            registry=r,
-        )
-        self.refused = Counter(
-            "relay_webhooks_refused",
-            "Webhooks that were not stored, by status.",
-            ["status"],
-            registry=r,
-        )
-        self.answer_seconds = Histogram(
+        self.answer_seconds = seconds(
             "relay_webhook_seconds",
             "Time from the first byte to the answer.",
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-            registry=r,
         )
-        self.attempt_seconds = Histogram(
+
+        took = "Messages that a target took."
+        self.delivered = count("relay_deliveries_delivered", took, ["destination", "proof"])
+        failed = "Attempts that did not deliver, by reason."
+        self.failed = count("relay_attempts_failed", failed, ["destination", "reason"])
+        self.dead = count("relay_deliveries_dead", "Deliveries given up.", ["destination"])
+        self.attempt_seconds = seconds(
             "relay_attempt_seconds",
             "Time of one send.",
             ["channel"],
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30),
-            registry=r,
         )
-        self.queue = Gauge(
-            "relay_queue_deliveries", "Unfinished deliveries.", ["state"], registry=r
+        self.queue = gauge("relay_queue_deliveries", "Unfinished deliveries.", ["state"])
+        self.queue_age = gauge(
+            "relay_queue_age_seconds", "How long the oldest due delivery has been due."
         )
-        self.queue_age = Gauge(
-            "relay_queue_age_seconds", "How long the oldest due delivery has been due.", registry=r
+        self.out_of_order = gauge(
+            "relay_targets_out_of_order", "Targets and accounts whose deliveries are parked."
         )
-        self.unrouted = Gauge("relay_events_unrouted", "Events not yet routed.", registry=r)
-        self.loop_lag = Gauge(
+        self.template_faults = count(
+            "relay_template_faults", "Messages replaced by the built-in one."
+        )
+        self.missing_values = count(
+            "relay_template_missing_values", "Values that a template asked for in vain."
+        )
+
+        self.loop_lag = gauge(
             "relay_loop_lag_seconds",
             "How late the event loop woke a sleeper: the worst of the last minute.",
-            registry=r,
         )
-        self.loop_faults = Counter(
-            "relay_loop_faults", "Unforeseen faults that a loop survived.", registry=r
+        self.loop_faults = count("relay_loop_faults", "Unforeseen faults that a loop survived.")
+        self.rules_ok = gauge(
+            "relay_rules_last_load_successful", "0: the file is bad, older rules are live."
         )
-        self.watch_success = Gauge(
+        self.rules_version = gauge("relay_rules_version", "The live version.")
+        self.watch_success = gauge(
             "relay_watch_last_success_timestamp_seconds",
             "When 360dialog's list of numbers was last read whole.",
-            registry=r,
         )
-        self.watched_numbers = Gauge(
-            "relay_watch_numbers", "Numbers in 360dialog's list.", registry=r
-        )
-        self.watch_failures = Counter(
-            "relay_watch_failures", "Looks at 360dialog's list that failed.", registry=r
-        )
-        self.rules_ok = Gauge(
-            "relay_rules_last_load_successful",
-            "0: the file is bad, older rules are live.",
-            registry=r,
-        )
-        self.rules_version = Gauge("relay_rules_version", "The live version.", registry=r)
-        self.out_of_order = Gauge(
-            "relay_targets_out_of_order",
-            "Targets and accounts whose deliveries are parked.",
-            registry=r,
+        self.watched_numbers = gauge("relay_watch_numbers", "Numbers in 360dialog's list.")
+        self.watch_failures = count(
+            "relay_watch_failures", "Looks at 360dialog's list that failed."
         )
 
         # Which child has which labels is worked out once for each: the sets are small and closed.
