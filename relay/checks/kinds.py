@@ -72,16 +72,19 @@ class Kinds:
                 found |= self._bits[part.key][part]
         return found
 
-    def of(self, needed: int, own: Values) -> Iterator[Row]:
-        """All that meets some tests; at last the kinds and details that only one rule names."""
-        yield from (row for row in self._rows if row.meets & needed == needed)
+    def common(self, needed: int) -> Iterator[Row]:
+        """All that meets some tests."""
+        return (row for row in self._rows if row.meets & needed == needed)
+
+    def own(self, needed: int, own: Values) -> Iterator[Row]:
+        """The same of kinds and details that only one rule names."""
         own = frozenset(pair for pair in own if pair[1] not in (self._kinds | self._details))
         if own not in self._own:
             details = _named(own, "detail")
             of_its_kinds = _all(_named(own, "event"), (*self._details, *details))
             of_all = _all(self._kinds, details, known=False) if details else ()
             self._own[own] = self._told_apart((*of_its_kinds, *of_all))
-        yield from (row for row in self._own[own] if row.meets & needed == needed)
+        return (row for row in self._own[own] if row.meets & needed == needed)
 
     def _told_apart(self, each: Iterable[Said]) -> list[Row]:
         rows: dict[int, Row] = {}

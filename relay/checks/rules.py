@@ -12,7 +12,7 @@ from itertools import combinations
 
 from relay.channels import Destination
 from relay.checks.kinds import FIXED, GRAVE, NEW, Row, Values, everything, weighs
-from relay.checks.witness import Judged, Witnesses, own_kinds, witness
+from relay.checks.witness import Judged, Witnesses, witness
 from relay.config import Config
 from relay.errors import Fault
 from relay.events import Severity, Source
@@ -73,9 +73,9 @@ def _contradiction(rule: Rule, witnesses: Witnesses) -> str:
     """Which two conditions cannot both hold, where two are to blame."""
     parts = rule.when.parts if isinstance(rule.when, All) else ()
     tests = [part for part in parts if isinstance(part, Test) and part.key in FIXED]
-    kinds, own = witnesses.kinds, own_kinds(rule.when)
+    kinds = witnesses.kinds
     for first, second in combinations(tests, 2):
-        if any(kinds.of(kinds.needed(All((first, second))), own)):
+        if any(witnesses.rows(rule, kinds.needed(All((first, second))))):
             continue
         said = " and ".join(f"{test.key} {shown(test.wanted, 60)}" for test in (first, second))
         place = FIXED.index(second.key)
@@ -97,10 +97,10 @@ class _Meetings:
         self._witnesses = witnesses
         likely = witnesses.kinds.likely
         self._rows = list({(row.meets, weighs(row.said)): row for row in likely}.values())
+        self._number = {rule.name: number for number, rule in enumerate(alive)}
 
     def fights(self, destinations: Mapping[str, Destination]) -> Iterator[tuple[Rule, str]]:
         """Rules whose template gives way to that of an earlier rule at the same target."""
-        number = {rule.name: place for place, rule in enumerate(self._rules)}
         lost: dict[str, tuple[int, str]] = {}
         templates: dict[str, set[str | None]] = defaultdict(set)
         for rule in self._rules:
@@ -114,14 +114,14 @@ class _Meetings:
         for one in self._meetings(self._rows, rivals):
             first: dict[str, Rule] = {}
             for name in one.matched:
-                rule = self._rules[number[name]]
+                rule = self._rules[self._number[name]]
                 for to in rule.send_to:
                     rival = first.setdefault(destinations[to].target, rule)
                     if rule.template and rival.template != rule.template:
-                        to_whom = number[rival.name], to
+                        to_whom = self._number[rival.name], to
                         lost[name] = min(lost.get(name, to_whom), to_whom)
         for name, (place, to) in lost.items():
-            rival, rule = self._rules[place], self._rules[number[name]]
+            rival, rule = self._rules[place], self._rules[self._number[name]]
             theirs = rival.template
             gets = f"the template {theirs}" if theirs else "the template found by kind"
             yield (
@@ -134,7 +134,6 @@ class _Meetings:
 
     def losses(self) -> Iterator[tuple[Rule, str]]:
         """Rules about critical events, some of which an earlier rule takes away from them."""
-        number = {rule.name: place for place, rule in enumerate(self._rules)}
         grave = [rule for rule in self._rules if not rule.always and self._is_grave(rule)]
         enders = [rule for rule in self._rules if rule.ends]
         # As if none ended the list: whoever is about an event.
@@ -144,15 +143,15 @@ class _Meetings:
             rows = [row for row in self._rows if weighs(row.said)]
             for one in self._meetings(rows, (*grave, *enders)):
                 if one.event is not None and one.ender is not None:
-                    place = number[one.ender.name]
+                    place = self._number[one.ender.name]
                     for name in both.match(one.event).matched:
-                        if place < number[name]:
+                        if place < self._number[name]:
                             lost[name] = min(place, lost.get(name, place))
         for name, place in lost.items():
             ender = self._rules[place]
             does = "tells nobody of" if ender.mutes else "stops the list at"
             yield (
-                self._rules[number[name]],
+                self._rules[self._number[name]],
                 f"the rule {_named(ender)} {does} some of the critical events that this rule is "
                 "about, so that this rule never sees them; mark this rule `always: true`, or move "
                 "it above",
@@ -162,7 +161,7 @@ class _Meetings:
         """Events that are known to happen, each with the values that some rule asks for."""
         told: set[tuple[int, Values]] = set()
         for rule in rules:
-            needed = self._witnesses.kinds.needed(rule.when)
+            needed = self._witnesses.needed[rule.name]
             ways = (self._witnesses.ways[rule.name] or ())[:MOST_TOGETHER]
             for number, row in enumerate(rows):
                 for way in ways if row.meets & needed == needed else ():
@@ -172,7 +171,7 @@ class _Meetings:
 
     def _is_grave(self, rule: Rule) -> bool:
         """Whether a rule is about critical events: it names them, or matches nothing else."""
-        needed = self._witnesses.kinds.needed(rule.when)
+        needed = self._witnesses.needed[rule.name]
         heavy = [weighs(row.said) for row in self._rows if row.meets & needed == needed]
         return _names_grave(rule.when) or (bool(heavy) and all(heavy))
 

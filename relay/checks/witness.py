@@ -81,6 +81,8 @@ class Witnesses:
         named = frozenset(pair for pair in known if pair[0] in FIXED)
         self._too_many = len(named) > MOST_NAMED
         self.kinds = Kinds((rule.when for rule in rules.rules), named)
+        self.needed = {rule.name: self.kinds.needed(rule.when) for rule in rules.rules}
+        """The tests of kind and meaning without which each rule cannot hold, as in `Row.meets`."""
         self._judged: dict[tuple[Said, Values], Judged] = {}
 
     def judge(self, said: Said, values: Values) -> Judged:
@@ -94,9 +96,11 @@ class Witnesses:
             self._judged[said, values] = found
         return found
 
-    def rows(self, rule: Rule) -> Iterator[Row]:
-        """What a rule can be about, as far as kind, detail and meaning go."""
-        return self.kinds.of(self.kinds.needed(rule.when), own_kinds(rule.when))
+    def rows(self, rule: Rule, needed: int | None = None) -> Iterator[Row]:
+        """What a rule can be about (or that meets other tests), as far as kind and meaning go."""
+        needed = self.needed[rule.name] if needed is None else needed
+        yield from self.kinds.common(needed)
+        yield from self.kinds.own(needed, _own_kinds(rule.when))
 
     def fate(self, rule: Rule) -> Dead | None:
         """Why a rule can never match; None where it can, or where that is open."""
@@ -263,7 +267,7 @@ def _unwanted(when: Condition) -> Values | None:
     return frozenset(found)
 
 
-def own_kinds(when: Condition) -> Values:
+def _own_kinds(when: Condition) -> Values:
     """The kinds and details that a condition names or gives a pattern for."""
     return frozenset(
         (test.key, value)
