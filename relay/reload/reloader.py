@@ -106,28 +106,26 @@ class Reloader:
     def _as_loaded(self) -> bool:
         """The rules, and all that they named when they were loaded, hold what they held then."""
         for name, text in (self.loaded.files or {}).items():
-            if name == RULES:
-                path = self._settings.rules
-            elif name.startswith(BESIDE):
-                path = self._settings.rules.parent / name.removeprefix(BESIDE)
-            else:
-                path = self._settings.templates / name
             try:
-                if read_regular(path, LARGEST_LIST).decode("utf-8-sig") != text:
+                if read_regular(self._path(name), LARGEST_LIST).decode("utf-8-sig") != text:
                     return False
             except (OSError, UnicodeDecodeError):
                 return False
         return True
 
+    def _path(self, name: str) -> Path:
+        """Where a file stands that a version keeps under this name."""
+        rules = self._settings.rules
+        if name == RULES:
+            return rules
+        if name.startswith(BESIDE):
+            return rules.parent / name.removeprefix(BESIDE)
+        return self._settings.templates / name
+
     def _looks(self) -> Looks:
         """How all the files look that the plan is made of."""
         rules, templates = self._settings.rules, self._settings.templates
-        named = [
-            rules.parent / name.removeprefix(BESIDE)
-            for name in self.loaded.files or ()
-            if name.startswith(BESIDE)
-        ]
-        paths = [rules, *named, templates, *_visible(templates)]
+        paths = [rules, templates, *_visible(templates), *map(self._path, self.loaded.files or ())]
         if self.loaded.error:
             # Refused rules may name files that nobody has seen yet: whatever appears may cure them.
             paths += [path for path in rules.parent.glob("*") if _may_be_named(path)]
