@@ -85,7 +85,9 @@ def learn(connection: apsw.Connection, facts: Iterable[Fact]) -> int:
         if evidence is not told:  # it is the same for all facts of an event
             told = evidence
             by = micros(told.at), plain(told.kind), told.event_id or ""
-        rows.append((noun, plain(subject), relation, plain(value), plain(under), *by))
+        if not (subject + value + under).isascii():
+            subject, value, under = plain(subject), plain(value), plain(under)
+        rows.append((noun, subject, relation, value, under, *by))
     if not rows:
         return 0
     before = connection.total_changes()
