@@ -25,8 +25,9 @@ _TRUNK = re.compile(r"(?<=[\d+)])\s*\(\s*0\s*\)")
 _DECIMAL = re.compile(r"(\+?\d+)\.(\d+)")
 """One point between bare digits: a separator, or what a spreadsheet made of a number."""
 _SEPARATORS = frozenset("./()[]_·•\u2044\u2215")
-_E164 = re.compile(r"\+?\d{5,15}")
 _WILDCARDS = frozenset("*?")
+_PLAIN = re.compile(r"\+?[0-9*?][0-9*? -]*", re.ASCII)
+"""How nearly every number comes: nothing in it that needs a closer look."""
 
 
 @cache
@@ -67,6 +68,8 @@ def _bare(text: str) -> str | None:
     """Digits, wildcards and at most a leading plus; None if anything else stands in the text."""
     if len(text) > _LONGEST_TEXT:
         return None
+    if _PLAIN.fullmatch(text):
+        return text.replace(" ", "").replace("-", "")
     text = unicodedata.normalize("NFKC", text)
     text = "".join(char for char in text if unicodedata.category(char) != "Cf").strip()
     if scheme := _SCHEME.match(text):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -15,28 +16,7 @@ from relay.config.models import validate
 from relay.config.nodes import Entry, Fields, Node, Place, Scalar, quoted, unknown
 from relay.messages.languages import canonical, meant
 
-_EXAMPLES = "de, en or pt-BR"
-
-
-def read_language(form: Form, entry: Entry | None, otherwise: str) -> str:
-    """The code that a file names; `otherwise` where it names none or one that does not exist."""
-    filled = form.filled(entry.value, "language") if entry is not None else None
-    if entry is None or filled is None or filled.missing:
-        return otherwise
-    found = canonical(filled.text)
-    if found is not None:
-        return found
-    assert isinstance(entry.value, Scalar)  # what is filled is a text
-    word = entry.value.text
-    near = meant(word)
-    remedy = f'did you mean "{near}"?' if near else f"write a code such as {_EXAMPLES}"
-    form.error(entry.value, f"unknown language {quoted(word)}: {remedy}")
-    return otherwise
-
-
 NOBODY = "none"
-BESIDE = ("pace", "language")
-"""What a destination may have beside its transport."""
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _PACE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*/\s*(s|min|h)")
 _NAME = re.compile(r"[\w][\w .@&+()-]{0,79}")
@@ -44,6 +24,20 @@ _MEANT = {"mail": "email", "e-mail": "email", "smtp": "email", "msteams": "teams
 
 Accounts = Mapping[str, tuple[Entry, BaseModel | None]]
 """By transport: where the account stands, and its settings unless they are at fault."""
+
+
+def read_language(form: Form, entry: Entry | None) -> str | None:
+    """The code that a file names; None where it names none or one that does not exist."""
+    filled = form.filled(entry.value, "language") if entry is not None else None
+    if entry is None or filled is None or filled.missing:
+        return None
+    found = canonical(filled.text)
+    if found is None:
+        assert isinstance(entry.value, Scalar)  # what is filled is a text
+        near = meant(entry.value.text)
+        remedy = f'did you mean "{near}"?' if near else "write a code such as de, en or pt-BR"
+        form.error(entry.value, f"unknown language {quoted(entry.value.text)}: {remedy}")
+    return found
 
 
 def read_accounts(form: Form, node: Node | None) -> Accounts:
@@ -105,20 +99,20 @@ def _destination(
     fields = form.fields(entry.value, what)
     if fields is None:
         return None
-    pace: Pace | None = None
+    said: dict[str, Any] = {"language": language}
     transports: list[Entry] = []
     for field in fields:
-        if field.name == "pace":
-            pace = _pace(form, field)
-        elif field.name == "language":
-            language = read_language(form, field, language)
+        if field.name in BESIDE:
+            value = BESIDE[field.name].read(form, field)
+            said |= {field.name: value} if value is not None else {}
         elif field.name in CHANNELS:
             transports.append(field)
         else:
             _unknown_transport(form, field, [*CHANNELS, *BESIDE])
     if len(transports) == 1:
+        pace = said.pop("pace", None)
         built = _build(form, entry.name, transports[0], accounts, pace, outbound)
-        return replace(built, language=language) if built is not None else None
+        return replace(built, **said) if built is not None else None
     if transports:
         form.error(
             transports[1].key,
@@ -214,3 +208,37 @@ def _pace(form: Form, entry: Entry) -> Pace | None:
         form.error(where, 'pace must be such as "1/s", "30/min", "100/h", or none for no limit')
         return None
     return Pace(count=float(found.group(1)), seconds=_SECONDS[found.group(2)])
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that a destination may have beside its transport."""
+
+    read: Callable[[Form, Entry], Any]
+    """The value of the field of `Destination` that is called like it; None leaves that alone."""
+    shape: Mapping[str, Any]
+    """What it looks like, as JSON Schema, with what an editor says of it."""
+
+
+LANGUAGE: Mapping[str, Any] = {
+    "type": "string",
+    "pattern": r"^\s*[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}\s*$|\$\{",
+    "examples": ["de", "en", "es", "pt-BR"],
+}
+BESIDE: Mapping[str, Key] = {
+    "pace": Key(
+        _pace,
+        {
+            "type": "string",
+            "pattern": r"^\s*([0-9]{1,6}(\.[0-9]{1,3})?\s*/\s*([sS]|[mM][iI][nN]|[hH])|"
+            r"[nN][oO][nN][eE])\s*$|\$\{",
+            "description": "At most so many messages in a second (s), minute (min) or hour (h).",
+            "examples": ["1/s", "30/min", "100/h", "none"],
+        },
+    ),
+    "language": Key(
+        read_language,
+        {**LANGUAGE, "description": "Of the messages that go here: a code such as de or pt-BR."},
+    ),
+}
+"""What a destination may have beside its transport."""

@@ -102,52 +102,6 @@ def beside(rules: Path) -> ReadFile:
     return read
 
 
-def read_phones(file: str, text: str) -> tuple[Members, Findings]:
-    """The numbers of a list file, with its faults at their lines."""
-    findings = Findings(file)
-    keys: set[str] = set()
-    patterns: list[Matcher] = []
-    for cell in _cells(text, findings, PHONE_HEADINGS):
-        if _PLAIN_NUMBER.fullmatch(cell.text):
-            digits = cell.text.removeprefix("+")
-            keys.add(index_key(f"+{digits}"))
-            continue
-        if _ROUNDED.fullmatch(cell.text):
-            _fault(
-                findings,
-                cell,
-                f"{quoted(cell.text)}: the spreadsheet rounded this number, its digits are lost: "
-                "format the column as text and enter the number again",
-            )
-            continue
-        try:
-            pattern = PhonePattern.parse(cell.text)
-        except ValueError as error:
-            _fault(findings, cell, str(error))
-            continue
-        if pattern.exact is not None:
-            keys |= pattern.exact
-        else:
-            patterns.append(pattern)
-    return _members(keys, patterns, findings), findings
-
-
-def read_clients(file: str, text: str) -> tuple[Members, Findings]:
-    """The clients of a list file, by id or name."""
-    findings = Findings(file)
-    keys: set[str] = set()
-    patterns: list[Matcher] = []
-    exact: list[Cell] = []
-    for cell in _cells(text, findings, CLIENT_HEADINGS):
-        if "*" in cell.text or "?" in cell.text:
-            patterns.append(text_matcher(cell.text))
-        else:
-            keys.add(fold(cell.text))
-            exact.append(cell)
-    _warn_of_odd_ones(exact, findings)
-    return _members(keys, patterns, findings), findings
-
-
 def _warn_of_odd_ones(cells: Sequence[Cell], findings: Findings) -> None:
     """Say which few values are names among ids, or ids among names: perhaps another column."""
     ids = [cell for cell in cells if _ID.fullmatch(cell.text)]
@@ -269,7 +223,7 @@ class _Lists(ABC):
 
     @abstractmethod
     def read(self, file: str, text: str) -> tuple[Members, Findings]:
-        """What the text of a list file means."""
+        """What the text of a list file means, with its faults at their lines."""
 
     def _list(self, name: str, node: Node) -> Members:
         if isinstance(node, Fields):
@@ -315,7 +269,32 @@ class PhoneLists(_Lists):
             return None
 
     def read(self, file: str, text: str) -> tuple[Members, Findings]:
-        return read_phones(file, text)
+        findings = Findings(file)
+        keys: set[str] = set()
+        patterns: list[Matcher] = []
+        for cell in _cells(text, findings, PHONE_HEADINGS):
+            if _PLAIN_NUMBER.fullmatch(cell.text):
+                digits = cell.text.removeprefix("+")
+                keys.add(index_key(f"+{digits}"))
+                continue
+            if _ROUNDED.fullmatch(cell.text):
+                _fault(
+                    findings,
+                    cell,
+                    f"{quoted(cell.text)}: the spreadsheet rounded this number, its digits are "
+                    "lost: format the column as text and enter the number again",
+                )
+                continue
+            try:
+                pattern = PhonePattern.parse(cell.text)
+            except ValueError as error:
+                _fault(findings, cell, str(error))
+                continue
+            if pattern.exact is not None:
+                keys |= pattern.exact
+            else:
+                patterns.append(pattern)
+        return _members(keys, patterns, findings), findings
 
     def tell_unknown(self, node: Scalar) -> bool:
         """Whether a word can only be the name of a list, and there is none of this name."""
@@ -337,7 +316,18 @@ class ClientLists(_Lists):
         return text_matcher(text) if text is not None else None
 
     def read(self, file: str, text: str) -> tuple[Members, Findings]:
-        return read_clients(file, text)
+        findings = Findings(file)
+        keys: set[str] = set()
+        patterns: list[Matcher] = []
+        exact: list[Cell] = []
+        for cell in _cells(text, findings, CLIENT_HEADINGS):
+            if "*" in cell.text or "?" in cell.text:
+                patterns.append(text_matcher(cell.text))
+            else:
+                keys.add(fold(cell.text))
+                exact.append(cell)
+        _warn_of_odd_ones(exact, findings)
+        return _members(keys, patterns, findings), findings
 
 
 def _from_file(

@@ -154,7 +154,7 @@ def _read(
     at = {entry.name: entry.value for entry in fields}
     _check_version(form, fields)
     zone = _timezone(form, fields.entry("timezone"))
-    language = read_language(form, fields.entry("language"), DEFAULT)
+    language = read_language(form, fields.entry("language")) or DEFAULT
     keep = _keep(form, fields.entry("privacy"))
     watching = read_watch(form, fields.entry("watch"), env, outbound)
     found: dict[str, Destination | None] = {}

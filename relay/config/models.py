@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from relay.channels.settings import StandIn
 from relay.config.form import MISSING, Form
-from relay.config.nodes import Broken, Fields, Items, Node, Position, Scalar, unknown
+from relay.config.nodes import Broken, Fields, Items, Node, Scalar
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,8 +30,7 @@ def validate(form: Form, model: type[Model], node: Fields, what: str) -> Model |
     try:
         made = model.model_validate(values)
     except ValidationError as error:
-        told = error.errors(include_url=False, include_input=False)
-        _report(form, model, what, [(detail, *_find(node, detail["loc"])) for detail in told])
+        _report(form, node, what, error)
         return None
     _tell_of_secrets(form, model, node, what)
     return made
@@ -81,19 +80,18 @@ def _stand_in(model: type[BaseModel], key: str) -> str:
     return next((one.text for one in said if isinstance(one, StandIn)), MISSING)
 
 
-def _find(node: Node, path: Sequence[int | str]) -> tuple[Node, Position]:
-    """The node that pydantic's path leads to, as far as it goes, and where to point at.
+def _find(node: Node, path: Sequence[int | str]) -> Node:
+    """The node that pydantic's path leads to, as far as it goes.
 
     Parts of the path that name no key (branches of a union) are passed over.
     """
-    where: Position = node
     for part in path:
         match node:
             case Fields() if entry := node.entry(str(part)):
-                node, where = entry.value, entry.value
+                node = entry.value
             case Items(items=items) if isinstance(part, int) and part < len(items):
-                node = where = items[part]
-    return node, where
+                node = items[part]
+    return node
 
 
 def _scalars(node: Node) -> Iterator[Scalar]:
@@ -110,30 +108,16 @@ def _scalars(node: Node) -> Iterator[Scalar]:
             pass
 
 
-def _report(
-    form: Form,
-    model: type[BaseModel],
-    what: str,
-    places: Sequence[tuple[Any, Node, Position]],
-) -> None:
-    told: set[Position] = set()
-    for detail, node, where in places:
+def _report(form: Form, node: Node, what: str, error: ValidationError) -> None:
+    told: set[Node] = set()
+    for detail in error.errors(include_url=False, include_input=False):
         path = [str(part) for part in detail["loc"]]
-        key = path[-1] if path else what
-        match detail["type"]:
-            case "missing":
-                form.error(where, f"{'.'.join([what, *path])} is missing")
-            case "extra_forbidden":
-                entry = _owner(node, path)
-                form.error(entry or where, unknown("key", key, list(model.model_fields)))
-            case _ if where not in told:
-                told.add(where)
-                form.error(where, f"{'.'.join([what, *path[:1]])}: {_words(detail)}")
-
-
-def _owner(node: Node, path: Sequence[str]) -> Position | None:
-    entry = node.entry(path[-1]) if isinstance(node, Fields) and path else None
-    return entry.key if entry is not None else None
+        where = _find(node, detail["loc"])
+        if detail["type"] == "missing":
+            form.error(where, f"{'.'.join([what, *path])} is missing")
+        elif where not in told:
+            told.add(where)
+            form.error(where, f"{'.'.join([what, *path[:1]])}: {_words(detail)}")
 
 
 def _words(detail: Any) -> str:
@@ -143,15 +127,11 @@ def _words(detail: Any) -> str:
             return str(context.get("error", detail["msg"]))
         case "literal_error" | "enum":
             return f"must be {context.get('expected', 'another word')}".replace("'", '"')
-        case kind if kind.startswith("bool"):
-            return "must be true or false"
         case kind if kind.startswith("int"):
             return "must be a whole number"
         case kind if kind.startswith("string_t"):
             return "must be a text"
-        case kind if kind.startswith(("list", "tuple", "set", "frozen_set")):
+        case kind if kind.startswith("list"):
             return "must be a list"
-        case kind if kind.startswith(("model", "dict")):
-            return "must be a map of settings"
         case _:
             return str(detail["msg"]).replace("Input should", "must")

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from relay import samples
 from relay.channels.registry import CHANNELS
-from relay.config.destinations import BESIDE, NOBODY
+from relay.config.destinations import BESIDE, LANGUAGE, NOBODY
 from relay.config.loading import KEEPABLE, KEYS, VERSION
 from relay.config.rule_list import OVERRIDES, RULE_KEYS, TEST_KEYS
 from relay.config.schema_texts import ABOUT, DEFAULTS, EXAMPLES
@@ -33,9 +33,7 @@ _LOOSE = "[*?A-Z]|\\$\\{|^relay"
 """Wildcards, another case, a placeholder: nothing that an enumeration could judge. The relay's own
 words are allowed and not suggested, since its events are outside the rules."""
 _DATA = "^data\\.[^.]+(\\.[^.]+)*$"
-_PACE = r"^\s*([0-9]{1,6}(\.[0-9]{1,3})?\s*/\s*([sS]|[mM][iI][nN]|[hH])|[nN][oO][nN][eE])\s*$|\$\{"
 _SPAN = r"^\s*([0-9]{1,9}\s*[smhdSMHD]|[nN][oO][nN][eE])\s*$|\$\{"
-_LANGUAGE = r"^\s*[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}\s*$|\$\{"
 
 
 def rules_schema() -> Json:
@@ -53,7 +51,7 @@ _REQUIRED = ("version", "destinations", "rules")
 _TOP: Mapping[str, Callable[[], Json]] = {
     "version": lambda: {"anyOf": [{"const": int(VERSION)}, {"const": VERSION}, _FILLED]},
     "timezone": lambda: _TEXT,
-    "language": lambda: {"type": "string", "pattern": _LANGUAGE},
+    "language": lambda: dict(LANGUAGE),
     "accounts": lambda: _map("accounts", _of_models("accounts", "account")),
     "destinations": lambda: {
         "type": "object",
@@ -127,12 +125,8 @@ def _lists() -> Json:
 
 
 def _destination() -> Json:
-    beside: Mapping[str, Json] = {
-        "pace": {"type": "string", "pattern": _PACE},
-        "language": {"type": "string", "pattern": _LANGUAGE},
-    }
     transports = _of_models("destination", "destination")
-    shapes = transports | {key: beside[key] for key in BESIDE}
+    shapes = transports | {name: dict(key.shape) for name, key in BESIDE.items()}
     one = [{"required": [name]} for name in transports]
     return {"description": ABOUT["destination"], **_map("destination", shapes), "oneOf": one}
 

@@ -43,8 +43,6 @@ ABOUT: Mapping[str, str] = {
     "accounts.email.hostname": "The relay's full name in the greeting; else the machine's.",
     # Destinations
     "destination": "A place: one transport, and what holds for this place alone.",
-    "destination.pace": "At most so many messages in a second (s), minute (min) or hour (h).",
-    "destination.language": "Of the messages that go here: a code such as de or pt-BR.",
     "destination.slack": "A channel that the bot posts to, or an incoming webhook.",
     "destination.slack.channel": "Its name, quoted, or its id (C… or G…).",
     "destination.slack.webhook": "The URL of an incoming webhook; from the environment.",
@@ -100,8 +98,6 @@ ABOUT: Mapping[str, str] = {
 
 EXAMPLES: Mapping[str, tuple[Any, ...]] = {
     "timezone": ("Europe/Berlin", "America/Sao_Paulo", "UTC"),
-    "language": ("de", "en", "es", "pt-BR"),
-    "destination.language": ("de", "en", "es", "pt-BR"),
     "send_to": ("support", ["oncall", "support"], "none"),
     "rule.send_to": ("support", ["oncall", "support"], "none"),
     "accounts.slack.token": ("${SLACK_BOT_TOKEN}",),
@@ -112,7 +108,6 @@ EXAMPLES: Mapping[str, tuple[Any, ...]] = {
     "destination.slack.webhook": ("${SUPPORT_HOOK_URL}",),
     "destination.teams.url": ("${TEAMS_SALES_URL}",),
     "destination.email.to": (["oncall@example.com"],),
-    "destination.pace": ("1/s", "30/min", "100/h", "none"),
     "list.file": ("north.csv",),
     "rule.when": ({"event": "*"}, {"topic": "quality", "direction": "worse"}),
     "rule.template": ("welcome",),

@@ -143,18 +143,18 @@ class _Builder:
 
     def _scalar(self, event: Any) -> Node:
         self._refuse_properties(event)
-        line, column = _at(event)
-        span = event.start_mark.index, event.end_mark.index
-        if bad := _CONTROLS.search(event.value):
+        text, start = event.value, event.start_mark
+        line, column = start.line + 1, start.column + 1
+        if not text.isprintable() and (bad := _CONTROLS.search(text)):
             self._fault(event, f"a control character (U+{ord(bad.group()):04X}) is in this text")
             return Broken(line, column)
         plain = not event.style  # None or "", by parser
-        if plain and not event.value and line <= len(self._lines):
+        if plain and not text and line <= len(self._lines):
             rest = self._lines[line - 1][column - 1 :]
             if rest.lstrip().startswith("#"):
                 column += len(rest) - len(rest.lstrip())
                 return Scalar(line, column, "", plain, comment=rest.strip())
-        return Scalar(line, column, event.value, plain, "", span)
+        return Scalar(line, column, text, plain, "", (start.index, event.end_mark.index))
 
     def _fields(self, start: Any, nodes: list[Node]) -> Node:
         first: dict[str, Entry] = {}
