@@ -17,6 +17,7 @@ from relay.directory.learning import (
     channel_of,
     facts_of,
     learn,
+    number_id_of,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "facts_of",
     "lacks_something",
     "learn",
+    "number_id_of",
 ]

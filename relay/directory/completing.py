@@ -16,7 +16,7 @@ from relay.directory.entries import (
     numbers_of,
 )
 from relay.directory.facts import Evidence, Fact, Facts, Noun, Relation
-from relay.directory.learning import channel_of, said_country
+from relay.directory.learning import channel_of, number_id_of, said_country
 from relay.events import Client, Event, Source, from_iso, iso
 
 
@@ -138,6 +138,12 @@ class _Completion:
                 self._told("phones", tied, f"channel {channel}")
                 self._phones = (entry.phone,)
                 return
+        number_id = number_id_of(self._said)
+        tied = self._known.get(Noun.CHANNEL, number_id, Relation.PHONE)
+        if tied is not None:
+            self._told("phones", tied, f"phone_number_id {number_id}")
+            self._phones = (entry_of(self._known, tied.value, self._said.id).phone,)
+            return
         if self._waba is None:
             return
         numbers, last = numbers_of(self._known, self._waba, self._said.id)

@@ -64,7 +64,12 @@ def learn(event: Event) -> tuple[Fact, ...]:
         country=said_country(event),
         ended=_is_over(event),
     )
-    return facts_of(said, evidence)
+    facts = facts_of(said, evidence)
+    number_id = number_id_of(event)
+    if number_id is None or event.phone is None or len(number_id) > LONGEST:
+        return facts
+    key = phones.index_key(event.phone)
+    return (*facts, Fact(Noun.CHANNEL, number_id, Relation.PHONE, key, evidence, ""))
 
 
 def _is_over(event: Event) -> bool:
@@ -87,6 +92,21 @@ def channel_of(event: Event) -> str | None:
     if found is None and own is not None and not of_client:
         found = None if own.isdecimal() or own.endswith(_OTHER_IDS) else own
     return found
+
+
+_NUMBER_ID = (
+    "phone_number_id",
+    "metadata.phone_number_id",
+    "phone_number_settings.phone_number_id",
+)
+
+
+def number_id_of(event: Event) -> str | None:
+    """Meta's id of the number that an event is about, where the event tells it."""
+    found = first_text(event.data, *_NUMBER_ID)
+    if found is None and (text_at(event.data, "entity_type") or "").upper() == "PHONE_NUMBER":
+        found = text_at(event.data, "entity_id")
+    return found if found and found.isascii() and found.isdecimal() else None
 
 
 def said_country(event: Event) -> str | None:

@@ -52,6 +52,10 @@ def _account_update(base: Meaning, detail: str | None, data: Mapping[str, Any]) 
     match (detail or "").upper():
         case "DISABLED_UPDATE":
             return meanings.ban(base, detail, data)
+        case "ACCOUNT_VIOLATION":
+            return meanings.violation(base, detail, data)
+        case "ACCOUNT_RESTRICTION":
+            return meanings.restriction(base, detail, data)
         case "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE":
             return meanings.certification(base, detail, data)
     return base
@@ -118,11 +122,14 @@ _TABLE = (
           places=("violation_type", "restriction_info.restriction_type", "restriction_type")),
     _kind(_P, "waba_template_status_changed", Topic.TEMPLATE, plain("Template status changed"),
           "A template was approved, rejected, flagged or the like, as 360dialog tells it",
-          details.TEMPLATE_STATUS,
+          details.TEMPLATE_STATUS, sharpen=meanings.template_status,
           places=("template.new_status", "template.status", "new_status", "status", "event")),
     _kind(_P, "waba_template_category_changed", Topic.TEMPLATE, plain("Template category changed"),
           "The category of a template changes, as 360dialog tells it",
           sharpen=meanings.category_change),
+    _kind(_P, "channel_status_changed", Topic.ONBOARDING, plain("Status of the number changed"),
+          "The status of a number at 360dialog changed", details.CHANNEL_STATUS,
+          places=("status", "new_status")),
     _kind(_P, "cancellation_request", Topic.CANCELLATION, bad("Cancellation requested"),
           "The client cancels a number; it can be revoked until the end of the month"),
     _kind(_P, "cancellation_revoke", Topic.CANCELLATION, relief("Cancellation revoked"),
@@ -142,7 +149,7 @@ _TABLE = (
           "The decision of Meta's account review", details.REVIEW, places=("decision",)),
     _kind(_W, "message_template_status_update", Topic.TEMPLATE, plain("Template status changed"),
           "A template was approved, rejected, paused or the like", details.TEMPLATE_STATUS,
-          places=("event",)),
+          places=("event",), sharpen=meanings.template_status),
     _kind(_W, "message_template_quality_update", Topic.TEMPLATE, plain("Template quality changed"),
           "The quality score of a template changed", details.TEMPLATE_QUALITY,
           places=("new_quality_score",), sharpen=meanings.template_quality),
@@ -154,6 +161,9 @@ _TABLE = (
     _kind(_W, "payment", Topic.BILLING, plain("Payment changed"),
           "The status of a payment in a chat; nothing else of the chat is kept", details.PAYMENT,
           places=("status",)),
+    _kind(_W, "message_errors", Topic.OTHER, bad("Meta reports an error"),
+          "An error of the platform that comes without any chat; the detail is its code",
+          places=("errors.code",)),
     _kind(_W, "payment_configuration_update", Topic.BILLING, plain("Payment configuration changed"),
           "Whether a payment configuration works", details.PAYMENT_SETUP, places=("status",),
           sharpen=meanings.payment_setup),
@@ -167,6 +177,27 @@ _TABLE = (
     _kind(_W, "business_status_update", Topic.OTHER, plain("Business status changed"),
           "The status of a business, such as a compromised one", details.BUSINESS_STATUS,
           places=("event",)),
+    _kind(_W, "business_username_updates", Topic.NAME, plain("Username changed"),
+          "The username of a business was reserved, approved or deleted", details.USERNAME,
+          places=("status",)),
+    _kind(_W, "business_username_update", Topic.NAME, plain("Username changed"),
+          "The same under another spelling", details.USERNAME, places=("status",)),
+    _kind(_W, "template_correct_category_detection", Topic.TEMPLATE,
+          bad("Template is in the wrong category"),
+          "Meta found that a utility template is used for marketing; repeated, it restricts"),
+    _kind(_W, "message_template_components_update", Topic.TEMPLATE, plain("Template was edited"),
+          "The text of a template was edited, by whom nobody says"),
+    _kind(_W, "flows", Topic.TEMPLATE, plain("Flow changed"),
+          "Status and health of a flow", details.FLOW, places=("event",), sharpen=meanings.flow),
+    _kind(_W, "account_settings_update", Topic.OTHER, plain("Settings of the number changed"),
+          "Settings of a number, such as whether it takes calls", places=("type",),
+          sharpen=meanings.calling),
+    _kind(_W, "partner_solutions", Topic.PARTNER, plain("Partner solution changed"),
+          "The status of a partner solution", details.SOLUTION,
+          places=("solution_status",)),
+    _kind(_W, "group_status_update", Topic.RESTRICTION, plain("Status of a group changed"),
+          "A group was suspended, or is no longer; subjects and links are never kept",
+          details.GROUP_STATUS, places=("groups.type",)),
     _kind(_A, "quality_watch", Topic.QUALITY, plain("Quality of the number changed"),
           "The quality rating of a number is another than at the last look",
           details.QUALITY_WATCH, sharpen=meanings.quality_watch),
@@ -199,6 +230,7 @@ _TOLD_AS: Mapping[str, str] = {
     "phone_number_quality_changed": "phone_number_quality_update",
     "waba_template_status_changed": "message_template_status_update",
     "waba_template_category_changed": "template_category_update",
+    "business_username_update": "business_username_updates",
     "account_violation": "account_update.ACCOUNT_VIOLATION",
     "account_restriction": "account_update.ACCOUNT_RESTRICTION",
     "phone_number_quality_update.upgrade": "phone_number_quality_update.DOWNGRADE",

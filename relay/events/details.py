@@ -52,7 +52,7 @@ TEMPLATE_STATUS = about(
         "LIMIT_EXCEEDED": bad("Template limit exceeded"),
         "PENDING": plain("Template in review"),
         "IN_APPEAL": plain("Template in appeal"),
-        "ARCHIVED": plain("Template archived"),
+        "ARCHIVED": bad("Template archived"),
         "UNARCHIVED": plain("Template no longer archived"),
         "PENDING_DELETION": plain("Template is about to be deleted"),
         "DELETED": plain("Template deleted"),
@@ -96,10 +96,11 @@ ACCOUNT = (
             "PARTNER_APP_INSTALLED": good("Partner app installed"),
             "PARTNER_APP_UNINSTALLED": bad("Partner app uninstalled"),
             "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE": plain("Client certification changed"),
+            "PARTNER_CLIENT_CERTIFICATION_NEEDED": bad("Client must be verified by you"),
             "ACCOUNT_OFFBOARDED": bad("Account offboarded"),
             "ACCOUNT_RECONNECTED": good("Account reconnected"),
             "AD_ACCOUNT_LINKED": plain("Ad account linked"),
-            "MM_LITE_TERMS_SIGNED": plain("Terms of Marketing Messages Lite signed"),
+            "MM_LITE_TERMS_SIGNED": plain("Terms of the Marketing Messages API signed"),
         },
     )
     | about(
@@ -121,8 +122,10 @@ VIOLATION = about(
         "SCAM": grave("Policy violated"),
         "ADULT": grave("Policy violated"),
         "GAMBLING": grave("Policy violated"),
-        "LOW_BUSINESS_INITIATED_CALLING_QUALITY": grave("Quality of the business's calls is low"),
-        "LOW_USER_INITIATED_CALLING_QUALITY": grave("Quality of answered calls is low"),
+        "LOW_BUSINESS_INITIATED_CALLING_QUALITY": bad("Quality of the business's calls is low"),
+        "LOW_USER_INITIATED_CALLING_QUALITY": bad("Quality of answered calls is low"),
+        "LOW_CALLING_QUALITY": bad("Quality of the calls is low"),
+        "USER_INITIATED_CALLS_LOW_PICKUP_RATE": bad("Few calls of customers are answered"),
     },
 )
 RESTRICTION = about(
@@ -131,28 +134,82 @@ RESTRICTION = about(
         "RESTRICTED_ADD_PHONE_NUMBER_ACTION": grave("Account may not add numbers"),
         "RESTRICTED_BIZ_INITIATED_MESSAGING": grave("Account may not start conversations"),
         "RESTRICTED_CUSTOMER_INITIATED_MESSAGING": grave("Account may not answer customers"),
-        "RESTRICTED_UTILITY_TEMPLATES": grave("Account may not send utility templates"),
+        "RESTRICTED_UTILITY_TEMPLATES": grave("Account may not create utility templates"),
         "RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES": grave(
             "Account may not send utility templates directly"
         ),
         "RESTRICTED_BUSINESS_INITIATED_CALLING": grave("Account may not call customers"),
         "RESTRICTED_USER_INITIATED_CALLING": grave("Account may not take calls"),
+        "RESTRICTED_BIZ_INITIATED_AND_USER_INITIATED_CALLING": grave(
+            "Account may neither call nor take calls"
+        ),
+        "RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN": bad("Call button is hidden"),
     },
 )
-ALERT = about(
-    Topic.LIMIT,
+ALERT = (
+    about(
+        Topic.LIMIT,
+        {
+            "INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED": bad("Higher messaging limit deferred"),
+            "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED": bad("Higher messaging limit refused"),
+            "INCREASED_CAPABILITIES_ELIGIBILITY_NEED_MORE_INFO": bad(
+                "Higher messaging limit needs more information"
+            ),
+        },
+    )
+    | about(
+        Topic.NAME,
+        {
+            "OBA_APPROVED": good("Official business account approved"),
+            "OBA_REJECTED": bad("Official business account rejected"),
+        },
+    )
+    | about(Topic.OTHER, {"PROFILE_PICTURE_LOST": bad("Profile photo was deleted")})
+)
+FLOW = about(
+    Topic.TEMPLATE,
     {
-        "INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED": bad("Higher messaging limit deferred"),
-        "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED": bad("Higher messaging limit refused"),
-        "INCREASED_CAPABILITIES_ELIGIBILITY_NEED_MORE_INFO": bad(
-            "Higher messaging limit needs more information"
-        ),
+        "FLOW_STATUS_CHANGE": plain("Status of a flow changed"),
+        "CLIENT_ERROR_RATE": bad("A flow fails for customers"),
+        "ENDPOINT_ERROR_RATE": bad("The endpoint of a flow answers with errors"),
+        "ENDPOINT_LATENCY": bad("The endpoint of a flow is slow"),
+        "ENDPOINT_AVAILABILITY": bad("The endpoint of a flow is not reached"),
+        "FLOW_VERSION_EXPIRY_WARNING": bad("The version of a flow expires soon"),
     },
-) | about(
+)
+USERNAME = about(
     Topic.NAME,
     {
-        "OBA_APPROVED": good("Official business account approved"),
-        "OBA_REJECTED": bad("Official business account rejected"),
+        "approved": good("Username approved"),
+        "reserved": plain("Username reserved"),
+        "deleted": bad("Username deleted"),
+    },
+)
+SOLUTION = about(
+    Topic.PARTNER,
+    {
+        "ACTIVE": good("Partner solution is active"),
+        "DRAFT": plain("Partner solution is a draft"),
+        "INITIATED": plain("Partner solution was requested"),
+        "REJECTED": bad("Partner solution rejected"),
+        "PENDING_DEACTIVATION": bad("Partner solution is about to be deactivated"),
+        "DEACTIVATED": bad("Partner solution deactivated"),
+    },
+)
+GROUP_STATUS = about(
+    Topic.RESTRICTION,
+    {
+        "group_suspend": bad("Group suspended"),
+        "group_suspend_cleared": relief("Group no longer suspended"),
+    },
+)
+CHANNEL_STATUS = about(
+    Topic.ONBOARDING,
+    {
+        "ready": plain("Number is ready to be registered"),
+        "running": good("Number is running"),
+        "live": good("Number is live"),
+        "error": bad("Number has an error"),
     },
 )
 DISPLAY_NAME = about(

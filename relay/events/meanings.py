@@ -211,6 +211,11 @@ def category_change(base: Meaning, _detail: str | None, data: Mapping[str, Any])
 
     coming = category("correct_category")
     if coming is not None:
+        if coming.upper() == "AUTHENTICATION":
+            # Templates become no authentication templates: Meta rejects them on the first of the
+            # next month, without review (template-categorization, September 2026).
+            title = "Template will be rejected"
+            return replace(base, title=title, severity=Severity.WARNING, direction=Direction.WORSE)
         base = replace(base, title="Template category will change")
         old, new = category("new_category"), coming
     else:
@@ -254,6 +259,80 @@ def alert(base: Meaning, detail: str | None, data: Mapping[str, Any]) -> Meaning
         elif severity is not Severity.INFO:
             direction = Direction.WORSE
     return Meaning(topic, title, severity, direction)
+
+
+def template_status(base: Meaning, detail: str | None, data: Mapping[str, Any]) -> Meaning:
+    """A template that Meta pauses no longer is approved again, and says so beside the status."""
+    told = text_at(data, "other_info.title")
+    if (detail or "").upper() == "APPROVED" and (told or "").upper() == "UNPAUSE":
+        title = "Template no longer paused"
+        return replace(base, title=title, severity=Severity.WARNING, direction=Direction.BETTER)
+    return base
+
+
+_CALLS = ("CALLING", "CALLS")
+
+
+def is_about_calls(word: str | None) -> bool:
+    """Whether a type of violation or restriction is of calls, so that messages are not touched."""
+    return any(call in (word or "").upper() for call in _CALLS)
+
+
+def violation(base: Meaning, _detail: str | None, data: Mapping[str, Any]) -> Meaning:
+    """What concerns calls alone is a warning: it is told before calls are blocked."""
+    said = first_text(data, "violation_info.violation_type", "violation_type")
+    if not is_about_calls(said):
+        return base
+    few = "PICKUP" in (said or "").upper()
+    title = "Few calls of customers are answered" if few else "Quality of the calls is low"
+    return replace(base, title=title, severity=Severity.WARNING)
+
+
+def restriction(base: Meaning, _detail: str | None, data: Mapping[str, Any]) -> Meaning:
+    """A hidden call button alone is a warning: calls and messages go on."""
+    found = data.get("restriction_info")
+    rows = found if isinstance(found, list) else [found]
+    types = {as_text(row.get("restriction_type")) for row in rows if isinstance(row, dict)}
+    if types and all((one or "").upper().endswith("CALL_BUTTON_HIDDEN") for one in types):
+        return replace(base, title="Call button is hidden", severity=Severity.WARNING)
+    return base
+
+
+def flow(base: Meaning, detail: str | None, data: Mapping[str, Any]) -> Meaning:
+    """An alert begins or is over; of a status the new one decides."""
+    if (text_at(data, "alert_state") or "").upper() == "DEACTIVATED":
+        return replace(base, title=f"Over: {base.title}", direction=Direction.BETTER)
+    if (detail or "").upper() != "FLOW_STATUS_CHANGE":
+        return base
+    match (text_at(data, "new_status") or "").upper():
+        case "THROTTLED":
+            return replace(
+                base,
+                title="Flow is slowed down",
+                severity=Severity.WARNING,
+                direction=Direction.WORSE,
+            )
+        case "BLOCKED":
+            return replace(
+                base, title="Flow is blocked", severity=Severity.WARNING, direction=Direction.WORSE
+            )
+        case "PUBLISHED":
+            recovers = (text_at(data, "old_status") or "").upper() in {"THROTTLED", "BLOCKED"}
+            severity = Severity.WARNING if recovers else Severity.INFO
+            return replace(
+                base, title="Flow is published", severity=severity, direction=Direction.BETTER
+            )
+    return base
+
+
+def calling(base: Meaning, _detail: str | None, data: Mapping[str, Any]) -> Meaning:
+    """Whether calls were switched on or off."""
+    match (text_at(data, "phone_number_settings.calling.status") or "").upper():
+        case "ENABLED":
+            return replace(base, title="Calls are switched on")
+        case "DISABLED":
+            return replace(base, title="Calls are switched off")
+    return base
 
 
 def payment_setup(base: Meaning, detail: str | None, _data: Mapping[str, Any]) -> Meaning:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -23,7 +24,10 @@ _MOST_FIELDS = 40
 def who(event: Event, language: str = DEFAULT) -> str | None:
     """By what people know whom an event is about: a name and the number, else what there is."""
     names = (event.client.name, event.phone_name, None if event.phone else event.client.id)
-    phone = display(one_line(event.phone, 40)) if event.phone else ""
+    several = len(event.phones) > 1
+    phone = display(one_line(event.phone, 40)) if event.phone and not several else ""
+    if several:
+        phone = phrase("numbers", language, count=str(len(event.phones)))
     shown = next((line for name in names if name and (line := one_line(name, 120))), "")
     account = one_line(event.waba or event.waba_360 or "", 60)
     if shown or phone:
@@ -67,20 +71,31 @@ def _name(text: str | None) -> str:
     return name if len(name) <= _ROOM + 5 else name[: boundary(name, _ROOM - 1)] + "…"
 
 
-def of_number(event: Event) -> str | None:
+def of_number(event: Event, language: str = DEFAULT) -> str | None:
     """Whom an event about a number is about: display name and number, else what there is."""
-    return _of(event, _first(event.phone_name, event.client.name), event.phone)
+    if len(event.phones) > 1:
+        return of_account(event, language)
+    return _of(event, _first(event.phone_name, event.client.name), language)
 
 
-def of_account(event: Event) -> str | None:
-    """Whom an event about an account is about: its client, and its number if it has but one."""
-    name = _first(event.client.name, event.phone_name)
-    return _of(event, name, event.phone if len(event.phones) == 1 else None)
+def of_account(event: Event, language: str = DEFAULT) -> str | None:
+    """Whom an event about an account is about: its client, and its number or how many it has."""
+    return _of(event, _first(event.client.name, event.phone_name), language)
 
 
-def _of(event: Event, name: str | None, phone: str | None) -> str | None:
-    said = [part for part in (_name(name), display(phone) if phone else "") if part]
-    return ", ".join(said) or event.client.id or (f"WABA {event.waba}" if event.waba else None)
+def _of(event: Event, name: str | None, language: str) -> str | None:
+    """Of several numbers none is singled out."""
+    said = [_name(name)] if name else []
+    if len(event.phones) > 1:
+        said = said or [f"WABA {event.waba}"] if event.waba else said
+        said.append(phrase("numbers", language, count=str(len(event.phones))))
+    elif event.phone:
+        said.append(display(event.phone))
+    return (
+        ", ".join(part for part in said if part)
+        or event.client.id
+        or (f"WABA {event.waba}" if event.waba else None)
+    )
 
 
 def other_client(event: Event) -> str | None:
@@ -93,7 +108,13 @@ def other_client(event: Event) -> str | None:
 
 def other_waba(event: Event) -> str | None:
     """The account's id, where `of_account` does not name it."""
-    return event.waba if _first(event.client.name, event.phone_name, event.phone) else None
+    named = _first(event.client.name, event.phone_name, event.phone if one_number(event) else None)
+    return event.waba if named else None
+
+
+def one_number(event: Event) -> bool:
+    """Whether it is about one number, and not about an account of several."""
+    return len(event.phones) == 1
 
 
 def numbers(event: Event) -> str | None:
@@ -119,9 +140,9 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None if value is None else json.dumps(value)
 
 
-def subject(event: Event) -> str | None:
+def subject(event: Event, language: str = DEFAULT) -> str | None:
     """The message template and its account."""
-    said = (template(event)["name"], of_account(event))
+    said = (template(event)["name"], of_account(event, language))
     return ", ".join(part for part in said if part) or None
 
 
@@ -133,6 +154,8 @@ _HARMLESS = frozenset(
     {
         *("RESTRICTED_ADD_PHONE_NUMBER_ACTION", "RESTRICTED_BUSINESS_INITIATED_CALLING"),
         "RESTRICTED_USER_INITIATED_CALLING",
+        "RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN",
+        "RESTRICTED_BIZ_INITIATED_AND_USER_INITIATED_CALLING",
     }
 )
 _MOST_ROWS = 20
@@ -192,6 +215,25 @@ def restricted(event: Event, voice: Voice) -> Mapping[str, Any]:
             (kind for kind, _ in reversed([*_rows(event)]) if "RESTRICT" not in kind), None
         ),
     }
+
+
+_ARCHIVED_FOR = timedelta(days=28)
+"""After so long Meta deletes a template that was archived (template-archival, September 2026)."""
+
+
+def deleted_on(event: Event, voice: Voice) -> str | None:
+    """The day on which a template that was archived is deleted for good."""
+    if (event.detail or "").upper() != "ARCHIVED":
+        return None
+    return _text(show_date(event.late_since + _ARCHIVED_FOR, voice, "day"))
+
+
+def errors(event: Event) -> list[str]:
+    """Errors of the platform, each by its title and code."""
+    found = event.data.get("errors")
+    rows = [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+    said = [(_text(row.get("title")), _text(row.get("code"))) for row in rows[:_MOST_ROWS]]
+    return [f"{title} ({code})" if title and code else title or code or "" for title, code in said]
 
 
 def amount(event: Event, voice: Voice) -> str | None:

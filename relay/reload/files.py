@@ -117,7 +117,9 @@ def _others(config: Config) -> set[str]:
     return {RULES, *(f"{BESIDE}{name}" for name in config.files)}
 
 
-def from_version(kept: RulesVersion, settings: Settings, store: Store) -> Loaded:
+def from_version(
+    kept: RulesVersion, settings: Settings, store: Store, *, strict_env: bool
+) -> Loaded:
     """The plan of a version that was live. Raises `ConfigError`, say for a secret that is gone."""
     passed = passed_before(kept)
     texts = dict(kept.files)
@@ -139,7 +141,7 @@ def from_version(kept: RulesVersion, settings: Settings, store: Store) -> Loaded
         rules,
         f"{settings.rules} (version {kept.version})",
         env=ChainMap(taken_out, cast("dict[str, str]", settings.env)),
-        strict_env=not settings.sandbox,
+        strict_env=strict_env,
         outbound=outbound(settings, store),
         templates=templates.names,
         read_file=read_file,

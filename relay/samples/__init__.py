@@ -42,6 +42,7 @@ _MOST_TELLING = {
     "message_template_quality_update": "RED",
     "waba_template_status_changed": "REJECTED",
     "payment_configuration_update": "Needs Connecting",
+    "channel_status_changed": "error",
     "security": "PIN_RESET_REQUEST",
 }
 """The details that stand for their kinds; elsewhere it is the first one of the catalogue."""

@@ -100,7 +100,12 @@ class Receipt:
 
     def kept(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
         """The data without what is private."""
+        own = data.get("username") if privacy.is_of_a_business(kind) else None
         privacy.clean(data, self.keep)
+        if isinstance(own, str):
+            data["username"] = own
+        if privacy.is_of_groups(kind):
+            return privacy.of_groups(data)
         return unlisted.kept(data, self.keep) if unlisted.is_unlisted(kind) else data
 
 

@@ -15,8 +15,14 @@ from relay import phones
 from relay.events import Client
 from relay.events.meanings import first, text_at
 
-_OF_THE_PORTFOLIO = ("PARTNER_", "AD_ACCOUNT_LINKED", "MM_LITE_TERMS_SIGNED")
-"""Details of `account_update` whose `entry.id` is the partner's business portfolio."""
+_OF_THE_PORTFOLIO = frozenset(
+    {
+        *("PARTNER_ADDED", "PARTNER_REMOVED", "PARTNER_APP_INSTALLED", "PARTNER_APP_UNINSTALLED"),
+        *("AD_ACCOUNT_LINKED", "MM_LITE_TERMS_SIGNED"),
+    }
+)
+"""Details of `account_update` whose `entry.id` is the partner's business portfolio; that of the
+client's certification is the client's account (account_update reference, September 2026)."""
 _EARLIEST, _LATEST = 1_230_768_000, 4_102_444_800
 """2009, when WhatsApp began, and 2100."""
 
@@ -49,7 +55,9 @@ def of_waba(kind: str, detail: str | None, data: Mapping[str, Any], entry_id: st
     kind = kind.lower()
     account = _object(data, "waba_account")
     waba = id_of(_object(data, "waba_info").get("waba_id"))
-    of_portfolio = kind == "account_update" and (detail or "").upper().startswith(_OF_THE_PORTFOLIO)
+    of_portfolio = kind == "partner_solutions" or (
+        kind == "account_update" and (detail or "").upper() in _OF_THE_PORTFOLIO
+    )
     if waba is None and not of_portfolio and entry_id != "0":
         waba = entry_id
     return _facts(kind, data, account, waba, id_of(account.get("id")))

@@ -39,11 +39,21 @@ _KINDS = _HOLDERS | {
     "userpreferences",
     "useridupdate",
     "groupparticipantsupdate",
+    "grouplifecycleupdate",
+    "groupsettingsupdate",
+    "consumerprofile",
+    "trackingevents",
+    "automaticevents",
 }
 _CONTACT_INFO = "contactinfo"
 _KEPT_OF_CONTACT = frozenset({"country", "language"})
-_PERSONAL = frozenset({"waid", "recipientid", "wamid", "userid", "parentuserid"})
-"""Keys whose values are, or encode, the number or id of a private person."""
+_PERSONAL = frozenset(
+    {
+        *("waid", "recipientid", "wamid", "userid", "parentuserid", "fromuserid", "touserid"),
+        *("recipientuserid", "senderuserid", "username", "bsuid", "businessscopeduserid"),
+    }
+)
+"""Keys whose values are, or encode, the number, id or name of a private person."""
 _PERSONS = frozenset(
     {"owner", "user", "users", "person", "member", "members", "employee", "author"}
 )
@@ -58,6 +68,10 @@ _CONTENT = frozenset(
 )
 """What stands beside `from` in a message, and in nothing else."""
 _MESSAGE_IDS = frozenset({"id", "mid", "messageid", "wamid"})
+_OF_A_NUMBER = ("display_phone_number", "phone_number_id")
+_OF_A_GROUP = ("type", "group_id", "timestamp")
+_WORD = re.compile(r"[A-Za-z0-9_=+/-]{1,100}")
+"""Nothing that could be read as a sentence."""
 _JSON = re.compile(r"\s*[\[{]")
 _WAMID = re.compile(r"\s*wamid\.", re.IGNORECASE)
 _LOOKS_PRIVATE = re.compile(
@@ -128,6 +142,32 @@ REMEMBERED = _Judged()
 def is_private_kind(kind: str) -> bool:
     """Whether this kind of event carries nothing but private content."""
     return _plain(kind) in _KINDS
+
+
+def is_of_a_business(kind: str) -> bool:
+    """Whether the username in this kind of event is a business's own, and no person's."""
+    return _plain(kind) in {"businessusernameupdate", "businessusernameupdates"}
+
+
+def is_of_groups(kind: str) -> bool:
+    """Whether this kind of event is about groups, whose subjects and links are private."""
+    return _plain(kind) == "groupstatusupdate"
+
+
+def of_groups(data: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of an event about groups: which one, what happened to it, and when."""
+    groups = data.get("groups")
+    metadata = data.get("metadata")
+    kept: dict[str, Any] = {}
+    if isinstance(metadata, dict):
+        kept["metadata"] = {key: metadata[key] for key in _OF_A_NUMBER if key in metadata}
+    if isinstance(groups, list):
+        kept["groups"] = [
+            {key: text for key in _OF_A_GROUP if _WORD.fullmatch(text := str(group.get(key, "")))}
+            for group in groups
+            if isinstance(group, dict)
+        ]
+    return kept
 
 
 def is_nothing(value: Any) -> bool:

@@ -7,7 +7,7 @@ harmless: the recipient's number and the message id, which encodes that number, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -92,11 +92,17 @@ def _change(change: Any, entry: _Entry, receipt: Receipt) -> Items:
             identity = entry.identity(kind, entry.time, digest(kind, data))
             yield ignored(receipt, identity, data, entry.id)
         return
+    if privacy.is_private_kind(kind) and (errors := _lone_errors(data)) is not None:
+        identity = entry.identity("message_errors", entry.time, digest("message_errors", errors))
+        yield _arrival(identity, errors, entry, receipt)
+        return
     content = receipt.content(kind, value)
     identity = entry.identity(kind, entry.time, content)
     if privacy.is_private(kind, data):
         yield ignored(receipt, identity, data, entry.id)
         return
+    if identity.occurred_at is None and (said := facts.moment(data.get("timestamp"))):
+        identity = replace(identity, occurred_at=said)
     yield _arrival(identity, receipt.kept(kind, data), entry, receipt)
 
 
@@ -142,6 +148,23 @@ def _payment(
         data["metadata"] = metadata
     privacy.clean(data)
     return _arrival(identity, data, entry, receipt)
+
+
+def _lone_errors(data: dict[str, Any]) -> dict[str, Any] | None:
+    """Errors of the platform in a change that holds no chat, by their codes; else None.
+
+    They stand in `value.errors`, beside the number alone; those of a chat stand in its messages.
+    """
+    errors = data.get("errors")
+    chats = (*_CHATS, "statuses", "contacts")
+    if not isinstance(errors, list) or not all(privacy.is_nothing(data.get(key)) for key in chats):
+        return None
+    told = [only for error in errors if (only := _only(_object(error), "code", "title"))]
+    found: dict[str, Any] = {"errors": told} if told else {}
+    metadata = _only(_object(data.get("metadata")), "display_phone_number", "phone_number_id")
+    if found and metadata:
+        found["metadata"] = metadata
+    return found or None
 
 
 def _amount(holder: dict[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def never(*rules: str) -> list[str]:
         "event: channel_live, topic: quality",
         "event: channel_live, severity: critical",
         "event: channel_live, not: {topic: onboarding}",
-        "topic: template, severity: critical, event: waba_template_status_changed",
+        "topic: review, severity: critical, event: account_review_update",
         "phone: vip, not: {phone: vip}",
         'phone: "+49171*", not: {phone: "+49*"}',
         'phone: north, not: {phone: "+49 171*"}',

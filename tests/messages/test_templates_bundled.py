@@ -169,7 +169,8 @@ def with_names(event: Event) -> Event:
 
 @each("event", EVENTS)
 def test_the_title_names_the_subject(event: Event) -> None:
-    said = display(event.phone) if event.phone else event.client.name or event.waba or "200000"
+    solution = event.data.get("solution_id", "200000")
+    said = display(event.phone) if event.phone else event.client.name or event.waba or solution
     named = with_names(event)
     for language in LANGUAGES:
         assert said in rendered(event, language=language).title
@@ -329,7 +330,7 @@ def test_restrictions_are_listed_with_their_ends_however_they_come() -> None:
         {"restriction_type": "RESTRICTED_X", "expiration": "soon", "remediation": "Do *this*"},
         row("RESTRICTED_Y"),
     )
-    assert "- sending utility templates, until 9 Mar, 11:00\n" in said
+    assert "- creating utility templates, until 9 Mar, 11:00\n" in said
     assert "- adding numbers, until 9 Mar, 11:00\n" in said
     assert "- restricted x, until soon: Do *this*\n" in said
     assert "- restricted y\n" in said

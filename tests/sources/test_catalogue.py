@@ -74,7 +74,7 @@ def meaning(kind: str, detail: str | None = None, **data: Any) -> tuple[str, str
         ("payment_configuration_update", "active", ("billing", "info", "better")),
         ("payment_configuration_update", "Needs Testing", ("billing", "warning", "worse")),
         ("payment_configuration_update", "Needs Love", ("billing", "warning", "worse")),
-        ("channel_status_changed", None, ("other", "info", "neutral")),
+        ("some_news", None, ("other", "info", "neutral")),
     ],
 )
 def test_kind_and_detail_have_a_meaning(
@@ -230,8 +230,8 @@ def test_alerts_have_metas_severity_nested_or_flat(
         ("payment", {"status": "captured"}, "captured"),
         ("channel_live", {"status": "ready", "event": "x"}, None),
         ("template_category_update", {"new_category": "UTILITY"}, None),
-        ("channel_status_changed", {"event": "odd"}, "odd"),
-        ("channel_status_changed", {"event": {"event": "odd"}}, None),
+        ("some_news", {"event": "odd"}, "odd"),
+        ("some_news", {"event": {"event": "odd"}}, None),
     ],
 )
 def test_the_detail_is_found_where_senders_put_it(
@@ -241,8 +241,8 @@ def test_the_detail_is_found_where_senders_put_it(
 
 
 def test_the_title_of_an_unknown_kind_is_short_and_harmless() -> None:
-    told = describe(Source.PARTNER, "channel_status_changed", None, {})
-    assert told.title == "New kind of event: channel_status_changed"
+    told = describe(Source.PARTNER, "some_news", None, {})
+    assert told.title == "New kind of event: some_news"
     hostile = describe(Source.PARTNER, "<!channel>\n{{ x }}" * 1000, None, {}).title
     assert len(hostile) < 100
     assert not set("<>{}!\n") & set(hostile)

@@ -406,7 +406,7 @@ HARMLESS = {
 
 
 def test_of_an_unknown_kind_only_what_is_known_to_be_harmless_is_kept() -> None:
-    for body in bodies({**HARMLESS, **NEWS}, "group_lifecycle_update"):
+    for body in bodies({**HARMLESS, **NEWS}, "some_news"):
         found = reading(body)
         (arrival,) = found.arrivals
         assert arrival.event.data.items() >= HARMLESS.items()

@@ -24,6 +24,7 @@ from relay.directory import (
     entry_of,
     facts_of,
     lacks_something,
+    number_id_of,
 )
 from relay.events import Event
 from relay.journal.sqlite.rows import micros, moment, packed, plain
@@ -115,6 +116,7 @@ def known_for(connection: apsw.Connection, events: Iterable[Event]) -> Facts:
         seeds.update((Noun.PHONE, phones.index_key(number)) for number in event.phones)
         seeds.update((Noun.WABA, waba) for waba in (event.waba, event.waba_360))
         seeds.add((Noun.CHANNEL, channel_of(event)))
+        seeds.add((Noun.CHANNEL, number_id_of(event)))
         seeds.add((Noun.CLIENT, event.client.id))
     return _facts(connection, seeds, whole=True)
 
