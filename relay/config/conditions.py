@@ -45,6 +45,8 @@ _WORDS: Mapping[str, Collection[str]] = {
     "direction": tuple(direction.value for direction in Direction),
     "source": tuple(source.value for source in Source),
 }
+NOTHING = AnyOf(())
+"""No event meets it: it stands in rules that are refused."""
 _CLIENT_ID_END = "cl"
 """360dialog's client ids end so; a name can be changed by the client itself."""
 
@@ -67,8 +69,8 @@ class Conditions:
         self._phones = phones
         self._lists: Mapping[str, PhoneLists | ClientLists] = {"phone": phones, "client": clients}
 
-    def compile(self, node: Node, kinds: Collection[str] = tuple(KINDS)) -> Condition | None:
-        """The condition of a `when`, `any` or `not` map; None where a fault was reported.
+    def compile(self, node: Node, kinds: Collection[str] = tuple(KINDS)) -> Condition:
+        """The condition of a `when`, `any` or `not` map; what is at fault is left out of it.
 
         `kinds` are those that an event can have here, as far as the maps around it say.
         """
@@ -76,85 +78,59 @@ class Conditions:
             self._form.error(
                 node, "the conditions of `when` are a map; alternatives go under `any:` as a list"
             )
-            return None
+            return NOTHING
         fields = self._form.fields(node, "when")
         if fields is None:
-            return None
+            return NOTHING
         if not fields.entries:
             self._form.error(node, f"the conditions are empty: {EVERYTHING}")
-            return None
-        parts: list[Condition] = []
+        test: Condition = NOTHING
         event = fields.entry("event")
         if event is not None:
             test, kinds = self._event(event, kinds)
-            parts += [test] if test is not None else []
-        for entry in fields:
-            if entry is not event and (part := self._part(entry, kinds)) is not None:
-                parts.append(part)
-        return self._in_order(fields, parts)
-
-    def _in_order(self, fields: Fields, parts: list[Condition]) -> Condition | None:
-        """The parts as the file has them, so that an explanation names the first that fails."""
-        if len(parts) < len(fields.entries):
-            return None
-        keys = [entry.name for entry in fields]
-        if "event" in keys:
-            parts.insert(keys.index("event"), parts.pop(0))
+        # In the file's order, so that an explanation names the first that fails.
+        parts = [test if entry is event else self._part(entry, kinds) for entry in fields]
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
-    def _part(self, entry: Entry, kinds: Collection[str]) -> Condition | None:
+    def _part(self, entry: Entry, kinds: Collection[str]) -> Condition:
         match entry.name:
             case "any":
-                return self._any(entry, kinds)
+                if isinstance(entry.value, Fields):
+                    self._form.error(
+                        entry.value,
+                        "any takes a list of alternatives: put a dash before each of them",
+                    )
+                return self._alternatives(entry, kinds)
+            case "not" if isinstance(entry.value, Fields):
+                return Not(self.compile(entry.value, kinds))
             case "not":
-                return self._not(entry, kinds)
-            case key if key in KEYS:
-                return self._test(entry, self._texts(entry, kinds))
-            case key if key.startswith(DATA):
-                if not all(key.removeprefix(DATA).split(".")):
+                return Not(self._alternatives(entry, kinds))
+            case key if key in KEYS or key.startswith(DATA):
+                if key not in KEYS and not all(key.removeprefix(DATA).split(".")):
                     self._form.error(
                         entry.key, f"{quoted(key)} is no path: write data.<name>.<name>"
                     )
-                    return None
-                return self._test(entry, self._texts(entry, kinds))
+                return self._texts(entry, kinds)
             case _:
                 self._form.unknown_key(entry.key, (*KEYS, "any", "not", "data.<path>"), _MEANT)
-                return None
+                return NOTHING
 
-    def _any(self, entry: Entry, kinds: Collection[str]) -> Condition | None:
-        if isinstance(entry.value, Fields):
-            self._form.error(
-                entry.value, "any takes a list of alternatives: put a dash before each of them"
-            )
-            return None
-        return self._alternatives(entry, kinds)
-
-    def _not(self, entry: Entry, kinds: Collection[str]) -> Condition | None:
-        if isinstance(entry.value, Fields):
-            part = self.compile(entry.value, kinds)
-        else:
-            part = self._alternatives(entry, kinds)
-        return Not(part) if part is not None else None
-
-    def _alternatives(self, entry: Entry, kinds: Collection[str]) -> Condition | None:
-        nodes = self._form.items(entry.value, entry.name)
+    def _alternatives(self, entry: Entry, kinds: Collection[str]) -> Condition:
         parts = []
-        for node in nodes:
+        for node in self._form.items(entry.value, entry.name):
             if isinstance(node, Scalar) and node.text:
                 self._form.error(
                     node, f"{entry.name} takes conditions such as {{topic: quality}}, not a text"
                 )
-            elif (part := self.compile(node, kinds)) is not None:
-                parts.append(part)
-        return AnyOf(tuple(parts)) if parts and len(parts) == len(nodes) else None
+            else:
+                parts.append(self.compile(node, kinds))
+        return AnyOf(tuple(parts))
 
-    def _event(
-        self, entry: Entry, kinds: Collection[str]
-    ) -> tuple[Condition | None, Collection[str]]:
+    def _event(self, entry: Entry, kinds: Collection[str]) -> tuple[Condition, Collection[str]]:
         """The test of the kind, and the kinds that meet it."""
         wanted = self._values(entry)
         known: list[str] = []
-        for value in wanted or ():
+        for value in wanted:
             met = [kind for kind in KINDS if value.matcher.matches(kind)]
             known += met
             if met or value.missing:
@@ -171,12 +147,12 @@ class Conditions:
         if met and all(KINDS[kind].source is Source.RELAY for kind in met):
             self._form.warning(value.node, "the relay's own events are outside the rules")
 
-    def _texts(self, entry: Entry, kinds: Collection[str]) -> list[_Wanted] | None:
+    def _texts(self, entry: Entry, kinds: Collection[str]) -> Test:
         wanted = self._values(entry)
-        for value in wanted or ():
+        for value in wanted:
             if not value.missing:
                 self._check_word(entry.name, value, kinds)
-        return wanted
+        return self._test(entry, wanted)
 
     def _check_word(self, key: str, value: _Wanted, kinds: Collection[str]) -> None:
         exact = value.matcher.text if isinstance(value.matcher, Exact) else None
@@ -211,21 +187,17 @@ class Conditions:
             value.node, f"no known event here has the detail {quoted(value.shown)}{hint}"
         )
 
-    def _test(self, entry: Entry, wanted: list[_Wanted] | None) -> Test | None:
-        if not wanted:
-            return None
+    def _test(self, entry: Entry, wanted: list[_Wanted]) -> Test:
         shown = list(dict.fromkeys(value.shown for value in wanted))
         if len(shown) > MOST_WANTED:
             shown[MOST_WANTED:] = [f"{len(shown) - MOST_WANTED} more"]
         matchers = dict.fromkeys(value.matcher for value in wanted)
         return Test(entry.name, tuple(matchers), " or ".join(shown))
 
-    def _values(self, entry: Entry) -> list[_Wanted] | None:
-        """The values of a key; None where one of them was at fault."""
-        nodes = self._form.items(entry.value, entry.name)
-        wanted = [self._value(entry, node) for node in nodes]
-        whole = [value for value in wanted if value is not None]
-        return whole if len(whole) == len(nodes) else None
+    def _values(self, entry: Entry) -> list[_Wanted]:
+        """The values of a key; those at fault are left out."""
+        wanted = [self._value(entry, node) for node in self._form.items(entry.value, entry.name)]
+        return [value for value in wanted if value is not None]
 
     def _value(self, entry: Entry, node: Node) -> _Wanted | None:
         if isinstance(node, Fields):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from relay.config.conditions import EVERYTHING, Conditions
+from relay.config.conditions import EVERYTHING, NOTHING, Conditions
 from relay.config.destinations import NOBODY
 from relay.config.form import Form
 from relay.config.lists import ListFileError, ListFiles
@@ -24,8 +24,8 @@ class Names:
         self._form = form
         self._known = dict.fromkeys(known)
 
-    def read(self, node: Node, what: str = "send_to") -> tuple[str, ...] | None:
-        """The named destinations; empty for `none`; None where a fault was reported."""
+    def read(self, node: Node, what: str = "send_to") -> tuple[str, ...]:
+        """The named destinations; empty for `none`; those at fault are left out."""
         nodes = self._form.items(node, what)
         names: list[str] = []
         for item in nodes:
@@ -45,7 +45,7 @@ class Names:
             else:
                 assert isinstance(item, Scalar)
                 self._form.error(item, unknown("destination", item.text, self._known))
-        return tuple(dict.fromkeys(names)) if names and len(names) == len(nodes) else None
+        return tuple(dict.fromkeys(names))
 
 
 def read_rules(
@@ -55,7 +55,7 @@ def read_rules(
     names: Names,
     templates: Collection[str] | None,
 ) -> tuple[Rule, ...]:
-    """All rules that are without fault, in order."""
+    """All rules, in order; what is at fault in one is reported and empty in it."""
     if isinstance(node, Broken) or form.empty(node, "rules"):
         return ()
     if not isinstance(node, Items):
@@ -77,32 +77,29 @@ def read_rules(
         send_to = fields.entry("send_to")
         if send_to is None:
             form.error(fields, "this rule has no `send_to`: name destinations, or none for nobody")
-        condition = conditions.compile(when.value) if when is not None else None
-        destinations = names.read(send_to.value) if send_to is not None else None
+        condition = conditions.compile(when.value) if when is not None else NOTHING
+        destinations = names.read(send_to.value) if send_to is not None else ()
         stop, always = form.flag(fields.entry("stop")), form.flag(fields.entry("always"))
         template = _template(form, fields.entry("template"), templates)
-        if name is not None and condition is not None and destinations is not None:
-            place = (fields.line, fields.column)
-            rules.append(Rule(name, condition, destinations, stop, always, template, *place))
+        place = (fields.line, fields.column)
+        rules.append(Rule(name, condition, destinations, stop, always, template, *place))
     return tuple(rules)
 
 
-def _name(form: Form, fields: Fields, seen: dict[str, Node]) -> str | None:
+def _name(form: Form, fields: Fields, seen: dict[str, Node]) -> str:
     entry = fields.entry("name")
     if entry is None:
         form.error(fields, "this rule has no `name`: explanations and the journal name it by that")
-        return None
-    name = form.text(entry.value, "name")
-    if name is None:
-        return None
-    name = " ".join(name.split())
+        return ""
+    name = " ".join((form.text(entry.value, "name") or "").split())
     if name in seen:
         form.error(
             entry.value,
             f"a rule named {quoted(entry.value.text if isinstance(entry.value, Scalar) else name)} "
             f"stands in line {seen[name].line} already: names tell rules apart",
         )
-    seen.setdefault(name, entry.value)
+    if name:
+        seen.setdefault(name, entry.value)
     return name
 
 
@@ -142,7 +139,7 @@ def read_send_to(form: Form, entry: Entry | None, names: Names) -> tuple[str, ..
     if send_to is None:
         form.error(entry.key, f"{entry.name} has no `send_to`: name destinations, or none")
         return ()
-    return names.read(send_to.value) or ()
+    return names.read(send_to.value)
 
 
 TEST_KEYS = ("name", "event", "file", "with", "expect", "text", "rule")
