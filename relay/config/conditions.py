@@ -211,8 +211,7 @@ class Conditions:
         filled = self._form.filled(node, entry.name)
         if filled is None:
             return None
-        assert isinstance(node, Scalar)
-        return _Wanted(node, text_matcher(filled.text), node.text, bool(filled.missing))
+        return _Wanted(node, text_matcher(filled.text), filled.written, bool(filled.missing))
 
     def _number(self, node: Node, word: str) -> _Wanted | None:
         if isinstance(node, Items):
@@ -228,7 +227,7 @@ class Conditions:
             self._form.error(node, f'{entry.name} must be a text, a list, or {{regex: "…"}}')
             return None
         filled = self._form.filled(regex.value, "regex")
-        if filled is None or not isinstance(regex.value, Scalar):
+        if filled is None:
             return None
         if len(filled.text) > LONGEST_REGEX:
             self._form.error(
@@ -246,4 +245,4 @@ class Conditions:
                 "back-references)",
             )
             return None
-        return _Wanted(regex.value, matcher, f"/{regex.value.text}/", bool(filled.missing))
+        return _Wanted(regex.value, matcher, f"/{filled.written}/", bool(filled.missing))

@@ -13,7 +13,7 @@ from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
 from relay.config.form import Form
 from relay.config.models import validate
-from relay.config.nodes import Entry, Fields, Node, Place, Scalar, quoted, unknown
+from relay.config.nodes import Entry, Fields, Node, Scalar, quoted, unknown
 from relay.messages.languages import canonical, meant
 
 NOBODY = "none"
@@ -28,21 +28,20 @@ Accounts = Mapping[str, tuple[Entry, BaseModel | None]]
 
 def read_language(form: Form, entry: Entry | None) -> str | None:
     """The code that a file names; None where it names none or one that does not exist."""
-    filled = form.filled(entry.value, "language") if entry is not None else None
-    if entry is None or filled is None or filled.missing:
+    filled = form.given(entry)
+    if entry is None or filled is None:
         return None
     found = canonical(filled.text)
     if found is None:
-        assert isinstance(entry.value, Scalar)  # what is filled is a text
-        near = meant(entry.value.text)
+        near = meant(filled.written)
         remedy = f'did you mean "{near}"?' if near else "write a code such as de, en or pt-BR"
-        form.error(entry.value, f"unknown language {quoted(entry.value.text)}: {remedy}")
+        form.error(entry.value, f"unknown language {quoted(filled.written)}: {remedy}")
     return found
 
 
 def read_accounts(form: Form, node: Node | None) -> Accounts:
     """One account for each transport."""
-    fields = form.fields(node, "accounts") if node is not None else None
+    fields = form.fields(node, "accounts")
     accounts: dict[str, tuple[Entry, BaseModel | None]] = {}
     with_accounts = [name for name, kind in CHANNELS.items() if kind.account is not None]
     for entry in fields or ():
@@ -196,16 +195,17 @@ def _unknown_transport(form: Form, entry: Entry, known: list[str]) -> None:
 
 
 def _pace(form: Form, entry: Entry) -> Pace | None:
-    filled = form.filled(entry.value, "pace")
-    if filled is None or filled.missing:
+    filled = form.given(entry)
+    if filled is None:
         return None
     text = filled.text.strip().lower()
     if text == NOBODY:
         return NO_PACE
     found = _PACE.fullmatch(text)
     if found is None or float(found.group(1)) == 0:
-        where: Node | Place = entry.value
-        form.error(where, 'pace must be such as "1/s", "30/min", "100/h", or none for no limit')
+        form.error(
+            entry.value, 'pace must be such as "1/s", "30/min", "100/h", or none for no limit'
+        )
         return None
     return Pace(count=float(found.group(1)), seconds=_SECONDS[found.group(2)])
 

@@ -34,6 +34,8 @@ class Filled:
     """A text with its placeholders replaced."""
 
     text: str
+    written: str
+    """As the file has it: what may be shown."""
     missing: tuple[str, ...] = ()
     """Names that the environment does not have; a stand-in is in their place."""
 
@@ -61,7 +63,7 @@ class Placeholders:
     def fill(self, scalar: Scalar, stand_in: str = MISSING) -> Filled:
         """The text of a scalar; `stand_in` takes the place of what is missing."""
         if "${" not in scalar.text:
-            return Filled(scalar.text)
+            return Filled(scalar.text, scalar.text)
         missing: list[str] = []
 
         def value(found: re.Match[str]) -> str:
@@ -80,7 +82,7 @@ class Placeholders:
             missing.append(name)
             return stand_in.replace("{name}", re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"))
 
-        return Filled(_PLACEHOLDER.sub(value, scalar.text), tuple(missing))
+        return Filled(_PLACEHOLDER.sub(value, scalar.text), scalar.text, tuple(missing))
 
     def tell_written(self, secret: Scalar, what: str) -> None:
         """Warn of a secret that stands in the file itself, and remember where."""
@@ -129,7 +131,7 @@ class Form:
 
     def fields(
         self,
-        node: Node,
+        node: Node | None,
         what: str,
         known: Collection[str] | None = None,
         meant: Mapping[str, str] | None = None,
@@ -141,7 +143,7 @@ class Form:
                     if entry.name not in known:
                         self.unknown_key(entry.key, known, meant)
             return node
-        if isinstance(node, Broken) or self.empty(node, what):
+        if node is None or isinstance(node, Broken) or self.empty(node, what):
             return None
         example = ", ".join(f"{key}: …" for key in list(known)[:2]) if known else "name: …"
         self.error(node, f"{what} must be a map: {{{example}}}")
@@ -179,6 +181,11 @@ class Form:
             return None
         return self.placeholders.fill(node)
 
+    def given(self, entry: Entry | None) -> Filled | None:
+        """The text of a key; None where it is not there, at fault, or not in the environment."""
+        filled = self.filled(entry.value, entry.name) if entry is not None else None
+        return None if filled is None or filled.missing else filled
+
     def text(self, node: Node, what: str) -> str | None:
         """The same, as it stands after replacing."""
         filled = self.filled(node, what)
@@ -186,10 +193,8 @@ class Form:
 
     def flag(self, entry: Entry | None) -> bool:
         """`true` or `false`; false where the key is missing."""
-        if entry is None:
-            return False
-        filled = self.filled(entry.value, entry.name)
-        if filled is None or filled.missing:
+        filled = self.given(entry)
+        if entry is None or filled is None:
             return False
         if filled.text not in ("true", "false"):
             self.error(entry.value, f"{entry.name} must be true or false")

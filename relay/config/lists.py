@@ -194,7 +194,7 @@ class _Lists(ABC):
         self._files = files
         self._shown: dict[str, str] = {}
         self._unused: dict[str, Scalar] = {}
-        fields = form.fields(node, f"{self.key}s") if node is not None else None
+        fields = form.fields(node, f"{self.key}s")
         # Also a list with faults is known by its name, so that rules may name it.
         self._lists = {entry.name: self._list(entry.name, entry.value) for entry in fields or ()}
         self._unused = {entry.name: entry.key for entry in fields or ()}
@@ -263,7 +263,7 @@ class PhoneLists(_Lists):
             return PhonePattern.parse(filled.text)
         except ValueError as error:
             # The pattern's own words would show a part of what the environment holds.
-            hidden = isinstance(node, Scalar) and "${" in node.text
+            hidden = "${" in filled.written
             reason = "what the environment holds is no phone number with its country code"
             self._form.error(node, reason if hidden else str(error))
             return None

@@ -209,40 +209,33 @@ def _check_version(form: Form, fields: Fields) -> None:
     if entry is None:
         form.error(fields, f"version is missing: begin with `version: {VERSION}`")
         return
-    filled = form.filled(entry.value, "version")
-    if filled is not None and not filled.missing and filled.text != VERSION:
+    filled = form.given(entry)
+    if filled is not None and filled.text != VERSION:
         form.error(entry.value, f"this relay reads version {VERSION} of the rules file only")
 
 
 def _timezone(form: Form, entry: Entry | None) -> ZoneInfo:
-    filled = form.filled(entry.value, "timezone") if entry is not None else None
-    if entry is None or filled is None or filled.missing:
+    filled = form.given(entry)
+    if entry is None or filled is None:
         return _UTC
     try:
         return ZoneInfo(filled.text)
     except (ValueError, OSError, KeyError):
-        known = available_timezones()
-    assert isinstance(entry.value, Scalar)
-    form.error(entry.value, unknown("time zone", entry.value.text, known))
+        form.error(entry.value, unknown("time zone", filled.written, available_timezones()))
     return _UTC
 
 
 def _keep(form: Form, entry: Entry | None) -> frozenset[str]:
     fields = form.fields(entry.value, "privacy", ("keep",)) if entry is not None else None
     keep = fields.entry("keep") if fields is not None else None
-    kept: set[str] = set()
-    for node in form.items(keep.value, "keep") if keep is not None else ():
-        filled = form.filled(node, "keep")
-        if filled is None or filled.missing:
-            continue
-        if filled.text not in KEEPABLE:
+    nodes = form.items(keep.value, "keep") if keep is not None else ()
+    kept = [(node, form.filled(node, "keep")) for node in nodes]
+    for node, filled in kept:
+        if filled is not None and not filled.missing and filled.text not in KEEPABLE:
             form.error(
-                node,
-                f"{quoted(node.text if isinstance(node, Scalar) else '')} cannot be kept: only "
-                f"{', '.join(KEEPABLE)} can",
+                node, f"{quoted(filled.written)} cannot be kept: only {', '.join(KEEPABLE)} can"
             )
-        kept.add(filled.text)
-    return frozenset(kept)
+    return frozenset(filled.text for _, filled in kept if filled is not None) & set(KEEPABLE)
 
 
 def _warn(

@@ -43,8 +43,7 @@ class Names:
             elif filled.text in self._known:
                 names.append(filled.text)
             else:
-                assert isinstance(item, Scalar)
-                self._form.error(item, unknown("destination", item.text, self._known))
+                self._form.error(item, unknown("destination", filled.written, self._known))
         return tuple(dict.fromkeys(names))
 
 
@@ -104,13 +103,11 @@ def _name(form: Form, fields: Fields, seen: dict[str, Node]) -> str:
 
 
 def _template(form: Form, entry: Entry | None, known: Collection[str] | None) -> str | None:
-    if entry is None:
-        return None
-    filled = form.filled(entry.value, "template")
-    if filled is None or filled.missing:
+    filled = form.given(entry)
+    if entry is None or filled is None:
         return None
     name = filled.text.strip().removesuffix(TEMPLATE_END)
-    shown = entry.value.text if isinstance(entry.value, Scalar) else name
+    shown = filled.written
     if "/" in name or "\\" in name or name.startswith("."):
         form.error(
             entry.value,

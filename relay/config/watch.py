@@ -10,7 +10,7 @@ from typing import Final
 from relay.channels import Outbound
 from relay.channels.settings import checked_url
 from relay.config.form import Form
-from relay.config.nodes import Entry, Scalar, quoted
+from relay.config.nodes import Entry, quoted
 from relay.sources.watch import Watching
 
 KEYS: Final = ("quality", "no_events", "heartbeat")
@@ -64,25 +64,24 @@ def duration(text: str) -> timedelta | None:
 
 
 def _span(form: Form, entry: Entry | None, usual: timedelta | None) -> timedelta | None:
-    filled = form.filled(entry.value, entry.name) if entry is not None else None
-    if entry is None or filled is None or filled.missing:
+    filled = form.given(entry)
+    if entry is None or filled is None:
         return usual
     if filled.text.strip().lower() == NEVER:
         return None
     span = duration(filled.text)
     if span is None:
-        said = entry.value.text if isinstance(entry.value, Scalar) else ""
         form.error(
             entry.value,
-            f"{entry.name}: {quoted(said)} is no span of time: write 30s, 15m, 24h or 7d, from 1s "
-            f"to 31d, or {NEVER}",
+            f"{entry.name}: {quoted(filled.written)} is no span of time: write 30s, 15m, 24h or "
+            f"7d, from 1s to 31d, or {NEVER}",
         )
     return span
 
 
 def _url(form: Form, entry: Entry | None, outbound: Outbound) -> str | None:
-    filled = form.filled(entry.value, entry.name) if entry is not None else None
-    if entry is None or filled is None or filled.missing:
+    filled = form.given(entry)
+    if entry is None or filled is None:
         return None
     if filled.text.strip().lower() == NEVER:
         return None
