@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from relay import reload
 from relay.checks.rules import check_rules
 from relay.checks.templates import check
-from relay.cli.output import clean, console, print_json
+from relay.cli.output import clean, print_json, say
 from relay.cli.progress import Progress, progress
 from relay.errors import ConfigError, Fault, JournalError
 from relay.journal.doors import WAY_BACK, examine_journal, journal_path
@@ -32,11 +32,9 @@ async def run(options: Namespace, settings: Settings) -> int:
             }
         )
         return int(failed)
-    out = console()
     for finding in findings:
-        style = "red" if finding.level == "error" else "yellow"
-        out.print(str(finding), style=style, markup=False, soft_wrap=True)
-    out.print(_summary(settings, errors, warnings), style="bold", soft_wrap=True, markup=False)
+        say(str(finding), "red" if finding.level == "error" else "yellow")
+    say(_summary(settings, errors, warnings), "bold")
     return int(failed)
 
 

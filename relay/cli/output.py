@@ -31,6 +31,14 @@ def console() -> Console:
     return Console(width=WIDTH_WHEN_PIPED if piped else None, highlight=False, soft_wrap=False)
 
 
+def say(text: str, style: str) -> None:
+    """One line, styled on a terminal; what goes elsewhere waits for no rich."""
+    if sys.stdout.isatty():
+        console().print(text, style=style, markup=False, soft_wrap=True)
+    else:
+        print(text)
+
+
 def print_json(value: object) -> None:
     """One JSON value on one line, whole in whatever encoding."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
