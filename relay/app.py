@@ -131,9 +131,7 @@ class App:
 
     async def _load(self, chance: Random | None) -> Live:
         module = await asyncio.to_thread(import_module, "relay.live")
-        loaded: Loaded = await module.reload.start(
-            self.settings, self.store, strict_env=not self.settings.sandbox, now=self.clock()
-        )
+        loaded: Loaded = await module.reload.start(self.settings, self.store, now=self.clock())
         live: Live = module.Live(
             self.settings,
             self.store,

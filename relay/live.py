@@ -74,7 +74,6 @@ class Live:
             settings,
             store,
             loaded,
-            strict_env=not settings.sandbox,
             clock=self.clock,
             adopt=self._adopt,
             told=self._tell_of_rules,

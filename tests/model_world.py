@@ -438,7 +438,7 @@ class World:
             templates=home / "message_templates",
             journal=f"sqlite:///{home / 'relay.db'}",
         )
-        loaded = await reload.start(settings, self._store, strict_env=True, now=self.clock())
+        loaded = await reload.start(settings, self._store, now=self.clock())
         self.versions[loaded.plan.version] = self.rules
         return loaded.plan
 

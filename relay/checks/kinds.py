@@ -19,8 +19,6 @@ FIXED = ("event", "detail", "topic", "severity", "direction", "source")
 """What an event is, whomever it is about: kind and detail, and what the catalogue makes of them."""
 NEW = "\ue000" * 20
 """Stands where any text may: no rule can name it, only a wildcard meets it."""
-GRAVE = frozenset({Topic.RESTRICTION, Topic.BAN, Topic.VIOLATION, Topic.SECURITY})
-"""Topics whose events cannot wait, whatever their severity."""
 SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 Values = frozenset[tuple[str, str]]
@@ -150,12 +148,6 @@ def _meets(test: Test, value: str) -> bool:
 
 def _meaning(meaning: Meaning) -> tuple[Topic, Severity, Direction]:
     return meaning.topic, meaning.severity, meaning.direction
-
-
-def weighs(said: Said) -> bool:
-    """Whether it cannot wait."""
-    _, _, topic, severity, _, _ = said
-    return severity is Severity.CRITICAL or topic in GRAVE
 
 
 def _all(kinds: Iterable[str], details: Iterable[str | None], known: bool = True) -> Iterator[Said]:

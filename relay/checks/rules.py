@@ -11,16 +11,18 @@ from dataclasses import replace
 from itertools import combinations
 
 from relay.channels import Destination
-from relay.checks.kinds import FIXED, GRAVE, NEW, Row, Values, everything, weighs
+from relay.checks.kinds import FIXED, NEW, Row, Said, Values, everything
 from relay.checks.witness import Judged, Witnesses, witness
 from relay.config import Config
 from relay.errors import Fault
-from relay.events import Severity, Source
+from relay.events import Severity, Source, Topic
 from relay.events.catalogue import KINDS
 from relay.rules import LONGEST_VALUE, All, AnyOf, Condition, Not, Rule, Ruleset, Test
 from relay.rules.conditions import Facts
 from relay.text import shown
 
+GRAVE = frozenset({Topic.RESTRICTION, Topic.BAN, Topic.VIOLATION, Topic.SECURITY})
+"""Topics whose events cannot wait, whatever their severity."""
 MOST_TOGETHER = 20
 """Ways of a rule to match that are looked at for what else matches the same event."""
 MOST_NAMED = 3
@@ -34,11 +36,11 @@ def check_rules(config: Config, file: str) -> tuple[Fault, ...]:
     found: list[tuple[Rule, str]] = []
     alive = []
     for rule in config.rules.rules:
-        dead = witnesses.fate(rule)
-        if dead is None:
+        takers = witnesses.takers(rule)
+        if takers is None:
             alive.append(rule)
         else:
-            why = _taken(dead.takers) if dead.takers else _contradiction(rule, witnesses)
+            why = _taken(takers) if takers else _contradiction(rule, witnesses)
             found.append((rule, f"this rule can never match: {why}"))
     meetings = _Meetings(alive, witnesses)
     found += (*meetings.fights(config.destinations), *meetings.losses())
@@ -96,7 +98,7 @@ class _Meetings:
         self._rules = alive
         self._witnesses = witnesses
         likely = witnesses.kinds.likely
-        self._rows = list({(row.meets, weighs(row.said)): row for row in likely}.values())
+        self._rows = list({(row.meets, _weighs(row.said)): row for row in likely}.values())
         self._number = {rule.name: number for number, rule in enumerate(alive)}
 
     def fights(self, destinations: Mapping[str, Destination]) -> Iterator[tuple[Rule, str]]:
@@ -140,7 +142,7 @@ class _Meetings:
         both = Ruleset(tuple(replace(rule, always=True) for rule in grave))
         lost: dict[str, int] = {}
         if grave and enders:
-            rows = [row for row in self._rows if weighs(row.said)]
+            rows = [row for row in self._rows if _weighs(row.said)]
             for one in self._meetings(rows, (*grave, *enders)):
                 if one.event is not None and one.ender is not None:
                     place = self._number[one.ender.name]
@@ -172,8 +174,14 @@ class _Meetings:
     def _is_grave(self, rule: Rule) -> bool:
         """Whether a rule is about critical events: it names them, or matches nothing else."""
         needed = self._witnesses.needed[rule.name]
-        heavy = [weighs(row.said) for row in self._rows if row.meets & needed == needed]
+        heavy = [_weighs(row.said) for row in self._rows if row.meets & needed == needed]
         return _names_grave(rule.when) or (bool(heavy) and all(heavy))
+
+
+def _weighs(said: Said) -> bool:
+    """Whether it cannot wait."""
+    _, _, topic, severity, _, _ = said
+    return severity is Severity.CRITICAL or topic in GRAVE
 
 
 def _names_grave(condition: Condition) -> bool:

@@ -46,14 +46,6 @@ LISTED = frozenset({"topic", "severity", "direction", "source"})
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
-    """What is known of a rule that no witness reaches."""
-
-    takers: tuple[Rule, ...]
-    """Those that take all that it could match, in order; empty: it can match nothing."""
-
-
-@dataclass(frozen=True, slots=True)
 class Judged:
     """A witness, run through the rules."""
 
@@ -102,8 +94,11 @@ class Witnesses:
         yield from self.kinds.common(needed)
         yield from self.kinds.own(needed, _own_kinds(rule.when))
 
-    def fate(self, rule: Rule) -> Dead | None:
-        """Why a rule can never match; None where it can, or where that is open."""
+    def takers(self, rule: Rule) -> tuple[Rule, ...] | None:
+        """Those that take all that a rule could match; empty where it can match nothing.
+
+        None where it can match, or where that is open.
+        """
         ways = self.ways[rule.name]
         if ways is None or self._too_many:
             return None
@@ -135,7 +130,7 @@ class Witnesses:
                         todo.append(more)
         if possible and not takers:
             return None
-        return Dead(tuple(self.rules.rules[place] for place in sorted(takers)))
+        return tuple(self.rules.rules[place] for place in sorted(takers))
 
 
 def witness(said: Said, values: Values) -> Event | None:

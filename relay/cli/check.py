@@ -41,7 +41,7 @@ async def run(options: Namespace, settings: Settings) -> int:
 async def _findings(options: Namespace, settings: Settings, line: Progress) -> Sequence[Fault]:
     findings: Sequence[Fault]
     try:
-        loaded = reload.read(settings, strict_env=False)
+        loaded = reload.read(settings)
         line.what = "judging the rules"
         rules = check_rules(loaded.config, str(settings.rules)) if loaded.config else ()
         line.what = "writing every message with every template"

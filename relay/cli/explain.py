@@ -33,7 +33,7 @@ _ID = re.compile(r"[0-9a-f]{4,20}")
 
 async def run(options: Namespace, settings: Settings) -> int:
     """Explain each event of a file, a sample, or one recorded event by today's rules."""
-    plan = reload.show(settings, strict_env=False).plan
+    plan = reload.show(settings).plan
     recorded: list[StoredDelivery] = []
     now = datetime.now(UTC)
     source = None

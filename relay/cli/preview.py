@@ -84,6 +84,6 @@ def _language(word: str) -> str:
 def _timezone(settings: Settings) -> ZoneInfo:
     """The one of the rules where they can be loaded; a preview needs none."""
     try:
-        return reload.show(settings, strict_env=False).plan.timezone
+        return reload.show(settings).plan.timezone
     except UsageError:
         return _UTC

@@ -17,7 +17,7 @@ from relay.settings import Settings
 
 async def run(options: Namespace, settings: Settings) -> int:
     """Show as a matrix which destination hears of which kind."""
-    plan = reload.show(settings, strict_env=False).plan
+    plan = reload.show(settings).plan
     now = datetime.now(UTC)
     phone = None
     if options.phone and (phone := normalise(options.phone)) is None:

@@ -17,17 +17,17 @@ from relay.settings import Settings
 __all__ = ["Loaded", "outbound", "read", "show", "start"]
 
 
-def read(settings: Settings, *, strict_env: bool) -> Loaded:
+def read(settings: Settings) -> Loaded:
     """The plan that the files say. Raises `ConfigError` with every fault of all of them."""
-    return from_files(settings, strict_env=strict_env, now=datetime.now(UTC))
+    return from_files(settings, strict_env=False, now=datetime.now(UTC))
 
 
-def show(settings: Settings, *, strict_env: bool) -> Loaded:
+def show(settings: Settings, *, strict_env: bool = False) -> Loaded:
     """The same without checking templates and running tests, for commands that show one thing."""
     return from_files(settings, strict_env=strict_env, now=datetime.now(UTC), passed=Everything())
 
 
-async def start(settings: Settings, store: Store, *, strict_env: bool, now: datetime) -> Loaded:
+async def start(settings: Settings, store: Store, *, now: datetime) -> Loaded:
     """The files' plan, recorded as a version; the last good version where the files are bad.
 
     Raises `ConfigError` where the files are bad and there is no version.
@@ -37,7 +37,7 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
         loaded = await asyncio.to_thread(
             from_files,
             settings,
-            strict_env=strict_env,
+            strict_env=not settings.sandbox,
             now=now,
             store=store,
             passed=passed_before(last) if last else None,
@@ -46,7 +46,7 @@ async def start(settings: Settings, store: Store, *, strict_env: bool, now: date
         if last is None:
             raise
         try:
-            kept = from_version(last, settings, store, strict_env=strict_env)
+            kept = from_version(last, settings, store)
         except ConfigError as older:
             # The edit comes first: it is what somebody can mend.
             raise ConfigError([*error.faults, *older.faults]) from None

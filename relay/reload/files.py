@@ -117,9 +117,7 @@ def _others(config: Config) -> set[str]:
     return {RULES, *(f"{BESIDE}{name}" for name in config.files)}
 
 
-def from_version(
-    kept: RulesVersion, settings: Settings, store: Store, *, strict_env: bool
-) -> Loaded:
+def from_version(kept: RulesVersion, settings: Settings, store: Store) -> Loaded:
     """The plan of a version that was live. Raises `ConfigError`, say for a secret that is gone."""
     passed = passed_before(kept)
     texts = dict(kept.files)
@@ -141,7 +139,7 @@ def from_version(
         rules,
         f"{settings.rules} (version {kept.version})",
         env=ChainMap(taken_out, cast("dict[str, str]", settings.env)),
-        strict_env=strict_env,
+        strict_env=not settings.sandbox,
         outbound=outbound(settings, store),
         templates=templates.names,
         read_file=read_file,

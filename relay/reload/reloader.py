@@ -37,7 +37,6 @@ class Reloader:
         store: Store,
         loaded: Loaded,
         *,
-        strict_env: bool,
         clock: Callable[[], datetime],
         adopt: Callable[[Plan], Awaitable[None]],
         told: Callable[[Loaded], Awaitable[None]],
@@ -46,7 +45,6 @@ class Reloader:
         """What is live, with the fault of the files if they were refused since."""
         self._settings = settings
         self._store = store
-        self._strict_env = strict_env
         self._clock = clock
         self._adopt = adopt
         self._told = told
@@ -64,7 +62,7 @@ class Reloader:
                 fresh = await asyncio.to_thread(
                     from_files,
                     self._settings,
-                    strict_env=self._strict_env,
+                    strict_env=not self._settings.sandbox,
                     now=now,
                     store=self._store,
                     passed=self.loaded.passed,

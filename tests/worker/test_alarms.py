@@ -59,7 +59,7 @@ class Looking:
         settings = Settings(
             rules=self.folder / "rules.yaml", templates=self.folder / "message_templates"
         )
-        return reload.read(settings, strict_env=False).plan
+        return reload.read(settings).plan
 
     @property
     def sales(self) -> str:
