@@ -9,15 +9,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from relay.errors import Fault
 from relay.text import shown
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A text."""
+class Scalar(NamedTuple):
+    """A text. It and `Entry` are tuples, as a thousand rules have some ten thousand of them."""
 
     line: int
     column: int
@@ -39,8 +38,7 @@ class Items:
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A key of a map with its value."""
 
     key: Scalar
