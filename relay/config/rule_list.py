@@ -65,6 +65,10 @@ def read_rules(
         return ()
     rules: list[Rule] = []
     seen: dict[str, Node] = {}
+    known = None
+    if templates is not None:
+        bare = [template.removesuffix(TEMPLATE_END) for template in templates]
+        known = {template.casefold(): template for template in bare}
     for item in node.items:
         fields = form.fields(item, "a rule", RULE_KEYS, _MEANT)
         if fields is None:
@@ -79,7 +83,7 @@ def read_rules(
         condition = conditions.compile(when.value) if when is not None else NOTHING
         destinations = names.read(send_to.value) if send_to is not None else ()
         stop, always = form.flag(fields.entry("stop")), form.flag(fields.entry("always"))
-        template = _template(form, fields.entry("template"), templates)
+        template = _template(form, fields.entry("template"), known)
         place = (fields.line, fields.column)
         rules.append(Rule(name, condition, destinations, stop, always, template, *place))
     return tuple(rules)
@@ -90,33 +94,34 @@ def _name(form: Form, fields: Fields, seen: dict[str, Node]) -> str:
     if entry is None:
         form.error(fields, "this rule has no `name`: explanations and the journal name it by that")
         return ""
-    name = " ".join((form.text(entry.value, "name") or "").split())
+    filled = form.filled(entry.value, "name")
+    if filled is None:
+        return ""
+    name = " ".join(filled.text.split())
     if name in seen:
         form.error(
             entry.value,
-            f"a rule named {quoted(entry.value.text if isinstance(entry.value, Scalar) else name)} "
-            f"stands in line {seen[name].line} already: names tell rules apart",
+            f"a rule named {quoted(filled.written)} stands in line {seen[name].line} already: "
+            "names tell rules apart",
         )
-    if name:
-        seen.setdefault(name, entry.value)
+    seen.setdefault(name, entry.value)
     return name
 
 
-def _template(form: Form, entry: Entry | None, known: Collection[str] | None) -> str | None:
+def _template(form: Form, entry: Entry | None, known: Mapping[str, str] | None) -> str | None:
+    """The name of a template; `known` has those that there are, by their folded names."""
     filled = form.given(entry)
     if entry is None or filled is None:
         return None
     name = filled.text.strip().removesuffix(TEMPLATE_END)
-    shown = filled.written
     if "/" in name or "\\" in name or name.startswith("."):
         form.error(
             entry.value,
-            f"{quoted(shown)} is a path: name the template, such as welcome for welcome.md.j2",
+            f"{quoted(filled.written)} is a path: name the template, such as welcome for "
+            "welcome.md.j2",
         )
-    elif known is not None:
-        names = {template.removesuffix(TEMPLATE_END) for template in known}
-        if name.casefold() not in {template.casefold() for template in names}:
-            form.error(entry.value, unknown("template", shown, names))
+    elif known is not None and name.casefold() not in known:
+        form.error(entry.value, unknown("template", filled.written, list(known.values())))
     return name
 
 
@@ -124,10 +129,9 @@ def read_send_to(form: Form, entry: Entry | None, names: Names) -> tuple[str, ..
     """The destinations of `default` or `alarms`: `{send_to: …}`."""
     if entry is None:
         return ()
-    if isinstance(entry.value, Scalar) and not form.empty(entry.value, entry.name):
-        form.error(entry.value, f"write {entry.name}: {{send_to: {entry.value.text[:40]}}}")
-        return ()
     if isinstance(entry.value, Scalar):
+        if not form.empty(entry.value, entry.name):
+            form.error(entry.value, f"write {entry.name}: {{send_to: {entry.value.text[:40]}}}")
         return ()
     fields = form.fields(entry.value, entry.name, ("send_to",), _MEANT)
     if fields is None:
