@@ -5,7 +5,7 @@ Every verb returns only when its change is on disk. Moments are aware datetimes 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -137,6 +137,10 @@ class Journal(Protocol):
 
         `checked` is kept until the next adoption.
         """
+        ...
+
+    async def rewrite_rules(self, rewrite: Callable[[Mapping[str, str]], Mapping[str, str]]) -> int:
+        """Replace the files of all versions, once for each journal; how many are others now."""
         ...
 
     async def raise_alarm(self, key: str, text: str, *, now: datetime) -> bool:

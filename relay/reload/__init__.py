@@ -32,6 +32,7 @@ async def start(settings: Settings, store: Store, *, now: datetime) -> Loaded:
 
     Raises `ConfigError` where the files are bad and there is no version.
     """
+    await withheld.clean(settings, store)
     last = await store.records.rules()
     try:
         loaded = await asyncio.to_thread(

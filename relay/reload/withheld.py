@@ -10,11 +10,17 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from relay.config import Config
+from relay import logs
+from relay.channels import Outbound
+from relay.config import Config, load_text
+from relay.errors import ConfigError, JournalError
 from relay.files import read_regular
+from relay.journal import Store
 from relay.journal.address import journal_path
+from relay.settings import Settings
 
 RULES = "rules.yaml"
 """The name under which a version keeps the rules, whatever the file is called."""
@@ -51,6 +57,37 @@ def place(journal: str) -> Path:
     """Where the secrets lie, beside the journal; its name is none of the journal's own files."""
     path = journal_path(journal)
     return path.with_name(f"{path.stem}-live-rules.secrets")
+
+
+async def clean(settings: Settings, store: Store) -> None:
+    """Take the secrets out of the versions that an earlier relay kept, once for each journal."""
+    rewrite = partial(_cleaned, settings=settings)
+    try:
+        count = await store.journal.rewrite_rules(rewrite)
+    except JournalError as error:
+        logs.warning("kept rules could not be cleaned of secrets", error=str(error))
+        return
+    if count:
+        logs.info("secrets were taken out of the kept rules", versions=count)
+
+
+def _cleaned(files: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
+    def read_file(name: str) -> bytes:
+        return files[f"{BESIDE}{name}"].encode()
+
+    try:
+        config = load_text(
+            files[RULES],
+            RULES,
+            env={},
+            strict_env=False,
+            outbound=Outbound(allow_private=True),
+            read_file=read_file,
+        )
+    except (ConfigError, KeyError):
+        return files
+    write(place(settings.journal), config)
+    return {**files, RULES: config.kept}
 
 
 def _digest(rules: str) -> str:

@@ -8,8 +8,10 @@ import os
 import re
 from pathlib import Path
 
+from relay.journal.doors import open_journal
 from tests.client import Client, partner
 from tests.conftest import RULES, Start
+from tests.journal_suite import NOW
 from tests.relay_process import run_relay
 
 OTHER = RULES.replace("send_to: support\nalarms", "send_to: other\nalarms").replace(
@@ -195,7 +197,14 @@ def holding(folder: Path, words: bytes) -> list[str]:
 async def test_a_secret_of_the_live_rules_is_in_no_copy_and_a_bad_edit_still_harms_nothing(
     start: Start, folder: Path
 ) -> None:
+    """Also of a journal of an earlier relay, which kept its rules as they were written."""
+    store = await open_journal(f"sqlite:///{folder / 'relay.db'}", now=NOW)
+    await store.journal.adopt_rules({"rules.yaml": RULES}, now=NOW)
+    await store.journal.close()
+    write(folder, "nonsense")
     client = await start()
+    status = (await client.api("/api/status"))[1]["rules"]
+    assert (status["version"], status["ok"]) == (1, False)
     write(folder, OTHER)
     assert (await client.api("/api/reload", "POST"))[0] == 200
     await client.app.stop()

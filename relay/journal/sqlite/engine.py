@@ -233,6 +233,7 @@ class SqliteJournal:
     retry = _verb(operators.retry)
     discard = _verb(operators.discard)
     adopt_rules = _verb(notes.adopt_rules)
+    rewrite_rules = _verb(notes.rewrite_rules)
     prune = _verb(retention.prune)
     look_at = _verb(quarantine.look_at)
     watch = _verb(watched.watch)

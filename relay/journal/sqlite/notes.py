@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 
@@ -33,6 +33,25 @@ def adopt_rules(
         "INSERT INTO rules_versions (loaded_at, files) VALUES (?, ?)", (micros(now), text)
     )
     return connection.last_insert_rowid()
+
+
+def rewrite_rules(
+    connection: apsw.Connection, rewrite: Callable[[Mapping[str, str]], Mapping[str, str]]
+) -> int:
+    """Replace the files of all versions, once for each journal; how many are others now."""
+    connection.execute("INSERT INTO meta VALUES ('rules_rewritten', '1') ON CONFLICT DO NOTHING")
+    if not connection.changes():
+        return 0
+    changed = 0
+    versions = connection.execute("SELECT version, files FROM rules_versions ORDER BY version")
+    for version, text in versions.fetchall():
+        fresh = packed(dict(sorted(rewrite(json.loads(str(text))).items())))
+        if fresh != text:
+            connection.execute(
+                "UPDATE rules_versions SET files = ? WHERE version = ?", (fresh, version)
+            )
+            changed += 1
+    return changed
 
 
 def checked(connection: apsw.Connection) -> Checked | None:
