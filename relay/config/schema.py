@@ -8,7 +8,7 @@ values to an editor, and any value may hold a `${NAME}`. What depends on other p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -38,47 +38,43 @@ _SPAN = r"^\s*([0-9]{1,9}\s*[smhdSMHD]|[nN][oO][nN][eE])\s*$|\$\{"
 
 def rules_schema() -> Json:
     """The schema, as JSON-ready values."""
+    keys = _keys()
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Rules of the relay",
         "description": ABOUT[""],
-        **_map("", {key: _TOP[key]() for key in KEYS}, required=_REQUIRED),
+        **_map("", {key: keys[key] for key in KEYS}, required=_REQUIRED),
         "definitions": {"rule": _rule(), "when": _when(), "destination": _destination()},
     }
 
 
 _REQUIRED = ("version", "destinations", "rules")
-_TOP: Mapping[str, Callable[[], Json]] = {
-    "version": lambda: {"anyOf": [{"const": int(VERSION)}, {"const": VERSION}, _FILLED]},
-    "timezone": lambda: _TEXT,
-    "language": lambda: dict(LANGUAGE),
-    "accounts": lambda: _map("accounts", _of_models("accounts", "account")),
-    "destinations": lambda: {
-        "type": "object",
-        "minProperties": 1,
-        "propertyNames": {"not": {"pattern": "^[nN][oO][nN][eE]$"}, "maxLength": 80},
-        "additionalProperties": {"$ref": "#/definitions/destination"},
-    },
-    "phones": lambda: _lists(),
-    "clients": lambda: _lists(),
-    "rules": lambda: {
-        "type": "array",
-        "minItems": 1,
-        "items": {"$ref": "#/definitions/rule"},
-    },
-    "default": lambda: _map("", {"send_to": _send_to()}, required=["send_to"]),
-    "alarms": lambda: _map("", {"send_to": _send_to()}, required=["send_to"]),
-    "watch": lambda: _map(
-        "watch",
-        {
-            "quality": {"type": "string", "pattern": _SPAN},
-            "no_events": {"type": "string", "pattern": _SPAN},
-            "heartbeat": _TEXT,
+
+
+def _keys() -> dict[str, Json]:
+    """What stands under each key of the first level."""
+    span = {"type": "string", "pattern": _SPAN}
+    send_to = _map("", {"send_to": _send_to()}, required=["send_to"])
+    return {
+        "version": {"anyOf": [{"const": int(VERSION)}, {"const": VERSION}, _FILLED]},
+        "timezone": _TEXT,
+        "language": dict(LANGUAGE),
+        "accounts": _map("accounts", _of_models("accounts", "account")),
+        "destinations": {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"not": {"pattern": "^[nN][oO][nN][eE]$"}, "maxLength": 80},
+            "additionalProperties": {"$ref": "#/definitions/destination"},
         },
-    ),
-    "tests": lambda: {"type": "array", "items": _test()},
-    "privacy": lambda: _map("privacy", {"keep": _some(_suggested(KEEPABLE, _FILLED))}),
-}
+        "phones": _lists(),
+        "clients": _lists(),
+        "rules": {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/rule"}},
+        "default": send_to,
+        "alarms": send_to,
+        "watch": _map("watch", {"quality": span, "no_events": span, "heartbeat": _TEXT}),
+        "tests": {"type": "array", "items": _test()},
+        "privacy": _map("privacy", {"keep": _some(_suggested(KEEPABLE, _FILLED))}),
+    }
 
 
 def _map(place: str, properties: Mapping[str, Json], required: Iterable[str] = ()) -> Json:
