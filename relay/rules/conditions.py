@@ -8,7 +8,7 @@ without case. Event texts are hostile: whatever is matched against them runs in 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,18 +17,19 @@ import re2
 from relay.events import Event
 from relay.phones import PhonePattern, index_key
 
-KEYS = (
-    "event",
-    "detail",
-    "topic",
-    "severity",
-    "direction",
-    "source",
-    "phone",
-    "client",
-    "waba",
-    "country",
-)
+_VALUES: Mapping[str, Callable[[Event], tuple[str | None, ...]]] = {
+    "event": lambda event: (event.kind,),
+    "detail": lambda event: (event.detail,),
+    "topic": lambda event: (event.topic,),
+    "severity": lambda event: (event.severity,),
+    "direction": lambda event: (event.direction,),
+    "source": lambda event: (event.source,),
+    "phone": lambda event: event.phones,
+    "client": lambda event: (event.client.id, event.client.name),
+    "waba": lambda event: (event.waba, event.waba_360),
+    "country": lambda event: (event.country,),
+}
+KEYS = tuple(_VALUES)
 """What a test can ask for, besides `data.<path>`."""
 DATA = "data."
 
@@ -67,32 +68,11 @@ class Facts:
 
 
 def _values(event: Event, key: str) -> tuple[str, ...]:
-    found: tuple[str | None, ...]
-    match key:
-        case "event":
-            found = (event.kind,)
-        case "detail":
-            found = (event.detail,)
-        case "topic":
-            found = (event.topic.value,)
-        case "severity":
-            found = (event.severity.value,)
-        case "direction":
-            found = (event.direction.value,)
-        case "source":
-            found = (event.source.value,)
-        case "phone":
-            found = event.phones
-        case "client":
-            found = (event.client.id, event.client.name)
-        case "waba":
-            found = (event.waba, event.waba_360)
-        case "country":
-            found = (event.country,)
-        case _ if key.startswith(DATA):
-            found = tuple(_walk(event.data, key.removeprefix(DATA).split(".")))
-        case _:
-            raise KeyError(key)
+    found: Iterable[str | None]
+    if key.startswith(DATA):
+        found = _walk(event.data, key.removeprefix(DATA).split("."))
+    else:
+        found = _VALUES[key](event)
     return tuple(dict.fromkeys(value for value in found if value is not None))
 
 
