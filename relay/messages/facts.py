@@ -174,6 +174,7 @@ FACTS: Mapping[str, Callable[[Event, Voice], Any]] = {
     "other_waba": lambda event, _: told.other_waba(event),
     "template": lambda event, _: told.template(event),
     "subject": lambda event, voice: told.subject(event, voice.language),
+    "manager": lambda event, _: told.manager(event),
     "deleted_on": told.deleted_on,
     "errors": lambda event, _: told.errors(event),
     "amount": told.amount,

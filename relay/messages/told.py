@@ -217,6 +217,15 @@ def restricted(event: Event, voice: Voice) -> Mapping[str, Any]:
     }
 
 
+_MANAGER = "https://business.facebook.com/wa/manage/home/"
+
+
+def manager(event: Event) -> str:
+    """The address of WhatsApp Manager, of the event's account where its id is known."""
+    waba = event.waba or ""
+    return f"{_MANAGER}?waba_id={waba}" if waba.isascii() and waba.isdecimal() else _MANAGER
+
+
 _ARCHIVED_FOR = timedelta(days=28)
 """After so long Meta deletes a template that was archived (template-archival, September 2026)."""
 

@@ -43,7 +43,7 @@ from tests.each import each
 from tests.fakes.messages import everything, message
 
 SAID = Paragraph((Text("Meta reports low quality; sending goes on for now. More follows."),))
-LIMIT = Facts((Fact("Limit", (Text("10,000 conversations a day"),)), Fact("Name", (Text("A*b"),))))
+LIMIT = Facts((Fact("Limit", (Text("10,000 people a day"),)), Fact("Name", (Text("A*b"),))))
 TWO = Buttons((Link("Hub", "https://hub.360dialog.com"), Link("Docs", "https://docs.example")))
 
 
@@ -59,7 +59,7 @@ def words(text: str) -> Paragraph:
         ((words("Acme GmbH. It is live now."),), "Acme GmbH. It is live now."),
         ((words("Until 9. März all is blocked, and z. B. ads go on as they did. No."),),
          "Until 9. März all is blocked, and z. B. ads go on as they did."),
-        ((LIMIT,), "Limit: 10,000 conversations a day · Name: A*b"),
+        ((LIMIT,), "Limit: 10,000 people a day · Name: A*b"),
         ((Paragraph((Text("See "), Link("the docs", "https://x.example"), Text("."))),),
          "See the docs."),
         ((Quote(((Text("Said"),),)),), "Said"),
@@ -134,7 +134,7 @@ def test_slack_shows_short_facts_in_two_columns_with_values_that_are_not_parsed(
     assert fields == [
         [
             {"type": "mrkdwn", "text": "*Limit*", "verbatim": True},
-            {"type": "plain_text", "text": "10,000 conversations a day", "emoji": False},
+            {"type": "plain_text", "text": "10,000 people a day", "emoji": False},
             {"type": "mrkdwn", "text": "*Name*", "verbatim": True},
             {"type": "plain_text", "text": "A*b", "emoji": False},
         ]

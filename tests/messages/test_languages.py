@@ -314,8 +314,8 @@ def test_countries_and_languages_have_names() -> None:
 
 
 def test_constants_are_in_words_of_the_language() -> None:
-    assert show_words("TIER_10K", GERMAN) == "10.000 Konversationen pro Tag"
-    assert show_limit(2000, GERMAN) == "2.000 Konversationen pro Tag"
+    assert show_words("TIER_10K", GERMAN) == "10.000 Menschen am Tag"
+    assert show_limit(2000, GERMAN) == "2.000 Menschen am Tag"
     assert show_words("APPROVED", GERMAN) == "genehmigt"
     # What there are no words for in a language is told in English.
     assert show_words("APPROVED", voice("fr")) == show_words("APPROVED", ENGLISH)
@@ -335,7 +335,7 @@ def test_templates_reach_all_of_it() -> None:
             (
                 Text(
                     "10.000 2. März, 11:00 1 Minute Deutschland Deutsch 1 Tag "
-                    "2.000 Konversationen pro Tag Utility"
+                    "2.000 Menschen am Tag Utility"
                 ),
             )
         ),

@@ -269,7 +269,7 @@ def test_durations_have_their_two_largest_units(value: Any, shown: Any) -> None:
     [
         ("A_CONSTANT_OF_TOMORROW", "a constant of tomorrow"),
         ("of_tomorrow", "of tomorrow"),
-        ("TIER_10K", "10,000 conversations a day"),
+        ("TIER_10K", "10,000 people a day"),
         ("Of Tomorrow", "Of Tomorrow"),
         ("Keep_This", "Keep_This"),
         (5, 5),
@@ -282,10 +282,10 @@ def test_constants_become_words(value: Any, shown: Any) -> None:
 @each(
     ("value", "shown"),
     [
-        ("TIER_250", "250 conversations a day"),
-        ("tier_2k", "2,000 conversations a day"),
-        (2000, "2,000 conversations a day"),
-        ("100000", "100,000 conversations a day"),
+        ("TIER_250", "250 people a day"),
+        ("tier_2k", "2,000 people a day"),
+        (2000, "2,000 people a day"),
+        ("100000", "100,000 people a day"),
         ("TIER_NEW_THING", "new thing"),
         ("much", "much"),
         (True, True),

@@ -552,7 +552,7 @@ def test_keys_come_before_methods_and_there_are_no_methods() -> None:
     ("text", "shown"),
     [
         ("{{ event.phone|phone }}", "+49 171 3920011"),
-        ("{{ event.data.current_limit|words }}", "10,000 conversations a day"),
+        ("{{ event.data.current_limit|words }}", "10,000 people a day"),
         ("{{ event.occurred_at|date('%d.%m.%Y') }}", "02.03.2026"),
         ("{{ 7500|duration }}", "2 hours 5 minutes"),
         ("{{ event.phones|map('phone')|join(', ') }}", "+49 171 3920011"),

@@ -415,11 +415,11 @@ def test_no_reason_is_no_fact(status: str) -> None:
 @pytest.mark.parametrize(
     ("data", "shown"),
     [
-        ({"current_limit": "TIER_2K"}, "2,000 conversations a day"),
-        ({"max_daily_conversations_per_business": "TIER_UNLIMITED"}, "unlimited conversations"),
+        ({"current_limit": "TIER_2K"}, "2,000 people a day"),
+        ({"max_daily_conversations_per_business": "TIER_UNLIMITED"}, "any number of people a day"),
         ({"max_daily_conversations_per_business": "TIER_NOT_SET"}, "not set yet"),
-        ({"max_daily_conversations_per_business": 100000}, "100,000 conversations a day"),
-        ({"max_daily_conversations_per_business": -1}, "unlimited conversations"),
+        ({"max_daily_conversations_per_business": 100000}, "100,000 people a day"),
+        ({"max_daily_conversations_per_business": -1}, "any number of people a day"),
     ],
 )
 def test_a_limit_is_told_from_every_generation_of_events(data: dict[str, Any], shown: str) -> None:
@@ -437,7 +437,7 @@ def test_an_upgrade_that_lowers_the_limit_is_told_as_lower() -> None:
     value = body["entry"][0]["changes"][0]["value"]
     value |= {"old_limit": "TIER_10K", "current_limit": "TIER_2K"}
     (event,) = events_in(json.dumps(body).encode())
-    assert told(event).startswith("⚠️ Limit lowered: ")
+    assert told(event).startswith("⚠️ Limit lowered to 2,000 people a day: ")
 
 
 def test_an_alert_is_read_nested_and_flat() -> None:

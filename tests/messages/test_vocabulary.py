@@ -99,12 +99,12 @@ def test_no_words_are_forgotten_or_left_as_constants(group: str) -> None:
 @each(
     ("term", "english", "german"),
     [
-        ("TIER_50", "50 conversations a day", "50 Konversationen pro Tag"),
-        ("TIER_250", "250 conversations a day", "250 Konversationen pro Tag"),
-        ("TIER_2K", "2,000 conversations a day", "2.000 Konversationen pro Tag"),
-        ("tier_100k", "100,000 conversations a day", "100.000 Konversationen pro Tag"),
-        ("TIER_1M", "1,000,000 conversations a day", "1.000.000 Konversationen pro Tag"),
-        ("TIER_UNLIMITED", "unlimited conversations", "unbegrenzt viele Konversationen"),
+        ("TIER_50", "50 people a day", "50 Menschen am Tag"),
+        ("TIER_250", "250 people a day", "250 Menschen am Tag"),
+        ("TIER_2K", "2,000 people a day", "2.000 Menschen am Tag"),
+        ("tier_100k", "100,000 people a day", "100.000 Menschen am Tag"),
+        ("TIER_1M", "1,000,000 people a day", "1.000.000 Menschen am Tag"),
+        ("TIER_UNLIMITED", "any number of people a day", "beliebig viele Menschen am Tag"),
         ("TIER_NOT_SET", "not set yet", "noch nicht festgelegt"),
     ],
 )
@@ -114,8 +114,8 @@ def test_tiers_are_told_in_numbers(term: str, english: str, german: str) -> None
 
 
 def test_bare_numbers_are_limits_only_where_a_limit_is_asked_for() -> None:
-    assert say("2000", "en", TIER) == "2,000 conversations a day"
-    assert say("-1", "de", TIER) == "unbegrenzt viele Konversationen"
+    assert say("2000", "en", TIER) == "2,000 people a day"
+    assert say("-1", "de", TIER) == "beliebig viele Menschen am Tag"
     assert say("2000", "en") is say("-1", "en") is None
     assert say("TIER_-2", "en", TIER) is None
 
