@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from relay.deliveries import State
 from relay.errors import RelayError, UsageError
 from relay.journal import EventState, Filter, StoredDelivery, StoredEvent
 from relay.settings import Address, Settings
+from relay.sources.watch import Seen
+from relay.worker.numbers import USUAL_PERIOD
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,15 +81,28 @@ async def _feed(app: App, address: Address, out: Console) -> dict[str, int]:
     told = {"events": 0, "messages": 0}
     async with ClientSession(timeout=ClientTimeout(total=LONGEST_WAIT)) as session:
         for name in samples.demo():
-            async with session.post(url, data=samples.fresh(name, datetime.now(UTC))) as answer:
-                if answer.status != 200:
-                    raise RelayError(f"the relay answered {answer.status} to the sample {name}")
+            body = samples.fresh(name, datetime.now(UTC))
+            if (looks := samples.looks_in(body)) is not None:
+                await _watch(app, looks)
+            else:
+                async with session.post(url, data=body) as answer:
+                    if answer.status != 200:
+                        said = f"the relay answered {answer.status} to the sample {name}"
+                        raise RelayError(said)
             newest = (await app.store.records.events(Filter(limit=1)))[-1]
             event, owed = await _finished(app, newest.event.id)
             told["events"] += 1
             told["messages"] += len(owed)
             _show(out, event, owed)
     return told
+
+
+async def _watch(app: App, looks: Sequence[Sequence[Seen]]) -> None:
+    """Record two looks at 360dialog's list, as the watch does where it may ask."""
+    for look in looks:
+        now = datetime.now(UTC)
+        changes = await app.store.journal.watch(look, now=now, period=USUAL_PERIOD)
+        app.inbox.put(changes.events)
 
 
 async def _follow(app: App, out: Console, stop: asyncio.Event) -> None:

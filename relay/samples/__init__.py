@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
@@ -20,7 +20,7 @@ from relay.errors import UsageError
 from relay.events import Event
 from relay.events.catalogue import KINDS
 from relay.sources.reading import read
-from relay.sources.watch import GONE_AFTER, Watched, compare, seen
+from relay.sources.watch import GONE_AFTER, Seen, Watched, compare, seen
 from relay.text import shown
 
 _SUFFIX = ".json"
@@ -29,6 +29,8 @@ _PERIOD = timedelta(minutes=15)
 _HAPPENED = datetime(2026, 3, 2, 10, tzinfo=UTC)
 """When a sample happened that has no time of its own."""
 _TIME_KEY = re.compile(r"(?:time|timestamp|expiration|date)$")
+_OWN_TIME = re.compile(r'"timestamp": "([0-9]{10})"')
+"""Of a payment, whose envelope has none."""
 _SECONDS = re.compile(r"1[78][0-9]{8}")
 _ISO = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z")
 _MONTH = re.compile(r"20[0-9]{2}-[0-9]{2}")
@@ -53,8 +55,8 @@ _DEMO = (
     "channel_live",
     "phone_number_name_update/APPROVED",
     "message_template_status_update/REJECTED",
-    "phone_number_quality_update/FLAGGED",
-    "phone_number_quality_update/DOWNGRADE",
+    "quality_watch/RED",
+    "limit_watch/TIER_2K",
     "account_update/ACCOUNT_RESTRICTION",
     "account_update/DISABLED_UPDATE/reinstate",
     "security/PIN_RESET_REQUEST",
@@ -105,10 +107,10 @@ def event(name: str, now: datetime) -> Event:
 
 def events_in(body: bytes, now: datetime) -> tuple[Event, ...]:
     """The events of a sample's body: a webhook, or what two looks at 360dialog's list saw."""
-    looks = json.loads(body).get("watch")
-    if not isinstance(looks, dict):
+    looks = looks_in(body)
+    if looks is None:
         return tuple(arrival.event for arrival in read(body, received_at=now).arrivals)
-    before, after = ([seen(one) for one in looks.get(when) or ()] for when in _LOOKS)
+    before, after = looks
     known: Mapping[str, Watched] = {}
     since = None
     for look in (before, *[after] * GONE_AFTER):
@@ -119,10 +121,20 @@ def events_in(body: bytes, now: datetime) -> tuple[Event, ...]:
     return ()
 
 
+def looks_in(body: bytes) -> tuple[Sequence[Seen], Sequence[Seen]] | None:
+    """What two looks at 360dialog's list saw; None where a sample's body is a webhook."""
+    looks = json.loads(body).get("watch")
+    if not isinstance(looks, dict):
+        return None
+    before, after = ([seen(one) for one in looks.get(when) or ()] for when in _LOOKS)
+    return before, after
+
+
 def fresh(name: str, now: datetime) -> bytes:
     """The body of a sample as if it had happened now: all its times move as far as its own does."""
     body = json.loads(find(name))
     said = [entry["time"] for entry in body.get("entry", ()) if "time" in entry]
+    said = said or [int(found) for found in _OWN_TIME.findall(json.dumps(body))]
     happened = datetime.fromtimestamp(said[0], UTC) if said else _HAPPENED
     step = timedelta(seconds=int((now - happened).total_seconds()))
     return json.dumps(_moved(body, "", step), ensure_ascii=False).encode()
