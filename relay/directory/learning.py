@@ -86,12 +86,12 @@ def channel_of(event: Event) -> str | None:
     """
     if event.source is not Source.PARTNER:
         return None
-    found = text_at(event.data, "channel_id")
+    if (found := text_at(event.data, "channel_id")) is not None:
+        return found
     own = text_at(event.data, "id")
-    of_client = event.kind.lower() == "client_created" or own == event.client.id
-    if found is None and own is not None and not of_client:
-        found = None if own.isdecimal() or own.endswith(_OTHER_IDS) else own
-    return found
+    if own is None or own == event.client.id or event.kind.lower() == "client_created":
+        return None
+    return None if own.isdecimal() or own.endswith(_OTHER_IDS) else own
 
 
 _NUMBER_ID = (
@@ -111,6 +111,8 @@ def number_id_of(event: Event) -> str | None:
 
 def said_country(event: Event) -> str | None:
     """The client's own country, where the event tells it; not what follows from a number."""
+    if event.country is None:
+        return None
     said = first_text(event.data, *_COUNTRY)
     return event.country if said is not None and said.upper() == event.country else None
 
@@ -118,8 +120,9 @@ def said_country(event: Event) -> str | None:
 def is_ending(kind: str, data: Mapping[str, Any]) -> bool:
     """Whether a Partner event, or a channel in a list, says that the number is gone."""
     kind = kind.lower()
-    status = (text_at(data, "status") or "").lower()
-    return kind in _ENDINGS or (kind.startswith("channel") and status in _ENDED)
+    if kind in _ENDINGS or not kind.startswith("channel"):
+        return kind in _ENDINGS
+    return (text_at(data, "status") or "").lower() in _ENDED
 
 
 def facts_of(said: Contact, evidence: Evidence) -> tuple[Fact, ...]:
