@@ -6,8 +6,8 @@ from argparse import Namespace
 
 from relay.cli.conditions import asked_of
 from relay.cli.events import context
+from relay.cli.looking import looking
 from relay.cli.output import cell, console, print_json_lines, table, when
-from relay.journal.doors import open_records
 from relay.settings import Settings
 from relay.shapes import delivery_json
 from relay.web.asked import Deliveries
@@ -16,8 +16,9 @@ from relay.web.asked import Deliveries
 async def run(options: Namespace, settings: Settings) -> int:
     """List deliveries, or say why there are none."""
     wanted = asked_of(Deliveries, options).filter()
-    records = open_records(settings.journal)
-    found = await records.deliveries(wanted)
+    async with looking(settings) as records:
+        found = await records.deliveries(wanted)
+        around = None if options.json else await context(records, len(found), "delivery")
     if options.json:
         print_json_lines(delivery_json(stored) for stored in found)
         return 0
@@ -40,5 +41,5 @@ async def run(options: Namespace, settings: Settings) -> int:
         )
     if found:
         out.print(rows)
-    out.print(await context(records, len(found), "delivery"), style="dim", markup=False)
+    out.print(around, style="dim", markup=False)
     return 0

@@ -12,11 +12,11 @@ from typing import Any
 
 from relay.cli.contacts import Contacts
 from relay.cli.control import ask_relay, locked
+from relay.cli.looking import looking
 from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
 from relay.directory import IMPORTED, SYNCED, Contact, Entry, Fact
 from relay.errors import UsageError
 from relay.journal import Journal
-from relay.journal.doors import open_records
 from relay.partner_api import Access, connect
 from relay.phones import display
 from relay.settings import Settings
@@ -45,11 +45,8 @@ async def run(options: Namespace, settings: Settings) -> int:
 
 async def _list(search: str | None, options: Namespace, settings: Settings) -> int:
     limit = options.limit or (MOST if options.json else ROWS)
-    records = open_records(settings.journal)
-    try:
+    async with looking(settings) as records:
         found = await records.directory(search, limit)
-    finally:
-        await records.close()
     if options.json:
         print_json_lines(entry.to_json() for entry in found)
     else:

@@ -6,9 +6,9 @@ from argparse import Namespace
 from datetime import UTC, datetime
 
 from relay.cli.conditions import asked_of
+from relay.cli.looking import looking
 from relay.cli.output import cell, console, print_json_lines, table, when
 from relay.journal import Records
-from relay.journal.doors import open_records
 from relay.phones import display
 from relay.settings import Settings
 from relay.shapes import event_json
@@ -18,8 +18,9 @@ from relay.web.asked import Events
 async def run(options: Namespace, settings: Settings) -> int:
     """List recorded events, or say why there are none."""
     wanted = asked_of(Events, options).filter()
-    records = open_records(settings.journal)
-    found = await records.events(wanted)
+    async with looking(settings) as records:
+        found = await records.events(wanted)
+        around = None if options.json else await context(records, len(found), "event")
     if options.json:
         print_json_lines(event_json(stored) for stored in found)
         return 0
@@ -40,7 +41,7 @@ async def run(options: Namespace, settings: Settings) -> int:
         )
     if found:
         out.print(rows)
-    out.print(await context(records, len(found), "event"), style="dim", markup=False)
+    out.print(around, style="dim", markup=False)
     return 0
 
 

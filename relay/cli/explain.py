@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from relay import reload, samples
 from relay.channels.registry import open_channels
-from relay.cli import known
+from relay.cli.looking import completed, looking, told_by
 from relay.cli.output import cell, clean, console, panel, print_json, table
 from relay.directory import Completed, complete
 from relay.errors import RelayError, UsageError
@@ -39,17 +39,17 @@ async def run(options: Namespace, settings: Settings) -> int:
     source = None
     if _is_recorded(options.what):
         one, recorded = await _recorded(options.what, settings)
-        reading, completed = Reading(), [one]
+        reading, whole = Reading(), [one]
     else:
         reading, events = _read(options.what, plan, now)
-        completed, source = await known.completed(events, settings)
+        whole, source = await completed(events, settings)
     channels = open_channels(reload.outbound(settings))
     explained = [
         replace(
             _own(explain(one.event, plan, channels, now)),
             origins=one.origins,
         )
-        for one in completed
+        for one in whole
     ]
     unreadable = [item.reason for item in reading.unreadable]
     if options.json:
@@ -90,16 +90,14 @@ def _is_recorded(what: str) -> bool:
 
 
 async def _recorded(what: str, settings: Settings) -> tuple[Completed, list[StoredDelivery]]:
-    from relay.journal.doors import open_records
-
-    records = open_records(settings.journal)
-    stored = await records.event(what)
-    if stored is None:
-        raise UsageError(f"no event in {settings.journal} has an id that begins with {what}")
-    one = Completed(stored.event, stored.origins)
-    if stored.state is EventState.RECEIVED:
-        one = complete(stored.event, await records.known_for([stored.event]))
-    return one, list(await records.of_event(stored.event.id))
+    async with looking(settings) as records:
+        stored = await records.event(what)
+        if stored is None:
+            raise UsageError(f"no event in {settings.journal} has an id that begins with {what}")
+        one = Completed(stored.event, stored.origins)
+        if stored.state is EventState.RECEIVED:
+            one = complete(stored.event, await records.known_for([stored.event]))
+        return one, list(await records.of_event(stored.event.id))
 
 
 def _read(what: str, plan: Plan, now: datetime) -> tuple[Reading, list[Event]]:
@@ -140,7 +138,7 @@ def _show(out: Console, explanation: Explanation) -> None:
     for label, value, fields in facts:
         if value:
             said = [explanation.origins[name] for name in fields if name in explanation.origins]
-            told = "; ".join(dict.fromkeys(map(known.told_by, said)))
+            told = "; ".join(dict.fromkeys(map(told_by, said)))
             line = f"{value}  <- {told}" if told else value
             out.print(f"  {label:8} {clean(line)}", style="dim", markup=False, soft_wrap=True)
     out.print()

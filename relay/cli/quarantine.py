@@ -10,11 +10,11 @@ from typing import Any
 
 from relay.cli.conditions import asked_of
 from relay.cli.control import change
+from relay.cli.looking import looking
 from relay.cli.output import cell, clean, console, print_json_lines, table, when
 from relay.errors import RelayError, UsageError
 from relay.events import from_iso
 from relay.journal import Journal
-from relay.journal.doors import open_records
 from relay.settings import Settings
 from relay.shapes import quarantined_json
 from relay.web.asked import Quarantine
@@ -25,11 +25,8 @@ async def run(options: Namespace, settings: Settings) -> int:
     if options.id is not None:
         return await _look(options, settings)
     wanted = asked_of(Quarantine, options)
-    records = open_records(settings.journal)
-    try:
+    async with looking(settings) as records:
         found = await records.quarantined(wanted.since, wanted.limit)
-    finally:
-        await records.close()
     if options.json:
         print_json_lines(quarantined_json(one) for one in found)
         return 0

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from relay.cli.conditions import parse_since
+from relay.cli.looking import looking
 from relay.cli.output import clean, print_json
 from relay.cli.progress import progress
 from relay.journal.balance import Day
-from relay.journal.doors import open_records
 from relay.settings import Settings
 from relay.shapes import balance_json
 
@@ -19,12 +19,9 @@ from relay.shapes import balance_json
 async def run(options: Namespace, settings: Settings) -> int:
     """Show the balance of each day; 1 if something does not add up, and what."""
     since = parse_since(options.since, datetime.now(UTC)) if options.since else None
-    records = open_records(settings.journal)
-    try:
+    async with looking(settings) as records:
         with progress("counting events and deliveries"):
             balance = await records.balance(since)
-    finally:
-        await records.close()
     if options.json:
         print_json(balance_json(balance))
         return 0 if balance.balanced else 1

@@ -9,9 +9,9 @@ from typing import Any
 
 from relay.cli.conditions import given_of
 from relay.cli.control import agreed, change
+from relay.cli.looking import looking
 from relay.errors import UsageError
 from relay.journal import Journal
-from relay.journal.doors import open_records
 from relay.settings import Settings
 from relay.web.asked import Discard, Retry, WrongRequestError, of_body
 
@@ -53,10 +53,7 @@ async def put_right(
 
 async def _agreed(verb: str, states: tuple[str, ...], settings: Settings) -> bool:
     """Whether whoever sits there wants it for so many; nobody there is a no."""
-    records = open_records(settings.journal)
-    try:
+    async with looking(settings) as records:
         counts = (await records.status(now=datetime.now(UTC))).deliveries
-    finally:
-        await records.close()
     found = ", ".join(f"{counts.get(state, 0)} {state}" for state in states)
     return agreed(f"{verb.capitalize()} all deliveries: {found}?")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 
+from relay.cli.looking import looking
 from relay.cli.output import console, print_json, print_json_lines, table, when
 from relay.errors import UsageError
 from relay.events import iso
 from relay.journal import Records, RulesVersion
-from relay.journal.doors import open_records
 from relay.reload.withheld import BESIDE, RULES
 from relay.settings import Settings
 
@@ -18,13 +18,12 @@ SHOWN = 20
 
 async def run(options: Namespace, settings: Settings) -> int:
     """List versions with what changed in each, or print one."""
-    records = open_records(settings.journal)
-    newest = await records.rules()
-    if newest is None:
-        raise UsageError(f"no rules were ever live in {settings.journal}")
-    if options.action == "show":
-        return await _show(options, records, newest)
-    return await _log(options, records, newest)
+    async with looking(settings) as records:
+        newest = await records.rules()
+        if newest is None:
+            raise UsageError(f"no rules were ever live in {settings.journal}")
+        act = _show if options.action == "show" else _log
+        return await act(options, records, newest)
 
 
 async def _show(options: Namespace, records: Records, newest: RulesVersion) -> int:

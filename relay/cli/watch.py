@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.cli.control import change
+from relay.cli.looking import looking
 from relay.cli.output import cell, console, print_json, table
 from relay.errors import PartnerApiError
 from relay.events import Event
 from relay.journal import Journal, WatchState
-from relay.journal.doors import journal_path, open_records
+from relay.journal.doors import journal_path
 from relay.partner_api import Access
 from relay.phones import display
 from relay.settings import Settings
@@ -66,11 +67,8 @@ async def _compared(settings: Settings) -> dict[str, Any]:
     before: Mapping[str, Watched] = {}
     state = WatchState()
     if journal_path(settings.journal).exists():
-        records = open_records(settings.journal)
-        try:
+        async with looking(settings) as records:
             before, state = await records.watched(), await records.watch_state()
-        finally:
-            await records.close()
     now = datetime.now(UTC)
     return compare(before, seen, now=now, since=state.seen_at, period=USUAL_PERIOD).to_json()
 

@@ -1,15 +1,29 @@
-"""The directory as commands use it that only look: the journal's, and a file's own events."""
+"""The journal as commands use it that only look, and its directory beside a file's own events."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import chain
 
 from relay.directory import Completed, Facts, Origin, complete, learn
 from relay.errors import JournalError
 from relay.events import Event
+from relay.journal import Records
 from relay.journal.address import journal_path
 from relay.settings import Settings
+
+
+@asynccontextmanager
+async def looking(settings: Settings) -> AsyncIterator[Records]:
+    """The journal's records, closed at the end. Raises `JournalError` where there are none."""
+    from relay.journal.doors import open_records
+
+    records = open_records(settings.journal)
+    try:
+        yield records
+    finally:
+        await records.close()
 
 
 async def completed(events: Sequence[Event], settings: Settings) -> tuple[list[Completed], str]:
@@ -24,13 +38,8 @@ async def _known(events: Sequence[Event], settings: Settings) -> tuple[Facts, st
     try:
         if not journal_path(settings.journal).exists():
             return Facts(), f"{alone}; there is no journal at {settings.journal}"
-        from relay.journal.doors import open_records
-
-        records = open_records(settings.journal)
-        try:
+        async with looking(settings) as records:
             known = await records.known_for(events)
-        finally:
-            await records.close()
     except JournalError as error:
         return Facts(), f"{alone}; {error}"
     return known, f"the directory of {settings.journal}, and these events"
