@@ -26,7 +26,7 @@ from relay.pipeline import Plan
 from relay.reload import Loaded
 from relay.reload.reloader import LOOK_EVERY, Reloader
 from relay.settings import Settings
-from relay.shapes import ready_json, status_json
+from relay.web.shapes import ready_json, status_json
 from relay.worker import Worker, upkeep
 from relay.worker.heartbeat import Heartbeat
 from relay.worker.loops import Loops

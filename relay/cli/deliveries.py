@@ -9,8 +9,8 @@ from relay.cli.events import context
 from relay.cli.looking import looking
 from relay.cli.output import cell, console, print_json_lines, table, when
 from relay.settings import Settings
-from relay.shapes import delivery_json
 from relay.web.asked import Deliveries
+from relay.web.shapes import delivery_json
 
 
 async def run(options: Namespace, settings: Settings) -> int:

@@ -11,8 +11,8 @@ from relay.cli.output import cell, console, print_json_lines, table, when
 from relay.journal import Records
 from relay.phones import display
 from relay.settings import Settings
-from relay.shapes import event_json
 from relay.web.asked import Events
+from relay.web.shapes import event_json
 
 
 async def run(options: Namespace, settings: Settings) -> int:

@@ -20,9 +20,9 @@ from relay.events import Event, Source
 from relay.journal import EventState, StoredDelivery
 from relay.pipeline import Explanation, Plan, explain
 from relay.settings import Settings
-from relay.shapes import delivery_json, explanation_json
 from relay.sources import Reading
 from relay.sources.reading import read
+from relay.web.shapes import delivery_json, explanation_json
 
 if TYPE_CHECKING:
     from rich.console import Console

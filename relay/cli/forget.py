@@ -14,7 +14,7 @@ from relay.errors import UsageError
 from relay.journal import Journal
 from relay.phones import display, normalise
 from relay.settings import Settings
-from relay.shapes import forgotten_json
+from relay.web.shapes import forgotten_json
 
 LONG = 3600.0
 """Seconds: a large journal is looked through row by row."""

@@ -16,8 +16,8 @@ from relay.errors import RelayError, UsageError
 from relay.events import from_iso
 from relay.journal import Journal
 from relay.settings import Settings
-from relay.shapes import quarantined_json
 from relay.web.asked import Quarantine
+from relay.web.shapes import quarantined_json
 
 
 async def run(options: Namespace, settings: Settings) -> int:

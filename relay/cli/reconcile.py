@@ -13,7 +13,7 @@ from relay.cli.output import clean, print_json
 from relay.cli.progress import progress
 from relay.journal.balance import Day
 from relay.settings import Settings
-from relay.shapes import balance_json
+from relay.web.shapes import balance_json
 
 
 async def run(options: Namespace, settings: Settings) -> int:

@@ -14,10 +14,10 @@ from aiohttp import web
 from relay.control import peer
 from relay.errors import PartnerApiError, UsageError
 from relay.journal import Filter, Store
-from relay.shapes import delivery_json, event_json, forgotten_json, quarantined_json
 from relay.sources.watch import Changes
 from relay.web import asked
 from relay.web.asked import Asked, WrongRequestError
+from relay.web.shapes import delivery_json, event_json, forgotten_json, quarantined_json
 
 if TYPE_CHECKING:
     from relay.reload import Loaded
