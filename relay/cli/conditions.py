@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from relay.errors import UsageError
 from relay.events import from_iso, iso
+from relay.phones import normalise
+from relay.text import printable
 from relay.web.asked import Asked, WrongRequestError, of_texts
 
 T = TypeVar("T", bound=Asked)
@@ -39,6 +41,15 @@ def given_of(model: type[Asked], options: Namespace) -> dict[str, Any]:
     if since := given.get("since"):
         given["since"] = iso(parse_since(since, datetime.now(UTC)))
     return given
+
+
+def parse_phone(text: str) -> str:
+    """The number of `--phone`, as events have it. Raises `UsageError`."""
+    phone = normalise(text)
+    if phone is None:
+        said = printable(text)
+        raise UsageError(f'--phone: "{said}" is no number with its country, like +49 171…')
+    return phone
 
 
 def parse_since(text: str, now: datetime) -> datetime:

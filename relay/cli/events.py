@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 
 from relay.cli.conditions import asked_of
 from relay.cli.looking import looking
-from relay.cli.output import cell, console, print_json_lines, table, when
-from relay.journal import Records
+from relay.cli.output import cell, listing, print_json_lines, when
+from relay.journal import Records, StoredEvent
 from relay.phones import display
 from relay.settings import Settings
 from relay.web.asked import Events
 from relay.web.shapes import event_json
+
+COLUMNS = ("received (UTC)", "id", "kind", "what", "number", "client", "state")
 
 
 async def run(options: Namespace, settings: Settings) -> int:
@@ -20,29 +22,25 @@ async def run(options: Namespace, settings: Settings) -> int:
     wanted = asked_of(Events, options).filter()
     async with looking(settings) as records:
         found = await records.events(wanted)
-        around = None if options.json else await context(records, len(found), "event")
+        around = "" if options.json else await context(records, len(found), "event")
     if options.json:
         print_json_lines(event_json(stored) for stored in found)
         return 0
-    out = console()
-    rows = table("received (UTC)", "id", "kind", "what", "number", "client", "state")
-    for stored in found:
-        event = stored.event
-        kind = event.kind + (f"/{event.detail}" if event.detail else "")
-        phone = display(event.phone) if event.phone else ""
-        rows.add_row(
-            when(event.received_at),
-            event.short_id,
-            cell(kind),
-            cell(event.title),
-            phone,
-            cell(event.client.name or event.client.id),
-            stored.state.value + (f": {cell(stored.reason)}" if stored.reason else ""),
-        )
-    if found:
-        out.print(rows)
-    out.print(around, style="dim", markup=False)
+    listing(COLUMNS, [_row(stored) for stored in found], around)
     return 0
+
+
+def _row(stored: StoredEvent) -> tuple[str, ...]:
+    event = stored.event
+    return (
+        when(event.received_at),
+        event.short_id,
+        cell(event.kind + (f"/{event.detail}" if event.detail else "")),
+        cell(event.title),
+        display(event.phone) if event.phone else "",
+        cell(event.client.name or event.client.id),
+        stored.state.value + (f": {cell(stored.reason)}" if stored.reason else ""),
+    )
 
 
 async def context(records: Records, count: int, noun: str) -> str:

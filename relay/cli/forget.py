@@ -7,12 +7,12 @@ from argparse import Namespace
 from datetime import datetime
 from typing import Any
 
+from relay.cli.conditions import parse_phone
 from relay.cli.control import agreed, change
-from relay.cli.output import clean, print_json
+from relay.cli.output import print_json
 from relay.cli.progress import progress
-from relay.errors import UsageError
 from relay.journal import Journal
-from relay.phones import display, normalise
+from relay.phones import display
 from relay.settings import Settings
 from relay.web.shapes import forgotten_json
 
@@ -22,11 +22,7 @@ LONG = 3600.0
 
 async def run(options: Namespace, settings: Settings) -> int:
     """Erase a number; 1 if nothing was known of it."""
-    phone = normalise(options.phone)
-    if phone is None:
-        raise UsageError(
-            f'--phone: "{clean(options.phone)}" is no number with its country, like +49 171…'
-        )
+    phone = parse_phone(options.phone)
     if (
         not options.yes
         and sys.stdin.isatty()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,18 @@ def table(*columns: str) -> Table:
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
+
+
+def listing(columns: Sequence[str], rows: Sequence[Sequence[str]], below: str = "") -> None:
+    """Print what was found as a table, if anything was, and a line below that says how much."""
+    out = console()
+    if rows:
+        drawn = table(*columns)
+        for row in rows:
+            drawn.add_row(*row)
+        out.print(drawn)
+    if below:
+        out.print(below, style="dim", markup=False)
 
 
 def colour(severity: Severity, direction: Direction) -> str:

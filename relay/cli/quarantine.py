@@ -11,13 +11,16 @@ from typing import Any
 from relay.cli.conditions import asked_of
 from relay.cli.control import change
 from relay.cli.looking import looking
-from relay.cli.output import cell, clean, console, print_json_lines, table, when
+from relay.cli.output import cell, clean, listing, print_json_lines, when
 from relay.errors import RelayError, UsageError
 from relay.events import from_iso
 from relay.journal import Journal
+from relay.journal.care import Quarantined
 from relay.settings import Settings
 from relay.web.asked import Quarantine
 from relay.web.shapes import quarantined_json
+
+COLUMNS = ("id", "came (UTC)", "route", "size", "body", "sha256", "reason")
 
 
 async def run(options: Namespace, settings: Settings) -> int:
@@ -33,13 +36,14 @@ async def run(options: Namespace, settings: Settings) -> int:
     if not found:
         print("nothing is in quarantine" + (" since then" if wanted.since else ""))
         return 0
-    rows = table("id", "came (UTC)", "route", "size", "body", "sha256", "reason")
-    for one in found:
-        kept = "kept" if one.kept else "gone or private"
-        cells = (one.route or "", str(one.size), kept, one.sha256[:16], one.reason)
-        rows.add_row(str(one.id), when(one.at), *(cell(c) for c in cells))
-    console().print(rows)
+    listing(COLUMNS, [_row(one) for one in found])
     return 0
+
+
+def _row(one: Quarantined) -> tuple[str, ...]:
+    kept = "kept" if one.kept else "gone or private"
+    cells = (one.route or "", str(one.size), kept, one.sha256[:16], one.reason)
+    return (str(one.id), when(one.at), *(cell(text) for text in cells))
 
 
 async def _look(options: Namespace, settings: Settings) -> int:

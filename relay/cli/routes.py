@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from relay import reload, samples
+from relay.cli.conditions import parse_phone
 from relay.cli.output import console, table
-from relay.errors import UsageError
 from relay.events import Client, Event
-from relay.phones import country, display, normalise
+from relay.phones import country, display
 from relay.pipeline import Plan
 from relay.settings import Settings
 
@@ -19,9 +19,7 @@ async def run(options: Namespace, settings: Settings) -> int:
     """Show as a matrix which destination hears of which kind."""
     plan = reload.show(settings).plan
     now = datetime.now(UTC)
-    phone = None
-    if options.phone and (phone := normalise(options.phone)) is None:
-        raise UsageError(f'--phone: "{options.phone}" is no number with its country, like +49 171…')
+    phone = parse_phone(options.phone) if options.phone else None
     names = list(plan.destinations)
     rows = table("kind/detail", *names)
     for name in samples.names():

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from relay.cli.looking import looking
-from relay.cli.output import console, print_json, print_json_lines, table, when
+from relay.cli.output import listing, print_json, print_json_lines, when
 from relay.errors import UsageError
 from relay.events import iso
 from relay.journal import Records, RulesVersion
@@ -61,11 +61,17 @@ async def _log(options: Namespace, records: Records, newest: RulesVersion) -> in
             for one, changed in rows
         )
         return 0
-    shown = table("version", "live since (UTC)", "changed")
-    for one, changed in rows:
-        what = ", ".join(changed) if one.version > 1 else "the first"
-        shown.add_row(str(one.version), when(one.loaded_at), what)
-    console().print(shown)
+    listing(
+        ("version", "live since (UTC)", "changed"),
+        [
+            (
+                str(one.version),
+                when(one.loaded_at),
+                ", ".join(changed) if one.version > 1 else "the first",
+            )
+            for one, changed in rows
+        ],
+    )
     return 0
 
 
