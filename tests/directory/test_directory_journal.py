@@ -298,9 +298,7 @@ def test_the_disk_joins_facts_as_memory_does(lessons: list[Any], chance: Any) ->
 
 def test_no_question_looks_through_the_whole_directory() -> None:
     connection = in_memory()
-    rows = connection.execute(
-        f"EXPLAIN QUERY PLAN {on_disk._KNOWN}", {"seeds": "[]", "whole": True}
-    )
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {on_disk._KNOWN}", {"seeds": "[]"})
     plan = [str(row[3]) for row in rows if "directory" in str(row[3]) or " d " in f"{row[3]} "]
     assert len(plan) == 3
     assert all("SEARCH d USING" in step for step in plan), plan
@@ -320,6 +318,21 @@ def statements(connection: apsw.Connection, work: Callable[[], Any]) -> int:
     work()
     connection.set_progress_handler(None)
     return steps
+
+
+def test_an_event_about_one_number_costs_the_same_however_many_its_account_has() -> None:
+    connection = in_memory()
+    costs = []
+    for first in (0, 10):
+        for number in range(first, 100 * first + 10):
+            said = Contact(phone=f"+49151{10**8 + number}", waba="100", client_id=CLIENT)
+            on_disk.learn(connection, facts_of(said, Evidence(NOW, "imported")))
+        event = replace(parsed(rejected()).arrivals[0].event, phones=("+49151100000000",))
+        asked = [replace(event, waba="100")]
+        costs.append(
+            statements(connection, lambda asked=asked: on_disk.known_for(connection, asked))
+        )
+    assert costs[1] <= costs[0] + 2
 
 
 def test_what_one_subject_collects_is_bounded() -> None:

@@ -42,10 +42,10 @@ _LEARN = """
     WHERE (excluded.at, excluded.event, excluded.kind, excluded.value, excluded.under)
         > (at, event, kind, value, under)"""
 # A fact leads to the next subject: from an account to its other id, from a number to its client.
-# Only of accounts that an event is about, and not of every number's, all numbers are looked up.
+# All numbers are looked up only of accounts that an event without a number is about.
 _KNOWN = """
     WITH RECURSIVE reached (noun, subject, whole) AS (
-        SELECT value ->> 0, value ->> 1, value ->> 0 = 'waba' AND :whole FROM json_each(:seeds)
+        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:seeds)
         UNION
         SELECT iif(d.relation IN ('meta_id', 'd360_id'), 'waba', d.relation), d.value,
                r.whole AND r.noun = 'waba' AND d.relation <> 'client'
@@ -111,26 +111,27 @@ def teach(
 
 def known_for(connection: apsw.Connection, events: Iterable[Event]) -> Facts:
     """All facts that may complete these events, by one question."""
-    seeds: set[tuple[Noun, str | None]] = set()
+    seeds: set[_Seed] = set()
     for event in filter(lacks_something, events):
-        seeds.update((Noun.PHONE, phones.index_key(number)) for number in event.phones)
-        seeds.update((Noun.WABA, waba) for waba in (event.waba, event.waba_360))
-        seeds.add((Noun.CHANNEL, channel_of(event)))
-        seeds.add((Noun.CHANNEL, number_id_of(event)))
-        seeds.add((Noun.CLIENT, event.client.id))
-    return _facts(connection, seeds, whole=True)
+        whole = not event.phones
+        seeds.update((Noun.PHONE, phones.index_key(number), False) for number in event.phones)
+        seeds.update((Noun.WABA, waba, whole) for waba in (event.waba, event.waba_360))
+        seeds.add((Noun.CHANNEL, channel_of(event), False))
+        seeds.add((Noun.CHANNEL, number_id_of(event), False))
+        seeds.add((Noun.CLIENT, event.client.id, False))
+    return _facts(connection, seeds)
 
 
-def _facts(
-    connection: apsw.Connection, seeds: Iterable[tuple[Noun, str | None]], *, whole: bool
-) -> Facts:
-    """What is known of subjects and of what they lead to; `whole`: with all numbers of accounts."""
-    asked = [[noun.value, plain(subject)] for noun, subject in seeds if subject]
+_Seed = tuple[Noun, str | None, bool]
+"""A subject that is asked for; of an account, whether with all its numbers."""
+
+
+def _facts(connection: apsw.Connection, seeds: Iterable[_Seed]) -> Facts:
+    """What is known of subjects and of what they lead to."""
+    asked = [[noun.value, plain(subject), whole] for noun, subject, whole in seeds if subject]
     if not asked:
         return Facts()
-    rows: Iterable[tuple[Any, ...]] = connection.execute(
-        _KNOWN, {"seeds": packed(asked), "whole": whole}
-    )
+    rows: Iterable[tuple[Any, ...]] = connection.execute(_KNOWN, {"seeds": packed(asked)})
     said: dict[tuple[Any, ...], Evidence] = {}
     facts = []
     for noun, subject, relation, value, under, *by in rows:
@@ -150,7 +151,7 @@ def entries(
     keys = _candidates(connection, search)
     for start in range(0, len(keys), PAGE):
         page = keys[start : start + PAGE]
-        facts = _facts(connection, [(Noun.PHONE, key) for key in page], whole=False)
+        facts = _facts(connection, [(Noun.PHONE, key, False) for key in page])
         for key in page:
             entry = entry_of(facts, key)
             if search is None or _is_found(entry, search):
