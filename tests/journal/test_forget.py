@@ -140,7 +140,7 @@ async def test_no_file_of_the_journal_holds_it_afterwards(store: Store, tmp_path
         attempts=2,
         quarantined=3,
         audit=1,
-        directory=2,
+        directory=3,
         others=2,
         unfinished=3,
     )
