@@ -89,7 +89,7 @@ class Wire:
         """
         from relay.channels import http
 
-        if self._session is None or self._session.closed:
+        if self._session is None:
             self._session = http.open_session(self._outbound)
         exchange = Exchange()
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email.utils import parseaddr
-from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -40,6 +39,8 @@ _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 FULL_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL.pattern}(\.{_LABEL.pattern})+")
 """A name with its domain, as a mail server wants it in a greeting."""
+_LITERAL = re.compile(r"\[(\d{1,3}(\.\d{1,3}){3}|IPv6:(?=.*:.*:)[0-9A-Fa-f.:]+)\]")
+"""An address in its place (RFC 5321, 4.1.3)."""
 
 
 def checked_address(text: str) -> str:
@@ -98,7 +99,7 @@ class EmailAccount(Settings):
     @field_validator("hostname")
     @classmethod
     def _hostname_is_full(cls, name: str | None) -> str | None:
-        if name is None or FULL_NAME.fullmatch(name) or _is_literal(name):
+        if name is None or FULL_NAME.fullmatch(name) or _LITERAL.fullmatch(name):
             return name
         raise ValueError(
             "hostname must be a full name such as relay.example.com, or an address such as "
@@ -124,15 +125,6 @@ class EmailAccount(Settings):
         if bool(self.username) != bool(self.password and self.password.get_secret_value()):
             raise ValueError("give both username and password, or neither")
         return self
-
-
-def _is_literal(name: str) -> bool:
-    """Whether a name is an address literal (RFC 5321, 4.1.3)."""
-    inside = re.fullmatch(r"\[(IPv6:(?=.*:))?([0-9A-Fa-f.:]+)\]", name)
-    try:
-        return inside is not None and (ip_address(inside[2]).version == 6) == bool(inside[1])
-    except ValueError:
-        return False
 
 
 def identity(text: str) -> tuple[str, str]:

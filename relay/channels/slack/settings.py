@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -16,8 +15,8 @@ API_URL = "https://slack.com/api/"
 PACE = Pace(count=1, seconds=1, burst=3)
 """One message a second for each channel, short bursts tolerated (docs.slack.dev, rate limits)."""
 
-
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
+_ODD_SIGN = re.compile(r"[!-,./:-@\[-^`{-~]")
 
 
 class SlackAccount(Settings):
@@ -100,10 +99,9 @@ def _doubt_of_name(channel: str) -> str | None:
             "no Slack channel has capital letters in its name: write it in lower case, or give the "
             "channel's id (C… or G…)"
         )
-    odd = next((char for char in name if not (char.isalnum() or char in "-_")), None)
-    if odd is not None and unicodedata.category(odd)[0] not in "LM":
+    if odd := _ODD_SIGN.search(name):
         return (
-            f'no Slack channel has "{odd}" in its name: names hold letters, digits, hyphens and '
+            f'no Slack channel has "{odd[0]}" in its name: names hold letters, digits, hyphens and '
             "underscores"
         )
     return None
