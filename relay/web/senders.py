@@ -25,6 +25,8 @@ BACKLOG = 1024
 """Connections that may wait to be accepted: senders come in bursts."""
 DEADLINE = 10.0
 """Seconds for a whole head, and for a whole body; 360dialog itself waits 5."""
+HALF_CLOSED = 1.0
+"""Seconds for what was read before the sender closed its side to reach its handler."""
 KEEP_ALIVE = 75.0
 """Seconds that a connection may stay open between two requests, as common proxies expect."""
 LINGER = 2.0
@@ -145,22 +147,36 @@ class Doors:
             door = self.open.get(request.protocol)
             if door is None:
                 return await _told(request, handler)
-            door.since, door.in_hand = NEVER, True
+            door.since, door.request = IN_HAND, request
+            if door.half_closed and not request.content.is_eof():
+                door.transport.abort()  # The rest of its body will never come.
             try:
-                return await _told(request, handler)
+                answer = await _told(request, handler)
             finally:
-                door.in_hand = False
+                door.since, door.request = IDLE, None
+            if door.half_closed:
+                answer.force_close()
+            return answer
 
         return mind
 
 
-NEVER = float("inf")
+IN_HAND = IDLE = float("inf")
 
 
 class Door(asyncio.Protocol):
     """Stands between one connection and aiohttp's handler of it."""
 
-    __slots__ = ("behind", "doors", "heard", "in_hand", "refused", "since", "transport")
+    __slots__ = (
+        "behind",
+        "doors",
+        "half_closed",
+        "heard",
+        "refused",
+        "request",
+        "since",
+        "transport",
+    )
 
     def __init__(self, doors: Doors, behind: asyncio.Protocol) -> None:
         self.doors = doors
@@ -168,7 +184,9 @@ class Door(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.since = asyncio.get_running_loop().time()
         """When it began to wait for the rest of a head; never, if it does not."""
-        self.heard = self.in_hand = self.refused = False
+        self.request: web.Request | None = None
+        """The one that is being answered."""
+        self.heard = self.half_closed = self.refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -184,9 +202,22 @@ class Door(asyncio.Protocol):
         if self.refused:
             return
         self.heard = True
-        if not self.in_hand and self.since == NEVER:
+        if self.request is None and self.since == IDLE:
             self.since = asyncio.get_running_loop().time()
         self.behind.data_received(data)
+
+    def eof_received(self) -> bool:
+        """The sender closed its side: it may still be waiting for the answer."""
+        if self.refused or not self.heard:
+            return False
+        if self.request is not None:
+            self.half_closed = True
+            return self.request.content.is_eof()
+        if self.since == IDLE:
+            return False
+        self.half_closed = True
+        self.since = asyncio.get_running_loop().time() - self.doors.deadline + HALF_CLOSED
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.refused:
@@ -200,7 +231,7 @@ class Door(asyncio.Protocol):
         self.behind.resume_writing()
 
     def too_late(self) -> None:
-        if self.heard:
+        if self.heard and not self.half_closed:
             self.transport.write(_TIMEOUT)
         self.transport.close()
 

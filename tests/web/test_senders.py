@@ -31,11 +31,15 @@ async def serve() -> AsyncIterator[Serve]:
     """A server that reads bodies, with deadlines that a test can wait for."""
     async with AsyncExitStack() as stack:
 
-        async def run(doors: Doors, room: Room | None = None) -> Address:
+        async def run(
+            doors: Doors, room: Room | None = None, until: asyncio.Event | None = None
+        ) -> Address:
             kept = room or Room()
 
             async def take(request: web.Request) -> web.StreamResponse:
                 body = await read_body(request, kept, deadline=SOON)
+                if until is not None:
+                    await until.wait()
                 if isinstance(body, web.Response):
                     return body
                 kept.give_back(len(body))
@@ -98,9 +102,48 @@ async def test_requests_in_one_packet_are_all_answered(serve: Serve) -> None:
             await eager.reader.readuntil(b"taken")
 
 
+async def test_a_sender_that_closed_its_side_still_gets_its_answer(serve: Serve) -> None:
+    async with Raw(await serve(impatient())) as half:
+        await half.say(head(length=2) + "{}")
+        half.writer.write_eof()
+        assert await half.status() == 200
+        assert (await half.rest()).endswith(b"taken")
+
+
+async def test_a_sender_that_closes_its_side_while_it_waits_gets_its_answer(
+    serve: Serve,
+) -> None:
+    until = asyncio.Event()
+    doors = Doors(most=10)
+    async with Raw(await serve(doors, until=until)) as half:
+        await half.say(head(length=2) + "{}")
+        await at_work(doors, 1)
+        half.writer.write_eof()
+        answer = asyncio.create_task(half.status())
+        await asyncio.wait([answer], timeout=0.05)
+        until.set()
+        assert await answer == 200
+
+
+async def test_half_a_body_and_no_more_ends_without_waiting_for_the_deadline(serve: Serve) -> None:
+    doors = Doors(most=10, deadline=60)
+    async with Raw(await serve(doors)) as half:
+        await half.say(head(length=500) + "half")
+        half.writer.write_eof()
+        assert await half.status() in (0, 400)
+
+
+async def test_half_a_head_and_no_more_ends_before_its_deadline(serve: Serve) -> None:
+    doors = Doors(most=10, deadline=5)
+    async with Raw(await serve(doors)) as half:
+        await half.say("POST /webh")
+        half.writer.write_eof()
+        assert await half.status() == 0
+
+
 async def at_work(doors: Doors, count: int) -> None:
     async with asyncio.timeout(PATIENCE):
-        while sum(door.in_hand for door in doors.open.values()) < count:
+        while sum(door.request is not None for door in doors.open.values()) < count:
             await asyncio.sleep(0.001)
 
 
