@@ -26,7 +26,8 @@ from relay.pipeline import Plan
 from relay.reload import Loaded
 from relay.reload.reloader import LOOK_EVERY, Reloader
 from relay.settings import Settings
-from relay.web.shapes import ready_json, status_json
+from relay.web.shapes import ready_json
+from relay.web.status import gather
 from relay.worker import Worker, upkeep
 from relay.worker.heartbeat import Heartbeat
 from relay.worker.loops import Loops
@@ -151,15 +152,13 @@ class Live:
 
     async def status(self) -> Mapping[str, Any]:
         """What `/api/status` answers."""
-        records = self._store.records
         plan = self.worker.plan
-        return status_json(
-            await records.status(now=self.clock()),
-            plan,
-            await records.lanes(),
-            await records.troubles(),
-            await records.rules(plan.version),
+        return await gather(
+            self._store.records,
+            plan.destinations,
             self.reloader.loaded.error,
+            now=self.clock(),
+            version=plan.version,
         )
 
     async def ready(self) -> Mapping[str, Any]:

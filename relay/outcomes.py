@@ -134,6 +134,10 @@ _WORDS: Mapping[type[Outcome], str] = {
 }
 
 
+FAULTS = frozenset({_WORDS[Transient], _WORDS[Ambiguous]})
+"""The words of faults that pass by themselves: several in a row, and the target is failing."""
+
+
 def outcome_word(outcome: Outcome) -> str:
     """The word that journal, JSON, metrics and logs use for an outcome."""
     return _WORDS[type(outcome)]

@@ -88,6 +88,7 @@ def build() -> Parser:
     routes.add_argument("--phone", metavar="P", help="as for an event of this number")
     routes.add_argument("--client", metavar="C", help="as for an event of this client")
     add("kinds", "list every kind of event", as_json)
+    add("status", "say on one screen whether anything is wrong", as_json)
     add("events", "list recorded events", as_json, filters)
     add("deliveries", "list deliveries and what the targets answered", as_json, filters)
     for name, summary in (

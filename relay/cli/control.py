@@ -54,9 +54,13 @@ def agreed(question: str) -> bool:
 
 
 async def ask_relay(
-    settings: Settings, path: str, body: Mapping[str, Any], *, patience: float = PATIENCE
+    settings: Settings,
+    path: str,
+    body: Mapping[str, Any] | None,
+    *,
+    patience: float = PATIENCE,
 ) -> dict[str, Any] | None:
-    """Post to the API of the relay that serves this journal; None where none does.
+    """Ask the API of the relay that serves this journal, with a body by POST; None where none does.
 
     Raises `RelayError` with the relay's own words where it does not answer 200.
     """
@@ -69,7 +73,8 @@ async def ask_relay(
             connector=connector, timeout=ClientTimeout(total=patience)
         ) as session:
             try:
-                async with session.post(f"http://relay{path}", json=dict(body)) as answer:
+                method = "GET" if body is None else "POST"
+                async with session.request(method, f"http://relay{path}", json=body) as answer:
                     shape: dict[str, Any] = await answer.json()
             except ClientConnectionError:
                 return None

@@ -20,6 +20,7 @@ from relay.journal.values import (
     Alarm,
     Appended,
     Ask,
+    Attempt,
     Checked,
     Dead,
     Filter,
@@ -241,6 +242,12 @@ class Records(Protocol):
 
     async def recalled(self, name: str) -> str | None:
         """What was remembered under a name."""
+        ...
+
+    async def answers(
+        self, targets: Mapping[str, str], count: int
+    ) -> Mapping[str, Sequence[Attempt]]:
+        """The last tries of destinations (by name, with their targets) that ended, newest first."""
         ...
 
     async def heard(self, after: int) -> tuple[int, Mapping[str, datetime]]:

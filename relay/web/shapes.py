@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from relay.deliveries import Delivery
 from relay.events import Event, iso
-from relay.journal import Attempt, Lane, RulesVersion, Status, StoredDelivery, StoredEvent, Trouble
+from relay.journal import Attempt, StoredDelivery, StoredEvent, Trouble
 from relay.journal.balance import Balance, Day
 from relay.journal.care import Forgotten, Quarantined
 
@@ -102,48 +102,6 @@ def _explained(explanation: Explanation) -> dict[str, Any]:
             }
             for owed in explanation.owed
         ],
-    }
-
-
-def status_json(
-    status: Status,
-    plan: Plan,
-    lanes: Sequence[Lane],
-    troubles: Sequence[Trouble],
-    rules: RulesVersion | None,
-    error: str | None,
-) -> dict[str, Any]:
-    """What `GET /api/status` answers."""
-    ill = {trouble.key: trouble for trouble in troubles}
-    work = {lane.target: lane for lane in lanes}
-    destinations = []
-    for name, destination in plan.destinations.items():
-        trouble = ill.get(destination.target) or ill.get(destination.account)
-        lane = work.get(destination.target)
-        destinations.append(
-            {
-                "name": name,
-                "channel": destination.channel,
-                "state": "parked" if trouble else "ok",
-                "reason": trouble.reason if trouble else None,
-                "pending": lane.pending if lane else 0,
-                "parked": lane.parked if lane else 0,
-                "oldest_due_at": _maybe(lane.oldest_due_at) if lane else None,
-            }
-        )
-    return {
-        "events": dict(status.events),
-        "deliveries": dict(status.deliveries),
-        "destinations": destinations,
-        "rules": {
-            "version": plan.version,
-            "loaded_at": _maybe(rules.loaded_at) if rules else None,
-            "ok": error is None,
-            "error": error,
-        },
-        "last_event_at": _maybe(status.last_event_at),
-        "refused_webhooks": status.refused_webhooks,
-        "ignored": dict(status.ignored),
     }
 
 

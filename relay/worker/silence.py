@@ -13,7 +13,8 @@ from relay.journal import Store
 SOURCES = (Source.PARTNER, Source.WABA)
 """Those that speak by themselves."""
 KEPT_EVERY = timedelta(minutes=1)
-_NAME = "silence"
+NAME = "silence"
+"""Under which the journal remembers it."""
 _NONE = timedelta(0)
 
 
@@ -65,10 +66,10 @@ class Silences:
                 for source, one in known.items()
             },
         }
-        await self._store.journal.remember(_NAME, json.dumps(shape))
+        await self._store.journal.remember(NAME, json.dumps(shape))
 
     async def _recall(self) -> dict[Source, Silence]:
-        text = await self._store.records.recalled(_NAME)
+        text = await self._store.records.recalled(NAME)
         if text is None:
             return {}
         shape = json.loads(text)

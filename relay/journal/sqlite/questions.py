@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -232,6 +232,36 @@ def _stored_deliveries(
         )
         for *values, seq, rendered, created_at, settled_at in rows
     ]
+
+
+_ANSWERS = """
+    SELECT a.at, a.outcome, a.reason, a.duration_ms FROM attempts AS a
+     WHERE a.outcome IS NOT NULL AND a.delivery IN (
+        SELECT * FROM (SELECT seq FROM deliveries INDEXED BY deliveries_by_destination
+                        WHERE destination = :name ORDER BY seq DESC LIMIT 20)
+        UNION SELECT min(seq) FROM deliveries INDEXED BY pending_by_lane
+               WHERE state = 'pending' AND target = :target
+        UNION SELECT min(seq) FROM deliveries INDEXED BY parked_by_lane
+               WHERE state = 'parked' AND target = :target)
+     ORDER BY a.id DESC LIMIT :count"""
+
+
+def answers(
+    connection: apsw.Connection, targets: Mapping[str, str], count: int
+) -> dict[str, list[Attempt]]:
+    """The last tries of some destinations that came to an end, newest first.
+
+    Of a long history only the newest deliveries and the head of the lane are looked at.
+    """
+    return {
+        name: [
+            Attempt(moment(at), outcome, reason, duration)
+            for at, outcome, reason, duration in connection.execute(
+                _ANSWERS, {"name": plain(name), "target": plain(target), "count": count}
+            )
+        ]
+        for name, target in targets.items()
+    }
 
 
 def heard(connection: apsw.Connection, after: int) -> tuple[int, dict[str, datetime]]:

@@ -51,6 +51,7 @@ class SqliteRecords:
     alarms = _question(questions.alarms)
     recalled = _question(notes.recalled)
     heard = _question(questions.heard)
+    answers = _question(questions.answers)
     status = _question(questions.status)
     rules = _question(questions.rules)
     balance = _question(balancing.balance)

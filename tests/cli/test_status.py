@@ -1,0 +1,94 @@
+"""`relay status`: is anything wrong, on one screen."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.cli import status
+from relay.journal import Attempt
+from relay.outcomes import FAULTS
+from relay.web.status import is_failing
+from tests.fakes.slack import error
+from tests.world import RULES, World, a_world
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+
+
+async def shown(
+    world: World, capsys: pytest.CaptureFixture[str], **options: Any
+) -> tuple[int, str]:
+    capsys.readouterr()
+    code = await status.run(Namespace(**{"json": False, **options}), world.settings())
+    return code, capsys.readouterr().out
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "message_templates").mkdir()
+    return tmp_path
+
+
+async def test_when_nothing_is_wrong_it_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_world(folder, RULES + "timezone: Europe/Berlin\n") as world:
+        await world.happen()
+        await world.until({"delivered": 1})
+        code, said = await shown(world, capsys)
+        assert code == 0
+        assert "nothing is wrong" in said
+        assert "version 1" in said
+        assert "360dialog " in said
+        code, said = await shown(world, capsys, json=True)
+        shape = json.loads(said)
+        assert (code, shape["serves"], shape["rules"]["ok"]) == (0, True, True)
+        support = next(one for one in shape["destinations"] if one["name"] == "support")
+        assert support["state"] == "ok"
+        assert support["last_answer"]["outcome"] == "sent"
+
+
+async def test_a_target_out_of_order_is_named_with_what_waits_and_why(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_world(folder) as world:
+        world.slack.always(error("channel_not_found"))
+        await world.happen()
+        await world.until({"parked": 1})
+        await world.subjects(1)
+        code, said = await shown(world, capsys)
+        assert code == 1
+        assert "alarm since" in said
+        line = next(line for line in said.splitlines() if line.startswith("support"))
+        assert "parked" in line
+        assert "channel_not_found" in said
+
+
+async def test_without_a_relay_the_journal_is_read_and_that_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_world(folder) as world:
+        await world.happen()
+        await world.until({"delivered": 1})
+        await world.stop()
+        code, said = await shown(world, capsys)
+        assert code == 1
+        assert "no relay serves" in said
+        assert "support" in said
+        await world.start()
+
+
+def test_three_passing_faults_in_a_row_are_failing() -> None:
+    def tries(*outcomes: str) -> list[Attempt]:
+        return [Attempt(NOW - timedelta(minutes=n), one) for n, one in enumerate(outcomes)]
+
+    transient, ambiguous = sorted(FAULTS, reverse=True)
+    assert is_failing(tries(transient, ambiguous, transient))
+    assert not is_failing(tries(transient, transient))
+    assert not is_failing(tries("sent", transient, transient))
+    assert not is_failing(tries(transient, "sent", transient))
