@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from relay import reload
 from relay.cli.control import ask_relay
+from relay.cli.looking import looking
 from relay.cli.output import cell, clean, console, print_json, table
 from relay.errors import ConfigError
 from relay.events import from_iso
-from relay.journal.doors import journal_path, open_records
+from relay.journal.address import journal_path
 from relay.phones import display
 from relay.pipeline import Plan
 from relay.settings import Settings
@@ -45,12 +46,9 @@ async def _status(settings: Settings) -> tuple[dict[str, Any], ZoneInfo, bool]:
         return answer, zone, True
     if not journal_path(settings.journal).exists():
         error = error or f"there is no journal at {settings.journal}"
-    records = open_records(settings.journal)
-    try:
-        destinations = plan.destinations if plan else {}
+    destinations = plan.destinations if plan else {}
+    async with looking(settings) as records:
         found = await gather(records, destinations, error, now=datetime.now(UTC))
-    finally:
-        await records.close()
     return found, zone, False
 
 
