@@ -181,15 +181,15 @@ class App:
         self.intake.add_routes(outside.app)
         health.add_routes(outside.app, metrics=shared)
         if shared:
-            admin.add_routes(outside.app, settings.admin_token)
+            admin.add_routes(outside.app, settings.operators)
         await self._open(outside, settings.listen, "RELAY_LISTEN")
         if settings.admin_listen and not shared:
             inside = self._runner()
             health.add_routes(inside.app, metrics=True)
-            admin.add_routes(inside.app, settings.admin_token)
+            admin.add_routes(inside.app, settings.operators)
             await self._open(inside, settings.admin_listen, "RELAY_ADMIN_LISTEN")
         local = self._runner()
-        admin.add_routes(local.app, token=None)
+        admin.add_routes(local.app, None)
         await self._open_socket(local)
 
     async def _open(self, runner: Runner, address: Address, name: str) -> None:

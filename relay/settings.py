@@ -6,6 +6,7 @@ Secrets come from a variable or, with the suffix `_FILE`, from a file.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -81,6 +82,38 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Operator:
+    """A person with a name who changes something, and a token that proves who it is."""
+
+    name: str
+    accepted: tuple[bytes, ...] = field(repr=False)
+    """What a client may send as the token; none of them empty."""
+
+
+def operators(text: str) -> tuple[Operator, ...]:
+    """Who may use the API, from `NAME:TOKEN` or bare tokens of the operator `admin`.
+
+    Blanks part them. A client sends what stands behind the name, or the whole entry.
+    """
+    found = []
+    for entry in text.split():
+        name, colon, token = entry.partition(":")
+        if colon and _OPERATOR.fullmatch(name):
+            found.append(Operator(name, (_bytes(token), _bytes(entry)) if token else ()))
+        else:
+            found.append(Operator(ADMIN, (_bytes(entry),)))
+    return tuple(found)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+ADMIN = "admin"
+_OPERATOR = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is not in `rules.yaml`."""
 
@@ -104,6 +137,11 @@ class Settings:
     admin_token: str = field(default="", repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     """For the `${NAME}` placeholders of `rules.yaml`."""
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """Who may use the API over the network."""
+        return operators(self.admin_token)
 
     @property
     def shares_address(self) -> bool:
@@ -180,7 +218,17 @@ def doubts(settings: Settings) -> list[str]:
     }
     for name, value in given.items():
         words = value.split()
-        if name in settings.env and not words:
+        if name == "RELAY_ADMIN_TOKEN":
+            named = operators(value)
+            found += [
+                f"{name} names {one.name} without a token: nobody is admitted by it"
+                for one in named
+                if not one.accepted
+            ]
+            words = [
+                one.accepted[0].decode("utf-8", "surrogateescape") for one in named if one.accepted
+            ]
+        if name in settings.env and not value.split():
             found.append(f"{name} is set and empty: it proves nothing and is left out")
         if name == "RELAY_META_VERIFY_TOKEN" and len(words) > 1:
             found.append(f"{name} has blanks in it: Meta must be given the very same text")

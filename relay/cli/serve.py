@@ -84,4 +84,9 @@ def secrets(settings: Settings) -> list[str]:
         for name in settings.env
         if any(word in name.upper() for word in words) and not name.endswith("_FILE")
     ]
-    return [*own.split(), *(value for value in named if value)]
+    tokens = [
+        token.decode("utf-8", "surrogateescape")
+        for one in settings.operators
+        for token in one.accepted
+    ]
+    return [*own.split(), *tokens, *(value for value in named if value)]

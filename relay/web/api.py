@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiohttp import web
 
 from relay.control import peer
 from relay.errors import PartnerApiError, UsageError
 from relay.journal import Filter, Store
+from relay.settings import Operator
 from relay.sources.watch import Changes
 from relay.web import asked
 from relay.web.asked import Asked, WrongRequestError
@@ -21,6 +22,9 @@ from relay.web.shapes import delivery_json, event_json, forgotten_json, quaranti
 
 if TYPE_CHECKING:
     from relay.reload import Loaded
+
+_WHO: Final = web.RequestKey("who", str)
+"""Where a request carries who sent it."""
 
 T = TypeVar("T", bound=Asked)
 Answer = Callable[[web.Request, T], Awaitable[web.Response]]
@@ -39,18 +43,19 @@ class Admin:
     watch: Callable[[], Awaitable[Changes]]
     """Look at 360dialog's list of numbers now; what was recorded."""
 
-    def add_routes(self, app: web.Application, token: str | None) -> None:
+    def add_routes(self, app: web.Application, operators: Iterable[Operator] | None) -> None:
         """All routes, each with the one shape of body or query that it takes.
 
-        They want the token as a bearer, and answer nobody where it is empty; None stands for the
-        Unix socket, whose mode lets in its owner alone.
+        They want an operator's token as a bearer; None stands for the Unix socket, whose mode lets
+        in its owner alone.
         """
-        expected = None if token is None else token.encode()
 
         def route(method: str, path: str, model: type[T], answer: Answer[T]) -> None:
             async def handle(request: web.Request) -> web.Response:
-                if expected is not None and not _admitted(request, expected):
-                    return _no(401, "this needs the admin token as a bearer")
+                who = _user(request) if operators is None else _operator(request, operators)
+                if who is None:
+                    return _no(401, "this needs an admin token as a bearer")
+                request[_WHO] = who
                 try:
                     if method == "GET":
                         wanted = asked.of_texts(model, request.query.items())
@@ -134,19 +139,19 @@ class Admin:
         return web.json_response({"retried": await self._put_back(wanted.filter(), request)})
 
     async def _put_back(self, wanted: Filter, request: web.Request) -> int:
-        count = await self.store.journal.retry(wanted, now=self.clock(), who=_who(request))
+        count = await self.store.journal.retry(wanted, now=self.clock(), who=request[_WHO])
         if count:
             self.changed()
         return count
 
     async def _discard_one(self, request: web.Request, _asked: Asked) -> web.Response:
         one = Filter(ids=(request.match_info["id"],))
-        count = await self.store.journal.discard(one, now=self.clock(), who=_who(request))
+        count = await self.store.journal.discard(one, now=self.clock(), who=request[_WHO])
         return await self._of_one(one, "discarded", count, "pending, parked or dead ones can be")
 
     async def _discard(self, request: web.Request, wanted: asked.Discard) -> web.Response:
         count = await self.store.journal.discard(
-            wanted.filter(), now=self.clock(), who=_who(request)
+            wanted.filter(), now=self.clock(), who=request[_WHO]
         )
         return web.json_response({"discarded": count})
 
@@ -165,14 +170,14 @@ class Admin:
         """The body too; that somebody looked is recorded."""
         text = request.match_info["id"]
         item = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else -1
-        found = await self.store.journal.look_at(item, now=self.clock(), who=_who(request))
+        found = await self.store.journal.look_at(item, now=self.clock(), who=request[_WHO])
         if found is None:
             return _no(404, "nothing in quarantine has this id")
         return web.json_response(quarantined_json(found, body=True))
 
     async def _forget(self, request: web.Request, wanted: asked.Forget) -> web.Response:
         forgotten = await self.store.journal.forget(
-            wanted.phone, now=self.clock(), who=_who(request), discard=wanted.discard
+            wanted.phone, now=self.clock(), who=request[_WHO], discard=wanted.discard
         )
         return web.json_response(forgotten_json(forgotten))
 
@@ -184,21 +189,31 @@ class Admin:
     async def _learn(self, request: web.Request, wanted: asked.Teach) -> web.Response:
         contacts = wanted.told()
         changed = await self.store.journal.learn(
-            contacts, wanted.kind, now=self.clock(), who=_who(request)
+            contacts, wanted.kind, now=self.clock(), who=request[_WHO]
         )
         return web.json_response({"contacts": len(contacts), "changed": changed})
 
 
-def _admitted(request: web.Request, token: bytes) -> bool:
+def _operator(request: web.Request, operators: Iterable[Operator]) -> str | None:
+    """Whose token it is; every one is compared, so that the time tells nothing."""
     given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
     scheme, _, value = given.partition(b" ")
-    return bool(token) and scheme.lower() == b"bearer" and compare_digest(value.strip(), token)
+    if scheme.lower() != b"bearer":
+        return None
+    token = value.strip()
+    proved = [
+        operator.name
+        for operator in operators
+        for accepted in operator.accepted
+        if compare_digest(token, accepted)
+    ]
+    return proved[0] if proved else None
+
+
+def _user(request: web.Request) -> str | None:
+    """The system user at the other end of the Unix socket."""
+    return peer(request.get_extra_info("socket"))
 
 
 def _no(status: int, why: str) -> web.Response:
     return web.json_response({"error": why}, status=status)
-
-
-def _who(request: web.Request) -> str:
-    """The user of the other end of the Unix socket; over the network it is `api`."""
-    return peer(request.get_extra_info("socket")) or "api"

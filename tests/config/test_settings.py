@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relay.errors import UsageError
-from relay.settings import Address, Settings, doubts, from_environment, parse_address
+from relay.settings import Address, Settings, doubts, from_environment, operators, parse_address
 from tests.each import each
 
 
@@ -42,6 +42,8 @@ def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path, encoding: str)
     [
         ("RELAY_360DIALOG_SECRET", " ", "is set and empty"),
         ("RELAY_ADMIN_TOKEN", "", "is set and empty"),
+        ("RELAY_ADMIN_TOKEN", "Ada: Bob:long-enough-1", "names Ada without a token"),
+        ("RELAY_ADMIN_TOKEN", "Ada:short Bob:long-enough-1", "is read as 2 secrets"),
         ("RELAY_WEBHOOK_TOKEN", "Bearer", "no secret behind it"),
         ("RELAY_WEBHOOK_TOKEN", "Bearer long-enough-1 Token", "no secret behind it"),
         ("RELAY_META_APP_SECRET", "correct horse battery", "is read as 3 secrets"),
@@ -55,6 +57,25 @@ def test_a_secret_that_is_probably_not_meant_is_told_and_not_shown(
     assert doubt.startswith(name)
     assert said in doubt
     assert not any(word in doubt for word in value.split() if word.islower())
+
+
+@each(
+    ("entry", "name", "sent"),
+    [
+        ("long-enough-1", "admin", ("long-enough-1",)),
+        ("ada:long-enough-1", "ada", ("long-enough-1", "ada:long-enough-1")),
+        ("Ada.L_2-x:a:b", "Ada.L_2-x", ("a:b", "Ada.L_2-x:a:b")),
+        ("2fa:token", "admin", ("2fa:token",)),
+        (":token", "admin", (":token",)),
+        ("a" * 33 + ":token", "admin", ("a" * 33 + ":token",)),
+        ("ada:", "ada", ()),
+    ],
+)
+def test_an_operator_is_named_before_the_first_colon(
+    entry: str, name: str, sent: tuple[str, ...]
+) -> None:
+    (one,) = operators(f" {entry}\n")
+    assert (one.name, one.accepted) == (name, tuple(text.encode() for text in sent))
 
 
 @pytest.mark.parametrize("value", ["s3cret-abc", "Bearer s3cret-abc", "old-secret-1 new-secret-2"])

@@ -91,7 +91,7 @@ async def test_the_api_lists_and_shows_and_records(start: Start):
     assert status == 200
     assert base64.b64decode(shown["body_base64"]) == b"{{{\xff"
     assert shown["body"] == r"{{{\xff"
-    assert await audit(relay.app.store) == [("api", "look at quarantine", str(one["id"]))]
+    assert await audit(relay.app.store) == [("admin", "look at quarantine", str(one["id"]))]
     for wrong in ("99", "x", "-1", "9" * 30, "١"):
         assert (await relay.api(f"/api/quarantine/{wrong}/look", "POST"))[0] == 404
     assert (await relay.api("/api/quarantine?since=yesterday"))[0] == 400

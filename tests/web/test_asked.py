@@ -194,7 +194,7 @@ async def test_all_is_said_by_its_name(waiting: Client) -> None:
 async def test_a_discard_can_be_taken_back(waiting: Client, way: str) -> None:
     name = (await the_one(waiting))["id"]
     assert await waiting.api(f"/api/deliveries/{name}/discard", "POST") == (200, {"discarded": 1})
-    assert (await the_one(waiting))["reason"] == "discarded by api"
+    assert (await the_one(waiting))["reason"] == "discarded by admin"
     for body in ({"destination": "support"}, {"all": True}):
         assert (await waiting.api("/api/deliveries/retry", "POST", body))[1] == {"retried": 0}
     path, body = {

@@ -13,6 +13,7 @@ from relay.settings import Address
 from relay.web.senders import LARGEST_BODY
 from tests.client import Client, partner, sign, waba
 from tests.conftest import Start
+from tests.journal.test_quarantine import audit
 
 SIGNATURE = "x-360dialog-signature"
 
@@ -193,6 +194,38 @@ async def test_the_api_needs_the_admin_token(start: Start) -> None:
     assert (await client.get("/api/status", {"Authorization": "Bearer wrong"}))[0] == 401
     assert (await client.get("/api/status", {"Authorization": "admin"}))[0] == 401
     assert (await client.get("/api/status", {"Authorization": "Bearer admin"}))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("token", "admitted"),
+    [
+        ("one", True),
+        ("ada:one", True),
+        ("two", True),
+        ("bob:one", False),
+        ("ada", False),
+        ("ada:", False),
+        ("", False),
+        ("ada:one bob:three ada:two", False),
+    ],
+)
+async def test_an_operator_sends_the_token_with_or_without_the_name(
+    start: Start, token: str, admitted: bool
+) -> None:
+    client = await start(admin_token="ada:one bob:three ada:two cem:")
+    status, _ = await client.get("/api/status", {"Authorization": f"Bearer {token}"})
+    assert status == (200 if admitted else 401)
+
+
+async def test_what_an_operator_changes_carries_the_name(start: Start) -> None:
+    client = await start(admin_token="admin ada:ada-secret")
+    await client.post(b"not json")
+    await client.api("/api/quarantine/1/look", "POST")
+    async with client.session.post(
+        f"{client.url}/api/quarantine/1/look", headers={"Authorization": "Bearer ada-secret"}
+    ) as answer:
+        assert answer.status == 200
+    assert [who for who, _, _ in await audit(client.app.store)] == ["admin", "ada"]
 
 
 async def test_without_an_admin_token_nobody_gets_in(start: Start) -> None:
