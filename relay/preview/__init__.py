@@ -7,6 +7,8 @@ table of contents that loads nothing.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +28,9 @@ from relay.channels.teams import preview as teams
 from relay.deliveries import Cause
 from relay.events import Event
 from relay.messages import Message
+from relay.messages.languages import DEFAULT
 from relay.messages.templates import Templates
+from relay.messages.words import title as title_in
 from relay.pipeline import Plan, compose, owe, written
 from relay.rules import Ruleset
 
@@ -43,9 +47,28 @@ _SKETCHES: Mapping[str, Sketch] = {
 CHANNEL_NAMES = tuple(_SKETCHES)
 """In the order in which they are shown."""
 # Styles stand in the page and in the mails; nothing may be loaded, run, framed or posted.
+SCRIPT = """
+const box = document.getElementById("search");
+box.addEventListener("input", () => {
+  const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  for (const group of document.querySelectorAll("nav tbody")) {
+    let some = false;
+    for (const row of group.querySelectorAll("tr[data-of]")) {
+      const text = (row.textContent + " " + group.rows[0].textContent).toLowerCase();
+      const found = words.every(word => text.includes(word));
+      row.hidden = !found;
+      document.getElementById(row.dataset.of).hidden = !found;
+      some ||= found;
+    }
+    group.hidden = !some;
+  }
+});
+"""
+"""Finds a kind by typing; without scripts the page shows all of them."""
+_HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-    "form-action 'none'"
+    f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_HASH}'; "
+    "img-src data:; base-uri 'none'; form-action 'none'"
 )
 
 
@@ -72,6 +95,12 @@ class Preview:
     at: datetime
     """When it is told, in the time zone of the messages."""
     written: tuple[Written, ...]
+
+    @property
+    def title(self) -> str:
+        """What happened, in the language of the messages."""
+        languages = [written.message.language for written in self.written]
+        return title_in(self.event.title, languages[0] if languages else DEFAULT)
 
     @property
     def made_by(self) -> tuple[str, ...]:
@@ -136,6 +165,10 @@ def preview(
 def page(previews: Sequence[Preview], *, title: str, about: str = "") -> str:
     """The whole document. The same previews give the same page."""
     anchors = _anchors(preview.name for preview in previews)
+    shown = [(one, anchor, one.made_by) for one, anchor in zip(previews, anchors, strict=True)]
+    topics: dict[str, list[tuple[Preview, str, tuple[str, ...]]]] = {}
+    for row in shown:
+        topics.setdefault(row[0].event.topic.value, []).append(row)
     return drawn(
         "preview/page.html.j2",
         title=title,
@@ -143,7 +176,9 @@ def page(previews: Sequence[Preview], *, title: str, about: str = "") -> str:
         policy=POLICY,
         titles={name: sketch.title for name, sketch in _SKETCHES.items()},
         draw=_draw,
-        shown=[(one, anchor, one.made_by) for one, anchor in zip(previews, anchors, strict=True)],
+        shown=shown,
+        topics=list(topics.items()),
+        script=Markup(SCRIPT),  # noqa: S704  our own
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,6 +22,7 @@ from hypothesis import strategies as st
 from relay import samples
 from relay.channels import Outbound
 from relay.channels.drawing import link
+from relay.channels.email.html import FILLER
 from relay.channels.registry import open_channels
 from relay.channels.slack import preview as slack
 from relay.channels.slack.preview import mrkdwn, plain
@@ -166,7 +170,9 @@ def test_the_html_part_stands_in_a_frame_that_may_do_nothing() -> None:
     (event,) = events("channel_live")
     one = previewed(event, channels=["email"])
     (frame,) = Frames(page([one], title="T")).found
-    assert frame["srcdoc"] == one.written[0].payload["html"]
+    sent = one.written[0].payload["html"]
+    assert frame["srcdoc"] == sent.replace(FILLER, "")
+    assert FILLER in sent
     assert frame["sandbox"] == ""
 
 
@@ -347,8 +353,9 @@ def test_the_contents_name_each_event_and_lead_to_it() -> None:
     (contents,) = document.iter("nav")
     aims = [node.get("href", "")[1:] for node in contents.iter("a")]
     assert aims == [node.get("id") for node in document.iter("section")]
-    (_, _, last) = contents.iter("tr")
-    assert [words(cell) for cell in last][2:5] == ["billing", "warning", "worse"]
+    _, onboarding, _, billing, last = contents.iter("tr")
+    assert [words(onboarding), words(billing)] == ["onboarding", "billing"]
+    assert [words(cell) for cell in last][2:4] == ["warning", "worse"]
     assert not list(parsed(page([one], title="T")).iter("nav"))
 
 
@@ -504,3 +511,18 @@ async def test_open_hands_the_page_to_the_browser(run: Run, tmp_path: Path) -> N
     code, out, _ = await run_process(*page, env=env, cwd=tmp_path)
     assert code == 0
     assert f"file://{tmp_path / 'relay-preview.html'}" in out
+
+
+def test_events_are_named_in_the_language_that_was_asked_for() -> None:
+    (event,) = events("quality_watch/RED")
+    assert "Qualität gesunken auf RED" in page([previewed(event, language="de")], title="T")
+
+
+def test_the_only_script_is_the_one_that_the_policy_names() -> None:
+    event = next(events("channel_live"))
+    document = html.unescape(page([previewed(event)] * 2, title="T"))
+    told = re.search(r"script-src 'sha256-([^']+)'", document)
+    ran = re.findall(r"<script>(.*?)</script>", document, re.DOTALL)
+    assert told is not None
+    assert len(ran) == 1
+    assert base64.b64encode(hashlib.sha256(ran[0].encode()).digest()).decode() == told[1]

@@ -38,7 +38,7 @@ _GREY = "#6f7782"
 """Readable on white and on black (4.5 and 4.6 to 1)."""
 _LINE = "#d5d9de"
 _EDGE = "#8a919b"
-_FILLER = "&#847;&zwnj;&nbsp;" * 60
+FILLER = "&#847;&zwnj;&nbsp;" * 60
 """Keeps the body out of the inbox's preview, which else fills up with it."""
 
 
@@ -109,7 +109,7 @@ def _preheader(text: str) -> str:
     if not text:
         return ""
     hidden = "display:none;max-height:0;max-width:0;overflow:hidden;font-size:1px;line-height:1px"
-    return f'<div style="{hidden};opacity:0;mso-hide:all">{_text(text)}{_FILLER}</div>'
+    return f'<div style="{hidden};opacity:0;mso-hide:all">{_text(text)}{FILLER}</div>'
 
 
 def _block(block: Block, colours: _Colours) -> Iterator[str]:

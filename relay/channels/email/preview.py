@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from relay.channels.drawing import Sketch, drawn
+from relay.channels.email.html import FILLER
 
 _LINE = 20
 """Pixels of a line of the HTML part."""
@@ -25,7 +26,8 @@ def draw(payload: Mapping[str, Any], clock: str) -> Markup:  # noqa: ARG001  # i
     return drawn(
         "channels/email/preview.html.j2",
         headers=payload.get("headers", {}),
-        html=str(payload.get("html", "")),
+        # What nobody sees only makes the page heavy.
+        html=str(payload.get("html", "")).replace(FILLER, ""),
         plain=plain,
         wide=_height(plain, _WIDE),
         narrow=_height(plain, _NARROW),
