@@ -12,7 +12,8 @@ from relay.journal import Store
 
 SOURCES = (Source.PARTNER, Source.WABA)
 """Those that speak by themselves."""
-KEPT_EVERY = timedelta(minutes=1)
+KEPT_EVERY = 60.0
+"""Seconds between two records of it."""
 NAME = "silence"
 """Under which the journal remembers it."""
 _NONE = timedelta(0)
@@ -31,20 +32,24 @@ class Silence:
 class Silences:
     """Listens; what it knows survives a restart."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], seconds: Callable[[], float]
+    ) -> None:
+        """`seconds` never go back and are set by nobody: a clock that is set makes no silence."""
         self._store = store
         self._clock = clock
+        self._seconds = seconds
         self._known: dict[Source, Silence] | None = None
         self._seq = 0
-        self._at = self._kept_at = clock()
+        self._at = self._kept_at = seconds()
 
     async def look(self) -> Mapping[Source, Silence]:
         """The silence of each source that ever spoke, now."""
         now = self._clock()
         if self._known is None:
             self._known = await self._recall()
-        passed = max(_NONE, now - self._at)
-        self._at = now
+        at = self._seconds()
+        passed, self._at = timedelta(seconds=at - self._at), at
         self._seq, heard = await self._store.records.heard(self._seq)
         for source, known in self._known.items():
             self._known[source] = Silence(known.last, known.quiet + passed)
@@ -52,9 +57,9 @@ class Silences:
             last = heard.get(source.value)
             if last is not None:
                 self._known[source] = Silence(last, max(_NONE, min(passed, now - last)))
-        if now - self._kept_at >= KEPT_EVERY:
+        if at - self._kept_at >= KEPT_EVERY:
             await self._keep()
-            self._kept_at = now
+            self._kept_at = at
         return dict(self._known)
 
     async def _keep(self) -> None:

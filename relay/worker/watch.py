@@ -7,6 +7,7 @@ forgets an alarm nor ends one. Memory only says when to look at once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -44,6 +45,7 @@ class Watch:
         folder: Path,
         clock: Callable[[], datetime],
         fault: Callable[[str, Exception], None],
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """`fault` is told of each fault of one part of a look; the other parts go on."""
         self._store = store
@@ -54,7 +56,9 @@ class Watch:
         self._clock = clock
         self._fault = fault
         self._started = clock()
-        self._silences = Silences(store, clock)
+        self._seconds = seconds
+        self._began = seconds()
+        self._silences = Silences(store, clock, seconds)
         self._refusals = 0
         self._last_refusal = self._started
         """When the last one was, or when looking began: what was before is not known."""
@@ -177,10 +181,11 @@ class Watch:
         known = await self._silences.look()
         if span is None:
             return
+        listened = timedelta(seconds=self._seconds() - self._began)
         if known:
-            await self._told.end(notices.nothing_heard(now - self._started), plan)
-        elif now - self._started > span:
-            await self._told.begin(notices.nothing_heard(now - self._started), plan)
+            await self._told.end(notices.nothing_heard(listened), plan)
+        elif listened > span:
+            await self._told.begin(notices.nothing_heard(listened), plan)
         for source, silence in known.items():
             notice = notices.silence(source, silence.last, now - silence.last - silence.quiet)
             if silence.quiet > span:

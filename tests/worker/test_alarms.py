@@ -76,6 +76,7 @@ class Looking:
             folder=self.folder,
             clock=lambda: self.now,
             fault=lambda _name, error: self.faults.append(error),
+            seconds=lambda: self.now.timestamp(),
         )
 
     async def restart(self) -> None:
