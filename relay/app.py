@@ -231,9 +231,9 @@ class App:
             await self.store.journal.close()
         socket_path(journal_path(self.settings.journal)).unlink(missing_ok=True)
 
-    async def reload(self) -> Loaded:
+    async def reload(self, who: str = "", *, publish: bool = False) -> Loaded:
         """Read the rules now, because somebody asked for it; once they were read at all."""
-        return await (await asyncio.shield(self._live)).reload()
+        return await (await asyncio.shield(self._live)).reload(who, publish=publish)
 
     async def look(self) -> Changes:
         """Ask 360dialog for its numbers now, because somebody wants it; what was recorded."""

@@ -146,9 +146,10 @@ class Live:
         await self.worker.adopt(self._usable(plan))
         self.numbers.changed.set()
 
-    async def reload(self) -> Loaded:
+    async def reload(self, who: str, *, publish: bool) -> Loaded:
         """Read the rules now, because somebody asked for it."""
-        return await self.reloader.reload("somebody asked for it")
+        why = "published" if publish else "somebody asked for it"
+        return await self.reloader.reload(why, who=who, publish=publish)
 
     async def status(self) -> Mapping[str, Any]:
         """What `/api/status` answers."""
@@ -159,6 +160,7 @@ class Live:
             self.reloader.loaded.error,
             now=self.clock(),
             version=plan.version,
+            waits=self.reloader.loaded.waits,
         )
 
     async def ready(self) -> Mapping[str, Any]:
@@ -167,6 +169,7 @@ class Live:
             self.worker.plan,
             await self._store.records.troubles(),
             self.reloader.loaded.refused_at,
+            waits=self.reloader.loaded.waits,
             late=await self.watch.late_event(),
             stuck=self._loops.stuck(),
         )

@@ -125,6 +125,8 @@ class Settings:
     """None: the same as `listen`."""
     sandbox: bool = False
     insecure: bool = False
+    hold_edits: bool = False
+    """Saved rules and templates wait until they are published."""
     allow_private: bool = False
     public_url: str | None = None
     """Where 360dialog posts Partner events to, as seen from outside."""
@@ -177,6 +179,7 @@ def from_environment(variables: Mapping[str, str], options: Mapping[str, str | N
         listen=parse_address(text("listen", "RELAY_LISTEN", "127.0.0.1:8080"), "RELAY_LISTEN"),
         admin_listen=parse_address(admin, "RELAY_ADMIN_LISTEN") if admin else None,
         allow_private=is_on(env.get("RELAY_ALLOW_PRIVATE_DESTINATIONS", "")),
+        hold_edits=is_on(env.get("RELAY_HOLD_EDITS", "")),
         public_url=public_url(env.get("RELAY_PUBLIC_URL", "")),
         retention=parse_retention(env.get("RELAY_RETENTION", "")),
         secret_360dialog=env.get("RELAY_360DIALOG_SECRET", ""),

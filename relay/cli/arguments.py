@@ -58,6 +58,11 @@ def build() -> Parser:
     serve = add("serve", "take webhooks and deliver")
     serve.add_argument("--sandbox", action="store_true", help="keep messages, send nothing")
     serve.add_argument("--insecure", action="store_true", help="start without any webhook secret")
+    serve.add_argument(
+        "--hold-edits",
+        action="store_true",
+        help="RELAY_HOLD_EDITS=1: saved rules and templates wait for relay publish",
+    )
     serve.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
     whole = _places(nargs="?", const="", help="RELAY_JOURNAL; given, every page of it is read")
     check = add("check", "find faults in rules and templates", as_json, places=whole)
@@ -114,6 +119,7 @@ def build() -> Parser:
     quarantine.add_argument("id", metavar="ID", nargs="?", help="show its body, on record")
     quarantine.add_argument("--since", metavar="T", help="14d, 2h, 30m, or 2026-11-23[T09:00]")
     quarantine.add_argument("--limit", metavar="N", type=_count, help="at most so many, the newest")
+    add("publish", "make an edit live that serve --hold-edits holds back")
     versions = add("rules", "show the versions of the rules that were live", as_json)
     versions.add_argument("action", choices=["log", "show"], help="list them, or print one")
     versions.add_argument(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, UnixCon
 
 from relay.control import short_path, socket_path, user
 from relay.errors import RelayError, UsageError
-from relay.journal import Journal
+from relay.journal import Journal, Store
 from relay.journal.doors import journal_path, open_journal
 from relay.settings import Settings
 
@@ -37,12 +38,19 @@ async def change(
 
 async def locked(settings: Settings, under_lock: Change) -> dict[str, Any]:
     """Change the journal, which no relay serves. Raises `UsageError` where there is none."""
+    now = datetime.now(UTC)
+    async with opened(settings, now) as store:
+        return await under_lock(store.journal, now, user())
+
+
+@asynccontextmanager
+async def opened(settings: Settings, now: datetime) -> AsyncIterator[Store]:
+    """The journal, which no relay serves, under its lock. Raises `UsageError` if there is none."""
     if not journal_path(settings.journal).exists():
         raise UsageError(f"there is no journal at {settings.journal}; `relay serve` makes one")
-    now = datetime.now(UTC)
     store = await open_journal(settings.journal, now=now)
     try:
-        return await under_lock(store.journal, now, user())
+        yield store
     finally:
         await store.journal.close()
 

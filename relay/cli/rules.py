@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
 
 from relay.cli.looking import looking
 from relay.cli.output import listing, print_json, print_json_lines, when
 from relay.errors import UsageError
 from relay.events import iso
 from relay.journal import Records, RulesVersion
-from relay.reload.withheld import BESIDE, RULES
+from relay.reload.withheld import RULES, changes
 from relay.settings import Settings
 
 SHOWN = 20
@@ -47,13 +46,13 @@ async def _show(options: Namespace, records: Records, newest: RulesVersion) -> i
 
 
 async def _log(options: Namespace, records: Records, newest: RulesVersion) -> int:
-    rows: list[tuple[RulesVersion, list[str]]] = []
+    rows: list[tuple[RulesVersion, tuple[str, ...]]] = []
     number = newest.version
     version: RulesVersion | None = newest
     while version is not None and len(rows) < (options.limit or SHOWN):
         number -= 1
         before = await records.rules(number) if number > 0 else None
-        rows.append((version, _changes(before.files if before else {}, version.files)))
+        rows.append((version, changes(before.files if before else {}, version.files)))
         version = before
     if options.json:
         print_json_lines(
@@ -73,14 +72,3 @@ async def _log(options: Namespace, records: Records, newest: RulesVersion) -> in
         ],
     )
     return 0
-
-
-def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """The files that differ, `+` new and `-` gone."""
-    names = sorted(before.keys() | after.keys(), key=lambda name: (name != RULES, name))
-    changed = []
-    for name in names:
-        if before.get(name) != after.get(name):
-            sign = "+" if name not in before else "-" if name not in after else ""
-            changed.append(sign + name.removeprefix(BESIDE))
-    return changed

@@ -18,7 +18,14 @@ async def run(options: Namespace, settings: Settings) -> int:
     """Serve until a signal comes; 0 after an orderly stop, 1 if the journal failed."""
     logs.configure(secrets(settings), level=options.log_level)
     with logs.background():
-        return await _serve(replace(settings, sandbox=options.sandbox, insecure=options.insecure))
+        return await _serve(
+            replace(
+                settings,
+                sandbox=options.sandbox,
+                insecure=options.insecure,
+                hold_edits=settings.hold_edits or options.hold_edits,
+            )
+        )
 
 
 async def _serve(settings: Settings) -> int:

@@ -15,7 +15,8 @@ from relay.errors import ConfigError
 from relay.events import from_iso
 from relay.journal.address import journal_path
 from relay.phones import display
-from relay.pipeline import Plan
+from relay.reload import Loaded
+from relay.reload.withheld import changes
 from relay.settings import Settings
 from relay.web.status import OK, gather, is_wrong
 
@@ -39,7 +40,8 @@ async def run(options: Namespace, settings: Settings) -> int:
 
 async def _status(settings: Settings) -> tuple[dict[str, Any], ZoneInfo, bool]:
     """What holds, the zone of the rules, and whether a relay serves."""
-    plan, error = _plan(settings)
+    loaded, error = _loaded(settings)
+    plan = loaded.plan if loaded else None
     zone = plan.timezone if plan else ZoneInfo("UTC")
     answer = await ask_relay(settings, "/api/status", None)
     if answer is not None:
@@ -48,13 +50,17 @@ async def _status(settings: Settings) -> tuple[dict[str, Any], ZoneInfo, bool]:
         error = error or f"there is no journal at {settings.journal}"
     destinations = plan.destinations if plan else {}
     async with looking(settings) as records:
-        found = await gather(records, destinations, error, now=datetime.now(UTC))
+        newest = await records.rules()
+        waits = (
+            changes(newest.files, loaded.kept) if loaded and newest and settings.hold_edits else ()
+        )
+        found = await gather(records, destinations, error, now=datetime.now(UTC), waits=waits)
     return found, zone, False
 
 
-def _plan(settings: Settings) -> tuple[Plan | None, str | None]:
+def _loaded(settings: Settings) -> tuple[Loaded | None, str | None]:
     try:
-        return reload.show(settings).plan, None
+        return reload.show(settings), None
     except ConfigError as error:
         faults = [fault for fault in error.faults if fault.level == "error"]
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
@@ -106,6 +112,9 @@ def _say_what_is_wrong(out: Console, status: dict[str, Any], when: Any, *, serve
         out.print(told, style="bold red", markup=False)
     if error := status["rules"]["error"]:
         out.print(f"the rules file was refused: {clean(error)}", style="bold red", markup=False)
+    if waits := status["rules"].get("waits"):
+        told = f"an edit waits ({', '.join(waits)}): `relay publish` makes it live"
+        out.print(told, style="bold yellow", markup=False)
     if serves and not is_wrong(status):
         out.print("nothing is wrong", style="bold green")
     out.print()

@@ -132,11 +132,17 @@ class Journal(Protocol):
         ...
 
     async def adopt_rules(
-        self, files: Mapping[str, str], *, now: datetime, checked: Checked | None = None
+        self,
+        files: Mapping[str, str],
+        *,
+        now: datetime,
+        checked: Checked | None = None,
+        who: str = "",
     ) -> int:
         """The version number of these files, a new one if they differ from the newest.
 
-        `checked` is kept until the next adoption.
+        `checked` is kept until the next adoption. `who` made them live; empty where they were
+        saved, and nobody asked for it by name.
         """
         ...
 

@@ -188,6 +188,8 @@ class RulesVersion:
     files: Mapping[str, str]
     checked: Checked | None = None
     """Of the newest version, if it was told."""
+    who: str = ""
+    """Who made it live; empty where a saved file did."""
 
 
 @dataclass(frozen=True, slots=True)

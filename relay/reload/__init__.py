@@ -6,15 +6,14 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from relay.errors import ConfigError
-from relay.journal import Checked, Store
+from relay.errors import ConfigError, Fault
+from relay.journal import Checked, RulesVersion, Store
 from relay.reload import withheld
 from relay.reload.files import Loaded, from_files, from_version, outbound
 from relay.reload.passed import Everything, passed_before, this_relay
-from relay.reload.withheld import RULES
 from relay.settings import Settings
 
-__all__ = ["Loaded", "outbound", "read", "show", "start"]
+__all__ = ["Loaded", "outbound", "publish", "read", "record", "show", "start"]
 
 
 def read(settings: Settings) -> Loaded:
@@ -30,19 +29,15 @@ def show(settings: Settings, *, strict_env: bool = False) -> Loaded:
 async def start(settings: Settings, store: Store, *, now: datetime) -> Loaded:
     """The files' plan, recorded as a version; the last good version where the files are bad.
 
-    Raises `ConfigError` where the files are bad and there is no version.
+    Where edits are held it is the last version, whatever the files say. Raises `ConfigError` where
+    the files are bad and there is no version.
     """
     await withheld.clean(settings, store)
     last = await store.records.rules()
+    if last and settings.hold_edits:
+        return await _held(last, settings, store, now)
     try:
-        loaded = await asyncio.to_thread(
-            from_files,
-            settings,
-            strict_env=not settings.sandbox,
-            now=now,
-            store=store,
-            passed=passed_before(last) if last else None,
-        )
+        return await publish(settings, store, now=now)
     except ConfigError as error:
         if last is None:
             raise
@@ -52,17 +47,54 @@ async def start(settings: Settings, store: Store, *, now: datetime) -> Loaded:
             # The edit comes first: it is what somebody can mend.
             raise ConfigError([*error.faults, *older.faults]) from None
         return replace(kept, faults=error.faults)
-    return await record(loaded, settings, store, now)
 
 
-async def record(loaded: Loaded, settings: Settings, store: Store, now: datetime) -> Loaded:
+async def publish(settings: Settings, store: Store, *, now: datetime, who: str = "") -> Loaded:
+    """The files' plan, checked and recorded as a version. Raises `ConfigError`."""
+    fresh = await _checked(settings, store, now)
+    return await record(fresh, settings, store, now, who=who)
+
+
+async def _held(last: RulesVersion, settings: Settings, store: Store, now: datetime) -> Loaded:
+    """The last version, though the files may say something else."""
+    try:
+        return from_version(last, settings, store)
+    except ConfigError as older:
+        # A secret that stood in its rules may be lost, and still stand in the file.
+        fresh = await _checked(settings, store, now)
+        if withheld.changes(last.files, fresh.kept):
+            told = Fault(
+                str(settings.rules),
+                1,
+                1,
+                "error",
+                f"version {last.version} cannot be live again, and edits are held: "
+                "`relay publish` makes the files live",
+            )
+            raise ConfigError([*older.faults, told]) from None
+        return await record(fresh, settings, store, now)
+
+
+async def _checked(settings: Settings, store: Store, now: datetime) -> Loaded:
+    last = await store.records.rules()
+    return await asyncio.to_thread(
+        from_files,
+        settings,
+        strict_env=not settings.sandbox,
+        now=now,
+        store=store,
+        passed=passed_before(last) if last else None,
+    )
+
+
+async def record(
+    loaded: Loaded, settings: Settings, store: Store, now: datetime, *, who: str = ""
+) -> Loaded:
     """The same plan under the number of its version in the journal."""
     keep = tuple(sorted(loaded.plan.keep))
-    files = dict(loaded.files or {})
     if loaded.config is not None:
-        files[RULES] = loaded.config.kept
         await asyncio.to_thread(withheld.write, withheld.place(settings.journal), loaded.config)
     version = await store.journal.adopt_rules(
-        files, now=now, checked=Checked(this_relay(), loaded.passed.rules, keep)
+        loaded.kept, now=now, checked=Checked(this_relay(), loaded.passed.rules, keep), who=who
     )
     return replace(loaded, plan=replace(loaded.plan, version=version))

@@ -35,6 +35,24 @@ class Loaded:
     """What the rules file says, where it was read just now."""
     passed: Passed = field(default_factory=Passed)
     """What a reload need not check again."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What was taken out of the version that the plan was made of."""
+    changed: tuple[str, ...] = ()
+    """The files that differ from what was live before."""
+    waits: tuple[str, ...] = ()
+    """The files of an edit that passed its checks and waits to be published."""
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """The files as a version keeps them."""
+        files = self.files or {}
+        return {**files, RULES: self.config.kept} if self.config else files
+
+    def differs(self, live: Loaded) -> tuple[str, ...]:
+        """The files in which it is another than what is live; a secret in the rules counts."""
+        changed = withheld.changes(live.kept, self.kept)
+        other = dict(self.secrets) != dict(live.secrets)
+        return (RULES, *changed) if other and RULES not in changed else changed
 
     @property
     def error(self) -> str | None:
@@ -95,7 +113,14 @@ def from_files(
         _test(config, plan, passed, made, now)
     named = {f"{BESIDE}{name}": held for name, held in config.files.items()}
     files = {RULES: config.text, **named, **templates.texts}
-    return Loaded(plan, warnings, files=files, config=config, passed=Passed(files, made))
+    return Loaded(
+        plan,
+        warnings,
+        files=files,
+        config=config,
+        passed=Passed(files, made),
+        secrets=config.withheld,
+    )
 
 
 def _test(config: Config, plan: Plan, passed: Passed, made: str, now: datetime) -> None:
@@ -145,7 +170,7 @@ def from_version(kept: RulesVersion, settings: Settings, store: Store) -> Loaded
         read_file=read_file,
     )
     plan = replace(_plan(config, templates), version=kept.version)
-    return Loaded(plan, config.warnings, files=kept.files, passed=passed)
+    return Loaded(plan, config.warnings, files=kept.files, passed=passed, secrets=taken_out)
 
 
 def _plan(config: Config, templates: Templates) -> Plan:

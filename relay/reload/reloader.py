@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -49,13 +49,18 @@ class Reloader:
         self._adopt = adopt
         self._told = told
         self._one_at_a_time = asyncio.Lock()
+        self._draft: Mapping[str, str] = {}
+        """The files of an edit that is held; those that only it names are looked at too."""
         self._seen: Looks | None = None
         """How the files looked that were read last; None before the first look."""
         self._pending: Looks | None = None
         """How they looked at the last look."""
 
-    async def reload(self, why: str) -> Loaded:
-        """Read the files now; afterwards `loaded.error` says whether they were refused."""
+    async def reload(self, why: str, *, who: str = "", publish: bool = False) -> Loaded:
+        """Read the files now; afterwards `loaded.error` says whether they were refused.
+
+        Where edits are held, good ones wait until somebody publishes them.
+        """
         async with self._one_at_a_time:
             now = self._clock()
             try:
@@ -68,7 +73,7 @@ class Reloader:
                     passed=self.loaded.passed,
                 )
             except ConfigError as error:
-                self.loaded = replace(self.loaded, faults=error.faults)
+                self.loaded = replace(self.loaded, faults=error.faults, waits=())
                 logs.error(
                     "rules refused",
                     why=why,
@@ -77,14 +82,38 @@ class Reloader:
                 )
                 await self._told(self.loaded)
                 return self.loaded
-            fresh = await record(fresh, self._settings, self._store, now)
+            changed = fresh.differs(self.loaded)
+            if self._settings.hold_edits and not publish:
+                return await self._hold(fresh, changed, why)
+            fresh = await record(fresh, self._settings, self._store, now, who=who)
             await self._adopt(fresh.plan)
-            self.loaded = fresh
-            logs.info("rules loaded", why=why, version=fresh.plan.version)
+            self.loaded = replace(fresh, changed=changed)
+            self._draft = {}
+            logs.info(
+                "rules loaded",
+                why=why,
+                version=fresh.plan.version,
+                changed=changed,
+                **({"who": who} if who else {}),
+            )
             for warning in fresh.warnings:
                 logs.warning("rules", finding=str(warning))
-            await self._told(fresh)
-            return fresh
+            await self._told(self.loaded)
+            return self.loaded
+
+    async def _hold(self, draft: Loaded, changed: tuple[str, ...], why: str) -> Loaded:
+        """Keep what is live, and say that an edit waits."""
+        self._draft = draft.files or {}
+        self.loaded = replace(self.loaded, faults=(), waits=changed)
+        if changed:
+            logs.warning(
+                "an edit waits: relay publish makes it live",
+                why=why,
+                changed=changed,
+                live_version=self.loaded.plan.version,
+            )
+        await self._told(self.loaded)
+        return self.loaded
 
     async def look(self) -> None:
         """Look at the files once; reload when one changed and then stayed the same."""
@@ -123,7 +152,8 @@ class Reloader:
     def _looks(self) -> Looks:
         """How all the files look that the plan is made of."""
         rules, templates = self._settings.rules, self._settings.templates
-        paths = [rules, templates, *_visible(templates), *map(self._path, self.loaded.files or ())]
+        named = {**(self.loaded.files or {}), **self._draft}
+        paths = [rules, templates, *_visible(templates), *map(self._path, named)]
         if self.loaded.error:
             # Refused rules may name files that nobody has seen yet: whatever appears may cure them.
             paths += [path for path in rules.parent.glob("*") if _may_be_named(path)]

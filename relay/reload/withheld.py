@@ -29,6 +29,16 @@ BESIDE = "beside/"
 _LARGEST = 1 << 20
 
 
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """The files of a version that differ, the rules first; `+` new and `-` gone."""
+    changed = []
+    for name in sorted(before.keys() | after.keys(), key=lambda name: (name != RULES, name)):
+        if before.get(name) != after.get(name):
+            sign = "+" if name not in before else "-" if name not in after else ""
+            changed.append(sign + name.removeprefix(BESIDE))
+    return tuple(changed)
+
+
 def write(path: Path, config: Config) -> None:
     """Keep what was taken out of these rules, and nothing of any others."""
     if not config.withheld:

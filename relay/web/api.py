@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -27,6 +27,14 @@ _WHO: Final = web.RequestKey("who", str)
 """Where a request carries who sent it."""
 
 T = TypeVar("T", bound=Asked)
+
+
+class Reload(Protocol):
+    """Reads the files, because `who` asked for it; with `publish` also where edits are held."""
+
+    async def __call__(self, who: str, *, publish: bool = False) -> Loaded: ...
+
+
 Answer = Callable[[web.Request, T], Awaitable[web.Response]]
 
 
@@ -39,7 +47,7 @@ class Admin:
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     changed: Callable[[], None]
     """Somebody put deliveries back: look at the lanes now."""
-    reload: Callable[[], Awaitable[Loaded]]
+    reload: Reload
     watch: Callable[[], Awaitable[Changes]]
     """Look at 360dialog's list of numbers now; what was recorded."""
 
@@ -72,6 +80,7 @@ class Admin:
 
         get("/api/status", asked.Nothing, self._status)
         post("/api/reload", asked.Nothing, self._reload)
+        post("/api/publish", asked.Nothing, self._publish)
         post("/api/watch", asked.Nothing, self._watch)
         get("/api/events", asked.Events, self._events)
         get("/api/events/{id}", asked.Nothing, self._event)
@@ -89,19 +98,13 @@ class Admin:
     async def _status(self, _request: web.Request, _asked: Asked) -> web.Response:
         return web.json_response(await self.status())
 
-    async def _reload(self, _request: web.Request, _asked: Asked) -> web.Response:
+    async def _reload(self, request: web.Request, _asked: Asked) -> web.Response:
         """Read rules, lists and templates now; 422 with every finding if they are refused."""
-        loaded = await self.reload()
-        findings = loaded.faults if loaded.error else loaded.warnings
-        return web.json_response(
-            {
-                "ok": loaded.error is None,
-                "version": loaded.plan.version,
-                "error": loaded.error,
-                "findings": [str(finding) for finding in findings],
-            },
-            status=200 if loaded.error is None else 422,
-        )
+        return _loaded(await self.reload(request[_WHO]))
+
+    async def _publish(self, request: web.Request, _asked: Asked) -> web.Response:
+        """The same, and what is good becomes live also where edits are held."""
+        return _loaded(await self.reload(request[_WHO], publish=True))
 
     async def _watch(self, _request: web.Request, _asked: Asked) -> web.Response:
         """Look at 360dialog's list now; 422 where nobody can, 502 where it cannot be read."""
@@ -217,3 +220,18 @@ def _user(request: web.Request) -> str | None:
 
 def _no(status: int, why: str) -> web.Response:
     return web.json_response({"error": why}, status=status)
+
+
+def _loaded(loaded: Loaded) -> web.Response:
+    findings = loaded.faults if loaded.error else loaded.warnings
+    return web.json_response(
+        {
+            "ok": loaded.error is None,
+            "version": loaded.plan.version,
+            "error": loaded.error,
+            "changed": list(loaded.changed),
+            "waits": list(loaded.waits),
+            "findings": [str(finding) for finding in findings],
+        },
+        status=200 if loaded.error is None else 422,
+    )

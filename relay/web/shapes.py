@@ -114,13 +114,15 @@ def ready_json(
     troubles: Sequence[Trouble],
     error: str | None,
     *,
+    waits: Sequence[str] = (),
     late: Event | None = None,
     stuck: Mapping[str, float] | None = None,
 ) -> Mapping[str, Any]:
     """What cannot deliver or does not go on, for `/readyz`.
 
-    `late` is the oldest event if it has waited for routing for too long; `stuck` has the loops
-    that have not gone round, with the seconds since they did.
+    `waits` has the files of an edit that is held; `late` is the oldest event if it has waited for
+    routing for too long; `stuck` has the loops that have not gone round, with the seconds since
+    they did.
     """
     names = {
         trouble.key: [
@@ -136,7 +138,12 @@ def ready_json(
         ],
         "unrouted": late and {"event_id": late.id, "since": iso(late.received_at)},
         "stuck": [{"loop": name, "seconds": round(gone)} for name, gone in (stuck or {}).items()],
-        "rules": {"version": plan.version, "ok": error is None, "error": error},
+        "rules": {
+            "version": plan.version,
+            "ok": error is None,
+            "error": error,
+            "waits": list(waits),
+        },
     }
 
 

@@ -26,10 +26,12 @@ async def gather(
     *,
     now: datetime,
     version: int | None = None,
+    waits: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What `GET /api/status` answers.
 
-    `error` is why the files were refused, if they were; `version` the live one, None the newest.
+    `error` is why the files were refused, if they were; `version` the live one, None the newest;
+    `waits` has the files of an edit that is held.
     """
     status = await records.status(now=now)
     rules = await records.rules(version)
@@ -46,6 +48,7 @@ async def gather(
             "loaded_at": iso(rules.loaded_at) if rules else None,
             "ok": error is None,
             "error": error,
+            "waits": list(waits),
         },
         "sources": await _sources(records),
         "watch": await _watch(records),

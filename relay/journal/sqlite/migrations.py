@@ -388,6 +388,10 @@ CREATE TABLE watched (                  -- numbers at 360dialog, as the last com
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)
+_NINTH = """
+ALTER TABLE rules_versions ADD COLUMN who TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH)
 """The step at index n leads from version n to version n + 1."""
 VERSION = len(MIGRATIONS)

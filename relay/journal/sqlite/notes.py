@@ -19,6 +19,7 @@ def adopt_rules(
     *,
     now: datetime,
     checked: Checked | None = None,
+    who: str = "",
 ) -> int:
     """The version of these files, a new one if they differ from the newest."""
     told = packed(asdict(checked)) if checked else "null"
@@ -30,7 +31,8 @@ def adopt_rules(
     if newest is not None and newest[1] == text:
         return int(newest[0])
     connection.execute(
-        "INSERT INTO rules_versions (loaded_at, files) VALUES (?, ?)", (micros(now), text)
+        "INSERT INTO rules_versions (loaded_at, files, who) VALUES (?, ?, ?)",
+        (micros(now), text, plain(who)),
     )
     return connection.last_insert_rowid()
 

@@ -171,13 +171,13 @@ def alarms(connection: apsw.Connection) -> Sequence[Alarm]:
 def rules(connection: apsw.Connection, version: int | None = None) -> RulesVersion | None:
     """A rules version; None: the newest."""
     row = connection.execute(
-        "SELECT version, loaded_at, files FROM rules_versions"
+        "SELECT version, loaded_at, files, who FROM rules_versions"
         " WHERE :version IS NULL OR version = :version ORDER BY version DESC LIMIT 1",
         {"version": version},
     ).fetchone()
     if row is None:
         return None
-    made = RulesVersion(row[0], moment(row[1]), json.loads(row[2]))
+    made = RulesVersion(row[0], moment(row[1]), json.loads(row[2]), who=row[3])
     return made if version is not None else replace(made, checked=notes.checked(connection))
 
 
