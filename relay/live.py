@@ -172,6 +172,7 @@ class Live:
             waits=self.reloader.loaded.waits,
             late=await self.watch.late_event(),
             stuck=self._loops.stuck(),
+            failing=await self.watch.failing(),
         )
 
     async def _is_well(self) -> bool:

@@ -67,6 +67,10 @@ class Metrics:
         self.out_of_order = gauge(
             "relay_targets_out_of_order", "Targets and accounts whose deliveries are parked."
         )
+        self.failing = gauge(
+            "relay_destinations_failing",
+            "Destinations whose target has just failed several times in a row.",
+        )
         self.template_faults = count(
             "relay_template_faults", "Messages replaced by the built-in one."
         )

@@ -5,10 +5,12 @@ Pure: every moment is an argument, in seconds of a clock that never goes back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relay.channels import Pace
 from relay.deliveries import wait_after
+from relay.outcomes import FAULTS
 
 FAULTS_BEFORE_PAUSE = 3
 """So many target faults in a row, and the lane (or account) waits as a whole."""
@@ -31,6 +33,15 @@ class Tempo:
     """After so much more than its time a loop that has not gone round counts as stuck."""
     grace: float = 10.0
     """That sends under way get when the relay stops."""
+
+
+def is_failing(outcomes: Sequence[str | None]) -> bool:
+    """Whether a target's last answers, the newest first, are so many faults in a row.
+
+    It may work again by itself: a target that is out of order is another matter.
+    """
+    last = outcomes[:FAULTS_BEFORE_PAUSE]
+    return len(last) == FAULTS_BEFORE_PAUSE and FAULTS.issuperset(last)
 
 
 class Bucket:

@@ -117,12 +117,13 @@ def ready_json(
     waits: Sequence[str] = (),
     late: Event | None = None,
     stuck: Mapping[str, float] | None = None,
+    failing: Mapping[str, str] | None = None,
 ) -> Mapping[str, Any]:
     """What cannot deliver or does not go on, for `/readyz`.
 
     `waits` has the files of an edit that is held; `late` is the oldest event if it has waited for
     routing for too long; `stuck` has the loops that have not gone round, with the seconds since
-    they did.
+    they did; `failing` the destinations that have failed several times in a row, with the reason.
     """
     names = {
         trouble.key: [
@@ -135,6 +136,9 @@ def ready_json(
     return {
         "out_of_order": [
             {"destinations": names[trouble.key], "reason": trouble.reason} for trouble in troubles
+        ],
+        "failing": [
+            {"destination": name, "reason": reason} for name, reason in (failing or {}).items()
         ],
         "unrouted": late and {"event_id": late.id, "since": iso(late.received_at)},
         "stuck": [{"loop": name, "seconds": round(gone)} for name, gone in (stuck or {}).items()],

@@ -11,8 +11,7 @@ from relay.channels import Destination
 from relay.events import Source, iso
 from relay.events.properties import Property
 from relay.journal import Attempt, Lane, Records, Trouble
-from relay.outcomes import FAULTS
-from relay.pace import FAULTS_BEFORE_PAUSE
+from relay.pace import FAULTS_BEFORE_PAUSE, is_failing
 
 OK, FAILING, PARKED = "ok", "failing", "parked"
 SILENCE = "silence"
@@ -91,7 +90,7 @@ def _destination(
     answers: Sequence[Attempt],
 ) -> dict[str, Any]:
     last = answers[0] if answers else None
-    failing = is_failing(answers)
+    failing = is_failing([one.outcome for one in answers])
     state = PARKED if trouble else FAILING if failing else OK
     due = lane.oldest_due_at if lane else None
     return {
@@ -107,11 +106,6 @@ def _destination(
         if last
         else None,
     }
-
-
-def is_failing(answers: Sequence[Attempt]) -> bool:
-    """Whether a target has failed several times in a row, though it may work again by itself."""
-    return len(answers) >= FAULTS_BEFORE_PAUSE and all(one.outcome in FAULTS for one in answers)
 
 
 async def _sources(records: Records) -> dict[str, str | None]:

@@ -22,6 +22,7 @@ from relay.journal.doors import free_space
 from relay.metrics import Metrics
 from relay.notices import Notice
 from relay.outcomes import OutOfOrder
+from relay.pace import FAULTS_BEFORE_PAUSE, is_failing
 from relay.pipeline import Plan
 from relay.sending import Tried
 from relay.worker.silence import Silences
@@ -152,6 +153,7 @@ class Watch:
         self._metrics.queue.labels("pending").set(sum(lane.pending for lane in lanes))
         self._metrics.queue.labels("parked").set(sum(lane.parked for lane in lanes))
         self._metrics.out_of_order.set(len(await self._store.records.troubles()))
+        self._metrics.failing.set(len(await self.failing()))
         status = await self._store.records.status(now=now)
         self._metrics.unrouted.set(status.events.get("unrouted", 0))
 
@@ -160,6 +162,18 @@ class Watch:
         oldest = await self._store.records.unrouted(1)
         late = bool(oldest) and self._clock() - oldest[0].received_at > LATE
         return oldest[0] if late else None
+
+    async def failing(self) -> dict[str, str]:
+        """The destinations that fail just now, of those for which something waits, and why."""
+        records = self._store.records
+        busy = {lane.target for lane in await records.lanes() if _is_open(lane)}
+        everyone = self._plan().destinations
+        targets = {name: one.target for name, one in everyone.items() if one.target in busy}
+        return {
+            name: answers[0].reason or ""
+            for name, answers in (await records.answers(targets, FAULTS_BEFORE_PAUSE)).items()
+            if is_failing([one.outcome for one in answers])
+        }
 
     async def _tell_notices(self, plan: Plan) -> None:
         while self._notices:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from relay.cli import status
-from relay.journal import Attempt
 from relay.outcomes import FAULTS
-from relay.web.status import is_failing
+from relay.pace import is_failing
+from tests.fakes.http import Reply
 from tests.fakes.slack import error
 from tests.world import RULES, World, a_world
-
-NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
 async def shown(
@@ -83,12 +80,29 @@ async def test_without_a_relay_the_journal_is_read_and_that_is_said(
         await world.start()
 
 
-def test_three_passing_faults_in_a_row_are_failing() -> None:
-    def tries(*outcomes: str) -> list[Attempt]:
-        return [Attempt(NOW - timedelta(minutes=n), one) for n, one in enumerate(outcomes)]
+async def test_readyz_and_a_gauge_name_a_destination_that_fails_until_it_works(
+    folder: Path,
+) -> None:
+    async with a_world(folder) as world:
+        world.slack.always(Reply(503), "#support")
+        for _ in range(3):
+            await world.happen()
+        await world.become(lambda: len(world.slack.posts) >= 3)
+        await world.until({"pending": 3})
+        (failing,) = (await world.client.get("/readyz"))[1]["failing"]
+        assert failing["destination"] == "support"
+        assert "503" in failing["reason"]
+        assert "relay_destinations_failing 1.0" in (await world.client.get("/metrics"))[1]
+        world.slack.always(None, "#support")
+        world.app.worker.hurry()
+        await world.until({"delivered": 3})
+        assert (await world.client.get("/readyz"))[1]["failing"] == []
 
+
+def test_three_passing_faults_in_a_row_are_failing() -> None:
     transient, ambiguous = sorted(FAULTS, reverse=True)
-    assert is_failing(tries(transient, ambiguous, transient))
-    assert not is_failing(tries(transient, transient))
-    assert not is_failing(tries("sent", transient, transient))
-    assert not is_failing(tries(transient, "sent", transient))
+    assert is_failing([transient, ambiguous, transient, "sent"])
+    assert not is_failing([transient, transient])
+    assert not is_failing(["sent", transient, transient, transient])
+    assert not is_failing([transient, "sent", transient, transient])
+    assert not is_failing([None, transient, transient])
