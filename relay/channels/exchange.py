@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from relay.channels import Outbound
 from relay.outcomes import Ambiguous, OutOfOrder, RateLimited, Scope, Transient
@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
 _NO_MORE: Mapping[str, str] = MappingProxyType({})
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _HOPELESS_TLS = frozenset(
     {"UNSUPPORTED_PROTOCOL", "WRONG_VERSION_NUMBER", "TLSV1_ALERT_PROTOCOL_VERSION",
      "NO_PROTOCOLS_AVAILABLE", "HTTP_REQUEST", "DH_KEY_TOO_SMALL"}
 )  # fmt: skip
+
+_LONG = 64
+"""Characters of a secret by half of which it is known."""
 
 # In this order: client libraries wrap the cause into errors that are ConnectionErrors as well.
 _CONNECTION_FAULTS: tuple[tuple[type[BaseException], str], ...] = (
@@ -87,6 +91,13 @@ class Wire:
 
         Raises nothing but a cancellation.
         """
+        return await self._post(url, encoded(body), {**_JSON, **headers})
+
+    async def post_form(self, url: str, fields: Mapping[str, str]) -> Exchange:
+        """The same of a form."""
+        return await self._post(url, urlencode(fields).encode(), _FORM)
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Exchange:
         from relay.channels import http
 
         if self._session is None:
@@ -94,7 +105,7 @@ class Wire:
         exchange = Exchange()
         try:
             async with asyncio.timeout(self._outbound.timeout):
-                await http.post(self._session, url, encoded(body), {**_JSON, **headers}, exchange)
+                await http.post(self._session, url, body, headers, exchange)
         except Exception as error:
             exchange.error = error
         return exchange
@@ -216,7 +227,7 @@ def remark(text: str, secrets: Iterable[str] = (), limit: int = 200) -> str:
     """What a target said, fit for a reason: one short line, our secrets taken out.
 
     Secrets are found as they are, percent-encoded or not, and in base64 (a mail server may echo
-    the line it did not understand).
+    the line it did not understand); long ones also by their beginning, as an echo may be cut.
     """
     said = one_line(text[: 8 * limit])
     spellings = {
@@ -233,6 +244,9 @@ def remark(text: str, secrets: Iterable[str] = (), limit: int = 200) -> str:
     }
     for spelling in sorted(spellings, key=len, reverse=True):
         said = re.sub(re.escape(spelling), "[secret]", said, flags=re.IGNORECASE)
+        if len(spelling) >= _LONG:
+            beginning = rf"{re.escape(spelling[: _LONG // 2])}[\w.~+/=%-]*"
+            said = re.sub(beginning, "[secret]", said, flags=re.IGNORECASE)
     return one_line(said, limit)
 
 

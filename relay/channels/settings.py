@@ -54,10 +54,16 @@ def fingerprint(key: bytes, *models: BaseModel | None) -> str:
 
 
 def _opened(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value.get_secret_value() if isinstance(value, SecretStr) else value
-        for key, value in values.items()
-    }
+    return {key: _shown(value) for key, value in values.items()}
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case dict():
+            return _opened(value)
+    return value
 
 
 def split_url(url: str) -> SplitResult:

@@ -26,7 +26,17 @@ def validate(form: Form, model: type[Model], node: Fields, what: str) -> Model |
     node = Fields(node.line, node.column, known)
     if not _is_whole(form, node, what):
         return None
-    values = {entry.name: _plain(form, entry.value, _stand_in(model, entry.name)) for entry in node}
+    values: dict[str, Any] = {}
+    for entry in node:
+        inner = model_in(model.model_fields[entry.name].annotation)
+        if inner is None:
+            values[entry.name] = _plain(form, entry.value, _stand_in(model, entry.name))
+            continue
+        at = f"{what}.{entry.name}"
+        fields = form.fields(entry.value, at, list(inner.model_fields))
+        values[entry.name] = validate(form, inner, fields, at) if fields is not None else None
+        if values[entry.name] is None:
+            return None
     try:
         made = model.model_validate(values)
     except ValidationError as error:
@@ -46,6 +56,13 @@ def _tell_of_secrets(form: Form, model: type[BaseModel], node: Fields, what: str
 
 def _is_secret(annotation: Any) -> bool:
     return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that a value is a map of, if it is one."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(model_in, get_args(annotation))), None)
 
 
 def _is_whole(form: Form, node: Node, what: str) -> bool:

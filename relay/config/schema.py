@@ -17,6 +17,7 @@ from relay import samples
 from relay.channels.registry import CHANNELS
 from relay.config.destinations import BESIDE, LANGUAGE, NOBODY
 from relay.config.loading import KEEPABLE, KEYS, VERSION
+from relay.config.models import model_in
 from relay.config.rule_list import OVERRIDES, RULE_KEYS, TEST_KEYS
 from relay.config.schema_texts import ABOUT, DEFAULTS, EXAMPLES
 from relay.events import Direction, Severity, Source, Topic
@@ -141,7 +142,10 @@ def _of_models(place: str, field: str) -> dict[str, Json]:
 
 def _of_model(place: str, model: type[BaseModel]) -> Json:
     said = model.model_json_schema()
-    shapes = {name: _as_written(shape) for name, shape in said["properties"].items()}
+    shapes: dict[str, Json] = {}
+    for name, shape in said["properties"].items():
+        inner = model_in(model.model_fields[name].annotation)
+        shapes[name] = _of_model(f"{place}.{name}", inner) if inner else _as_written(shape)
     return _map(place, shapes, said.get("required", ()))
 
 

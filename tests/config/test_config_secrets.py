@@ -84,3 +84,24 @@ def test_a_file_without_secrets_is_kept_to_the_letter() -> None:
     config = loaded(text, env)
     assert config.kept == text
     assert not [fault for fault in config.warnings if "is a secret" in fault.message]
+
+
+def test_secrets_of_oauth_are_warned_of_and_not_kept() -> None:
+    oauth = "oauth: {tenant: t.example, client_id: app, client_secret: WRITTEN}}"
+    text = RULES.replace("password: WRITTEN}", oauth)
+    config = loaded(text.replace("token: WRITTEN", "token: xoxb-1").replace("WRITTEN", "geheim-3"))
+    assert (6, "accounts.email.oauth.client_secret is a secret") in {
+        (fault.line, fault.message.partition(" and ")[0]) for fault in config.warnings
+    }
+    assert "geheim-3" not in config.kept
+    assert "geheim-3" in config.withheld.values()
+
+
+def test_values_of_oauth_that_the_environment_lacks_are_warnings_in_a_trial() -> None:
+    oauth = 'oauth: {token_url: "${WHERE}", client_id: "${APP}", client_secret: "${SECRET}"}}'
+    text = RULES.replace("password: WRITTEN}", oauth).replace("WRITTEN", "xoxb-1")
+    config = load_text(text, "rules.yaml", env={}, strict_env=False, outbound=Outbound())
+    missing = {
+        fault.message.partition(":")[0] for fault in config.warnings if "${" in fault.message
+    }
+    assert {"${WHERE}", "${APP}", "${SECRET}"} <= missing

@@ -91,6 +91,7 @@ privacy: {keep: contact_info}
 
 SEEN = (
     "account_bad_word", "account_value_missing", "account_unknown_key", "account_port",
+    "oauth_unknown_key", "oauth_incomplete", "oauth_not_a_map",
     "any_a_map", "any_with_text", "data_without_path", "default_not_a_map",
     "destination_named_none", "kind_for_event", "list_empty", "name_missing", "no_transport",
     "pace", "privacy", "rules_empty", "rules_missing", "send_to_missing", "stop_not_a_flag",
@@ -101,7 +102,8 @@ SEEN = (
 
 BEYOND = (
     "account_missing", "address", "bad_placeholder", "list_from_file", "name_twice",
-    "national_in_list", "national_number", "private_url", "regex_lookahead",
+    "national_in_list", "national_number", "oauth_and_password", "oauth_private_url",
+    "private_url", "regex_lookahead",
     "send_to_none_in_list", "template_unknown", "timezone", "unknown_default",
     "unknown_destination",
 )  # fmt: skip

@@ -56,6 +56,7 @@ class FakeSmtp:
         implicit: bool = False,
         offer_starttls: bool = True,
         users: dict[str, str] | None = None,
+        tokens: dict[str, str] | None = None,
     ) -> None:
         self.mails: list[Mail] = []
         self.commands: list[str] = []
@@ -68,6 +69,8 @@ class FakeSmtp:
         self._implicit = implicit
         self._starttls = tls is not None and not implicit and offer_starttls
         self._users = users
+        self.tokens = tokens
+        """By user, of those who log in by XOAUTH2; None where that is not offered."""
         self._once: defaultdict[tuple[str, str], deque[str]] = defaultdict(deque)
         self._always: dict[tuple[str, str], str] = {}
         self._changed = asyncio.Condition()
@@ -190,6 +193,8 @@ class FakeSmtp:
             offers.append("STARTTLS")
         if self._users is not None:
             offers.append("AUTH PLAIN")
+        if self.tokens is not None:
+            offers.append("AUTH XOAUTH2")
         return "\n".join(
             f"250{' ' if number == len(offers) else '-'}{offer}"
             for number, offer in enumerate(offers, 1)
@@ -204,12 +209,29 @@ class FakeSmtp:
         return True
 
     async def _login(self, session: _Session, rest: str) -> bool:
+        if rest.startswith("XOAUTH2 "):
+            return await self._login_by_token(session, rest)
         _, user, password = base64.b64decode(rest.partition(" ")[2]).decode().split("\0")
         known = (self._users or {}).get(user) == password
         if known:
             session.user = user
         answer = "235 2.7.0 welcome" if known else "535 5.7.8 bad credentials"
         return await self._say(session, self._choose("AUTH", answer))
+
+    async def _login_by_token(self, session: _Session, rest: str) -> bool:
+        """As Google and Microsoft do: what is wrong is told as a challenge before the refusal."""
+        said = base64.b64decode(rest.partition(" ")[2]).decode()
+        user, bearer = said.rstrip("\1").split("\1")
+        user = user.removeprefix("user=")
+        if bearer == f"auth=Bearer {(self.tokens or {}).get(user)}":
+            session.user = user
+            return await self._say(session, self._choose("AUTH", "235 2.7.0 welcome"))
+        challenge = base64.b64encode(b'{"status": "400", "schemes": "Bearer"}').decode()
+        await self._line(session, f"334 {challenge}")
+        await session.reader.readline()
+        return await self._say(
+            session, self._choose("AUTH", "535 5.7.3 Authentication unsuccessful")
+        )
 
     async def _recipient(self, session: _Session, address: str) -> bool:
         text = self._choose("RCPT", "250 2.1.5 ok", address)

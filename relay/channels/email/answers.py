@@ -68,9 +68,21 @@ _CLOSED = re.compile(
     re.IGNORECASE,
 )
 """A recipient that takes mail from few; it may well speak of the sender."""
+OAUTH = "log in by oauth of accounts.email instead of a password"
+_SWITCHED_OFF = (
+    r"SmtpClientAuthentication",
+    "let an admin of Microsoft 365 switch on authenticated SMTP for the mailbox",
+)
+_MAILBOX = (
+    "username must be the mailbox that the token is for (Microsoft 365: grant the application "
+    "SMTP.SendAsApp and give its service principal the mailbox; Google: the scope "
+    "https://mail.google.com/)"
+)
 _REMEDIES = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
     for pattern, words in (
+        _SWITCHED_OFF,
+        (r"\b5\.7\.30\b|\bbasic auth", OAUTH),
         (
             r"\b[eh][eh]lo\b|fully[- ]qualified host|invalid hostname",
             "set hostname of accounts.email to a full name that the server takes",
@@ -179,8 +191,16 @@ def _detail(text: str) -> str:
     return found[2] if found else ""
 
 
-def refusal(step: Step, code: int, text: str, secrets: Iterable[str] = ()) -> Outcome:
-    """The outcome of a reply that ends the conversation."""
+def _token_remedy(text: str) -> str:
+    """What helps where a token was refused that is good for its endpoint."""
+    known, words = _SWITCHED_OFF
+    return words if re.search(known, text, re.IGNORECASE) else _MAILBOX
+
+
+def refusal(
+    step: Step, code: int, text: str, secrets: Iterable[str] = (), *, by_token: bool = False
+) -> Outcome:
+    """The outcome of a reply that ends the conversation; `by_token`: a login by XOAUTH2."""
     told = f"the mail server {_DOING[step]} ({reply(code, text, secrets)})"
     if not 400 <= code < 600:
         if step is Step.SENT:
@@ -190,7 +210,8 @@ def refusal(step: Step, code: int, text: str, secrets: Iterable[str] = ()) -> Ou
         about_mail = step >= Step.DATA and code not in _WHOLE_SERVER
         return Transient(told, Scope.TARGET if about_mail else Scope.ACCOUNT)
     if account_fault(step, code, text):
-        return OutOfOrder(f"{told}: {remedy(text)}", Scope.ACCOUNT)
+        helps = _token_remedy(text) if by_token else remedy(text)
+        return OutOfOrder(f"{told}: {helps}", Scope.ACCOUNT)
     return Refused(told)
 
 

@@ -10,7 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from relay.channels.email.answers import Standing, Step, ends_all, never, refusal, remedy, reply
+from relay.channels.email.answers import (
+    OAUTH,
+    Standing,
+    Step,
+    ends_all,
+    never,
+    refusal,
+    remedy,
+    reply,
+)
 from relay.channels.email.settings import FULL_NAME, EmailDestination
 from relay.channels.email.writing import compose
 from relay.channels.exchange import causes, connection_fault, tls_fault
@@ -28,6 +37,7 @@ from relay.outcomes import (
 
 if TYPE_CHECKING:
     import aiosmtplib
+    from pydantic import SecretStr
 
 _DOTS = re.compile(rb"(?m)^\.")
 
@@ -45,6 +55,10 @@ class Conversation:
     """Of the account."""
     name: str | None
     """What we call ourselves in the greeting; None: by our address."""
+    token: SecretStr | None = None
+    """To log in with, in the place of a password."""
+    token_refused: bool = False
+    """Whether the server did not take it (535): it may have ended before its time."""
     _step: Step = Step.CONNECT
     _client: aiosmtplib.SMTP | None = None
 
@@ -61,10 +75,13 @@ class Conversation:
     @property
     def _secrets(self) -> tuple[str, ...]:
         """What a server may echo and nobody may read."""
-        if self.destination.password is None:
+        username, password = self.destination.username, self.destination.password
+        if self.token is not None:
+            token = self.token.get_secret_value()
+            return (token, f"user={username}\1auth=Bearer {token}\1\1")
+        if password is None:
             return ()
-        password = self.destination.password.get_secret_value()
-        return (password, f"\0{self.destination.username}\0{password}")
+        return (password.get_secret_value(), f"\0{username}\0{password.get_secret_value()}")
 
     async def _hold(self) -> Outcome:
         """All of it, from the connection to the answer to the final dot."""
@@ -99,7 +116,9 @@ class Conversation:
         import aiosmtplib
 
         if isinstance(error, aiosmtplib.SMTPResponseException):
-            return refusal(self._step, error.code, error.message, self._secrets)
+            by_token = self._step is Step.LOGIN and self.token is not None
+            self.token_refused = by_token and error.code == 535
+            return refusal(self._step, error.code, error.message, self._secrets, by_token=by_token)
         if self._step is Step.SENT:
             late = any(isinstance(cause, TimeoutError) for cause in causes(error))
             how = "did not confirm it in time" if late else "was lost before it confirmed"
@@ -161,16 +180,29 @@ class Conversation:
         return None
 
     async def _login(self, client: aiosmtplib.SMTP) -> Outcome | None:
-        if self.destination.username is None or self.destination.password is None:
+        username, password = self.destination.username, self.destination.password
+        if username is None:
             return None
         self._step = Step.LOGIN
+        offers_tokens = "xoauth2" in client.server_auth_methods
+        if self.token is not None and offers_tokens:
+            await client.auth_xoauth2(username, self.token.get_secret_value())
+            return None
+        if password is None:
+            return OutOfOrder(
+                "the mail server offers no login by token (XOAUTH2): correct host, tls or port of "
+                "accounts.email, or give a password in the place of oauth",
+                Scope.ACCOUNT,
+            )
+        if offers_tokens and not client.supported_auth_methods:
+            return OutOfOrder(f"the mail server takes tokens alone: {OAUTH}", Scope.ACCOUNT)
         if not client.supports_extension("auth") or not client.supported_auth_methods:
             return OutOfOrder(
                 "the mail server offers no login that the relay knows: correct tls or port of "
                 "accounts.email, or leave out username and password",
                 Scope.ACCOUNT,
             )
-        await client.login(self.destination.username, self.destination.password.get_secret_value())
+        await client.login(username, password.get_secret_value())
         return None
 
     async def _recipients(

@@ -17,7 +17,8 @@ from pydantic import (
 
 from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.addresses import is_public, literal_address
-from relay.channels.settings import Settings, StandIn, fingerprint, short_hash
+from relay.channels.email.oauth import OAuth
+from relay.channels.settings import Settings, StandIn, checked_url, fingerprint, short_hash
 
 ACCOUNT_PACE = Pace(count=30, seconds=60, burst=3)
 """Exchange Online takes 30 messages a minute (Microsoft, SMTP submission improvements)."""
@@ -31,6 +32,21 @@ _INSIDE = (
     ".home.arpa", ".private", ".test", ".invalid",
 )  # fmt: skip
 """Ends of names that no public name server answers for (RFC 6762, appendix G, and RFC 6761)."""
+
+_PASSWORDLESS = (
+    (
+        "Microsoft 365",
+        re.compile(r"smtp\.office365\.com|(.+\.)?outlook\.com"),
+        "tenant: …, client_id: …, client_secret: …",
+    ),
+    (
+        "Google",
+        re.compile(r"smtp(-relay)?\.gmail\.com"),
+        "token_url: https://oauth2.googleapis.com/token, client_id: …, client_secret: …, "
+        "refresh_token: …",
+    ),
+)
+"""Whose servers take tokens, and passwords less and less: a name, the hosts, what to write."""
 
 _ADDRESS = StandIn("{name}@relay.invalid")
 
@@ -90,6 +106,7 @@ class EmailAccount(Settings):
     """`Relay <relay@example.com>` or the address alone."""
     username: str | None = None
     password: SecretStr | None = None
+    oauth: OAuth | None = None
     reply_to: Annotated[str | None, _ADDRESS] = None
     hostname: Annotated[str | None, StandIn("{name}.relay.invalid")] = None
     """What the relay calls itself in the greeting: a full name, or an address in brackets.
@@ -122,8 +139,11 @@ class EmailAccount(Settings):
 
     @model_validator(mode="after")
     def _credentials_are_whole(self) -> Self:
-        if bool(self.username) != bool(self.password and self.password.get_secret_value()):
-            raise ValueError("give both username and password, or neither")
+        password = bool(self.password and self.password.get_secret_value())
+        if password and self.oauth is not None:
+            raise ValueError("give password or oauth, not both")
+        if bool(self.username) != (password or self.oauth is not None):
+            raise ValueError("give username with password or oauth, or none of them")
         return self
 
 
@@ -162,6 +182,8 @@ class EmailDestination(Destination):
     sender_name: str = ""
     username: str | None = None
     password: SecretStr | None = None
+    oauth: OAuth | None = None
+    """How to get a token to log in with, where no password does."""
     reply_to: str | None = None
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
@@ -174,26 +196,31 @@ def account_doubts(account: EmailAccount) -> tuple[tuple[str, str], ...]:
 
     Ports as RFC 8314 has them: 465 speaks TLS from the first byte, 587 turns to it by STARTTLS.
     """
-    if account.tls == "none":
-        if not _stays_inside(account.host):
-            return (
-                (
-                    "tls",
-                    "tls is none and the mail server is not in a private network: mails and "
-                    "password cross the Internet in the clear; write starttls or implicit",
-                ),
-            )
-        return ()
+    doubts: list[tuple[str, str]] = []
     fits = _USUAL_TLS.get(account.port or PORTS[account.tls], account.tls)
-    if fits == account.tls:
-        return ()
-    return (
-        (
-            "port",
-            f"port {account.port} and tls {account.tls} do not go together: write tls {fits}, or "
-            f"port {PORTS[account.tls]}",
-        ),
-    )
+    if account.tls == "none" and not _stays_inside(account.host):
+        doubts.append(
+            (
+                "tls",
+                "tls is none and the mail server is not in a private network: mails and "
+                "password cross the Internet in the clear; write starttls or implicit",
+            )
+        )
+    elif account.tls != "none" and fits != account.tls:
+        doubts.append(
+            (
+                "port",
+                f"port {account.port} and tls {account.tls} do not go together: write tls {fits}, "
+                f"or port {PORTS[account.tls]}",
+            )
+        )
+    host = account.host.rstrip(".").casefold()
+    for name, pattern, instead in _PASSWORDLESS:
+        if account.password is not None and pattern.fullmatch(host):
+            doubts.append(
+                ("password", f"{name} ends logins by password: write oauth: {{{instead}}} instead")
+            )
+    return tuple(doubts)
 
 
 def _stays_inside(host: str) -> bool:
@@ -216,6 +243,8 @@ def build(
     if account is None:
         raise ValueError("mail needs accounts.email with host, tls and sender")
     port = account.port or PORTS[account.tls]
+    if account.oauth is not None:
+        checked_url(account.oauth.endpoint, "token_url of accounts.email.oauth", outbound)
     sender_name, sender = identity(account.sender)
     recipients = tuple(_addresses([*settings.to, *settings.cc]))
     to = tuple(settings.to)
@@ -238,6 +267,7 @@ def build(
         sender_name=sender_name,
         username=account.username or None,
         password=account.password if account.username else None,
+        oauth=account.oauth,
         reply_to=account.reply_to,
         to=to,
         cc=tuple(address for address in recipients if address not in to),
