@@ -27,7 +27,7 @@ from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without
 from relay.outcomes import OutOfOrder, Proof, Scope, Sent, Transient
 from relay.phones import aliases, display
 from relay.sources import Reading, Unreadable
-from tests.journal.test_migrations import version_1
+from tests.journal.test_migrations import version_3
 from tests.journal_suite import (
     DAY,
     NOW,
@@ -356,10 +356,10 @@ async def test_troubles_that_name_it_are_erased(store: Store, tmp_path: Path):
     assert (await only(store, owed("later"))).reason == FORGOTTEN
 
 
-async def test_a_journal_of_version_1_is_written_anew(tmp_path: Path):
-    """That version left what it replaced in free places of the file."""
+async def test_a_journal_of_version_3_is_written_anew(tmp_path: Path):
+    """Another program left what it replaced in free places of the file."""
     path = tmp_path / "relay.db"
-    version_1(path)
+    version_3(path)
     connection = apsw.Connection(str(path))
     text = f"{PHONE} " * 40
     for _ in range(40):

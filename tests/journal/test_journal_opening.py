@@ -350,12 +350,12 @@ async def test_every_page_is_read_when_it_is_asked_for(tmp_path: Path):
 def test_a_step_that_fails_leaves_the_tables_as_they_were(tmp_path: Path):
     connection = apsw.Connection(str(tmp_path / "relay.db"))
     schema.migrate(connection)
-    failing = (*schema.MIGRATIONS, "CREATE TABLE half (a); SELECT nonsense")
+    failing = (*schema.STEPS, "CREATE TABLE half (a); SELECT nonsense")
     with pytest.raises(apsw.SQLError):
         schema.migrate(connection, failing)
     assert schema.version(connection) == schema.VERSION
     assert not connection.table_exists("main", "half")
-    schema.migrate(connection, (*schema.MIGRATIONS, "CREATE TABLE whole (a TEXT) STRICT"))
+    schema.migrate(connection, (*schema.STEPS, "CREATE TABLE whole (a TEXT) STRICT"))
     assert schema.version(connection, newest=schema.VERSION + 1) == schema.VERSION + 1
     with pytest.raises(JournalUnusableError, match="newer"):
         schema.migrate(connection)
