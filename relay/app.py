@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from relay.channels import Channel
     from relay.live import Live
     from relay.reload import Loaded
+    from relay.reload.revert import Reverted
     from relay.sources.watch import Changes
     from relay.worker import Worker
 
@@ -175,7 +176,9 @@ class App:
         settings = self.settings
         shared = settings.shares_address
         health = Health(self.metrics, self._ready, self._refresh)
-        admin = Admin(self.store, self._now, self.status, self._hurry, self.reload, self.look)
+        admin = Admin(
+            self.store, self._now, self.status, self._hurry, self.reload, self.revert, self.look
+        )
 
         outside = self._runner()
         self.intake.add_routes(outside.app)
@@ -234,6 +237,10 @@ class App:
     async def reload(self, who: str = "", *, publish: bool = False) -> Loaded:
         """Read the rules now, because somebody asked for it; once they were read at all."""
         return await (await asyncio.shield(self._live)).reload(who, publish=publish)
+
+    async def revert(self, version: int, who: str) -> Reverted:
+        """Make an older version live, and write its files; once the rules were read at all."""
+        return await (await asyncio.shield(self._live)).revert(version, who)
 
     async def look(self) -> Changes:
         """Ask 360dialog for its numbers now, because somebody wants it; what was recorded."""

@@ -25,6 +25,7 @@ from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.reload import Loaded
 from relay.reload.reloader import LOOK_EVERY, Reloader
+from relay.reload.revert import Reverted
 from relay.settings import Settings
 from relay.web.shapes import ready_json
 from relay.web.status import gather
@@ -150,6 +151,10 @@ class Live:
         """Read the rules now, because somebody asked for it."""
         why = "published" if publish else "somebody asked for it"
         return await self.reloader.reload(why, who=who, publish=publish)
+
+    async def revert(self, version: int, who: str) -> Reverted:
+        """Make an older version live, and write its files."""
+        return await self.reloader.revert(version, who)
 
     async def status(self) -> Mapping[str, Any]:
         """What `/api/status` answers."""

@@ -121,11 +121,14 @@ def build() -> Parser:
     quarantine.add_argument("--limit", metavar="N", type=_count, help="at most so many, the newest")
     add("publish", "make an edit live that serve --hold-edits holds back")
     versions = add("rules", "show the versions of the rules that were live", as_json)
-    versions.add_argument("action", choices=["log", "show"], help="list them, or print one")
     versions.add_argument(
-        "version", metavar="N", type=_count, nargs="?", help="which one to print (the newest)"
+        "action", choices=["log", "show", "revert"], help="list them, print one, go back to one"
+    )
+    versions.add_argument(
+        "version", metavar="N", type=_count, nargs="?", help="which one (show: the newest)"
     )
     versions.add_argument("--limit", metavar="N", type=_count, help="list at most so many")
+    versions.add_argument("--yes", action="store_true", help="do not ask before going back")
     directory = add("directory", "list, search and fill the directory of who is who", as_json)
     directory.add_argument(
         "what",

@@ -6,6 +6,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import cast
 
 from relay.channels import Outbound
@@ -185,6 +186,15 @@ def _plan(config: Config, templates: Templates) -> Plan:
         keep=config.keep,
         watching=config.watching,
     )
+
+
+def path_of(settings: Settings, name: str) -> Path:
+    """Where a file stands that a version keeps under this name."""
+    if name == RULES:
+        return settings.rules
+    if name.startswith(BESIDE):
+        return settings.rules.parent / name.removeprefix(BESIDE)
+    return settings.templates / name
 
 
 def outbound(settings: Settings, store: Store | None = None) -> Outbound:

@@ -16,8 +16,8 @@ from relay.files import read_regular
 from relay.journal import Store
 from relay.pipeline import Plan
 from relay.reload import record
-from relay.reload.files import Loaded, from_files
-from relay.reload.withheld import BESIDE, RULES
+from relay.reload.files import Loaded, from_files, path_of
+from relay.reload.revert import Reverted, revert
 from relay.settings import Settings
 
 LOOK_EVERY = 0.5
@@ -62,44 +62,72 @@ class Reloader:
         Where edits are held, good ones wait until somebody publishes them.
         """
         async with self._one_at_a_time:
-            now = self._clock()
-            try:
-                fresh = await asyncio.to_thread(
-                    from_files,
-                    self._settings,
-                    strict_env=not self._settings.sandbox,
-                    now=now,
-                    store=self._store,
-                    passed=self.loaded.passed,
-                )
-            except ConfigError as error:
-                self.loaded = replace(self.loaded, faults=error.faults, waits=())
-                logs.error(
-                    "rules refused",
-                    why=why,
-                    error=self.loaded.error,
-                    live_version=self.loaded.plan.version,
-                )
-                await self._told(self.loaded)
-                return self.loaded
-            changed = fresh.differs(self.loaded)
-            if self._settings.hold_edits and not publish:
-                return await self._hold(fresh, changed, why)
-            fresh = await record(fresh, self._settings, self._store, now, who=who)
-            await self._adopt(fresh.plan)
-            self.loaded = replace(fresh, changed=changed)
-            self._draft = {}
-            logs.info(
-                "rules loaded",
-                why=why,
-                version=fresh.plan.version,
-                changed=changed,
-                **({"who": who} if who else {}),
+            return await self._read(why, who, publish=publish)
+
+    async def _read(self, why: str, who: str, *, publish: bool) -> Loaded:
+        now = self._clock()
+        try:
+            fresh = await asyncio.to_thread(
+                from_files,
+                self._settings,
+                strict_env=not self._settings.sandbox,
+                now=now,
+                store=self._store,
+                passed=self.loaded.passed,
             )
-            for warning in fresh.warnings:
-                logs.warning("rules", finding=str(warning))
+        except ConfigError as error:
+            self.loaded = replace(self.loaded, faults=error.faults, waits=())
+            logs.error(
+                "rules refused",
+                why=why,
+                error=self.loaded.error,
+                live_version=self.loaded.plan.version,
+            )
             await self._told(self.loaded)
             return self.loaded
+        changed = fresh.differs(self.loaded)
+        if self._settings.hold_edits and not publish:
+            return await self._hold(fresh, changed, why)
+        fresh = await record(fresh, self._settings, self._store, now, who=who)
+        await self._adopt(fresh.plan)
+        self.loaded = replace(fresh, changed=changed)
+        self._draft = {}
+        logs.info(
+            "rules loaded",
+            why=why,
+            version=fresh.plan.version,
+            changed=changed,
+            **({"who": who} if who else {}),
+        )
+        for warning in fresh.warnings:
+            logs.warning("rules", finding=str(warning))
+        await self._told(self.loaded)
+        return self.loaded
+
+    async def revert(self, version: int, who: str) -> Reverted:
+        """Make an older version live, and write its files.
+
+        Raises `UsageError` where there is no such version, or `ConfigError` where it cannot be
+        live today.
+        """
+        async with self._one_at_a_time:
+            now = self._clock()
+            live = self.loaded
+            done = await revert(version, self._settings, self._store, now=now, who=who)
+            await self._adopt(done.loaded.plan)
+            self.loaded = replace(done.loaded, changed=done.loaded.differs(live))
+            self._draft = {}
+            self._seen = self._pending = await asyncio.to_thread(self._looks)
+            logs.info(
+                "an older version is live again",
+                older=version,
+                version=done.loaded.plan.version,
+                who=who,
+                written=done.written,
+                unwritten=done.unwritten,
+            )
+            await self._told(self.loaded)
+            return done
 
     async def _hold(self, draft: Loaded, changed: tuple[str, ...], why: str) -> Loaded:
         """Keep what is live, and say that an edit waits."""
@@ -117,43 +145,39 @@ class Reloader:
 
     async def look(self) -> None:
         """Look at the files once; reload when one changed and then stayed the same."""
-        now = await asyncio.to_thread(self._looks)
-        if self._seen is None:
-            # Something may have been edited between the first load and this first look.
-            self._seen = now if await asyncio.to_thread(self._as_loaded) else {}
-        settled, self._pending = now == self._pending, now
-        if now == self._seen or not settled:
-            return
-        await self.reload("a file changed")
-        # The files that are new in the list did not change by being named; what changed
-        # while the others were read is seen at the next look.
-        later = await asyncio.to_thread(self._looks)
-        self._seen = {path: now.get(path, look) for path, look in later.items()}
+        async with self._one_at_a_time:
+            now = await asyncio.to_thread(self._looks)
+            if self._seen is None:
+                # Something may have been edited between the first load and this first look.
+                self._seen = now if await asyncio.to_thread(self._as_loaded) else {}
+            settled, self._pending = now == self._pending, now
+            if now == self._seen or not settled:
+                return
+            await self._read("a file changed", "", publish=False)
+            # The files that are new in the list did not change by being named; what changed
+            # while the others were read is seen at the next look.
+            later = await asyncio.to_thread(self._looks)
+            self._seen = {path: now.get(path, look) for path, look in later.items()}
 
     def _as_loaded(self) -> bool:
         """The rules, and all that they named when they were loaded, hold what they held then."""
         for name, text in (self.loaded.files or {}).items():
             try:
-                if read_regular(self._path(name), LARGEST_LIST).decode("utf-8-sig") != text:
+                if (
+                    read_regular(path_of(self._settings, name), LARGEST_LIST).decode("utf-8-sig")
+                    != text
+                ):
                     return False
             except (OSError, UnicodeDecodeError):
                 return False
         return True
 
-    def _path(self, name: str) -> Path:
-        """Where a file stands that a version keeps under this name."""
-        rules = self._settings.rules
-        if name == RULES:
-            return rules
-        if name.startswith(BESIDE):
-            return rules.parent / name.removeprefix(BESIDE)
-        return self._settings.templates / name
-
     def _looks(self) -> Looks:
         """How all the files look that the plan is made of."""
         rules, templates = self._settings.rules, self._settings.templates
         named = {**(self.loaded.files or {}), **self._draft}
-        paths = [rules, templates, *_visible(templates), *map(self._path, named)]
+        paths = [rules, templates, *_visible(templates)]
+        paths += [path_of(self._settings, name) for name in named]
         if self.loaded.error:
             # Refused rules may name files that nobody has seen yet: whatever appears may cure them.
             paths += [path for path in rules.parent.glob("*") if _may_be_named(path)]

@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from aiohttp import web
 
 from relay.control import peer
-from relay.errors import PartnerApiError, UsageError
+from relay.errors import ConfigError, PartnerApiError, UsageError
 from relay.journal import Filter, Store
 from relay.settings import Operator
 from relay.sources.watch import Changes
 from relay.web import asked
 from relay.web.asked import Asked, WrongRequestError
-from relay.web.shapes import delivery_json, event_json, forgotten_json, quarantined_json
+from relay.web.shapes import (
+    delivery_json,
+    event_json,
+    forgotten_json,
+    quarantined_json,
+    reverted_json,
+)
 
 if TYPE_CHECKING:
     from relay.reload import Loaded
+    from relay.reload.revert import Reverted
 
 _WHO: Final = web.RequestKey("who", str)
 """Where a request carries who sent it."""
@@ -48,6 +55,7 @@ class Admin:
     changed: Callable[[], None]
     """Somebody put deliveries back: look at the lanes now."""
     reload: Reload
+    revert: Callable[[int, str], Awaitable[Reverted]]
     watch: Callable[[], Awaitable[Changes]]
     """Look at 360dialog's list of numbers now; what was recorded."""
 
@@ -81,6 +89,7 @@ class Admin:
         get("/api/status", asked.Nothing, self._status)
         post("/api/reload", asked.Nothing, self._reload)
         post("/api/publish", asked.Nothing, self._publish)
+        post("/api/rules/{version:[1-9][0-9]{0,17}}/revert", asked.Nothing, self._revert)
         post("/api/watch", asked.Nothing, self._watch)
         get("/api/events", asked.Events, self._events)
         get("/api/events/{id}", asked.Nothing, self._event)
@@ -105,6 +114,16 @@ class Admin:
     async def _publish(self, request: web.Request, _asked: Asked) -> web.Response:
         """The same, and what is good becomes live also where edits are held."""
         return _loaded(await self.reload(request[_WHO], publish=True))
+
+    async def _revert(self, request: web.Request, _asked: Asked) -> web.Response:
+        """Make an older version live; 404 where there is none, 422 where it cannot be."""
+        try:
+            done = await self.revert(int(request.match_info["version"]), request[_WHO])
+        except ConfigError as error:
+            return _no(422, "\n".join(str(f) for f in error.faults if f.level == "error"))
+        except UsageError as error:
+            return _no(404, str(error))
+        return web.json_response(reverted_json(done))
 
     async def _watch(self, _request: web.Request, _asked: Asked) -> web.Response:
         """Look at 360dialog's list now; 422 where nobody can, 502 where it cannot be read."""

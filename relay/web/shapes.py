@@ -15,6 +15,7 @@ from relay.journal.care import Forgotten, Quarantined
 
 if TYPE_CHECKING:
     from relay.pipeline import Explanation, Plan
+    from relay.reload.revert import Reverted
 
 
 def delivery_json(stored: StoredDelivery) -> dict[str, Any]:
@@ -148,6 +149,16 @@ def ready_json(
             "error": error,
             "waits": list(waits),
         },
+    }
+
+
+def reverted_json(done: Reverted) -> dict[str, Any]:
+    """What going back to a version did."""
+    return {
+        "version": done.loaded.plan.version,
+        "written": list(done.written),
+        "unwritten": list(done.unwritten),
+        "placeholders": done.placeholders,
     }
 
 
