@@ -14,6 +14,7 @@ from relay.config.lists import LARGEST_LIST
 from relay.errors import ConfigError
 from relay.files import read_regular
 from relay.journal import Store
+from relay.messages.shelf import read_folder
 from relay.pipeline import Plan
 from relay.reload import record
 from relay.reload.files import Loaded, from_files, path_of
@@ -160,17 +161,15 @@ class Reloader:
             self._seen = {path: now.get(path, look) for path, look in later.items()}
 
     def _as_loaded(self) -> bool:
-        """The rules, and all that they named when they were loaded, hold what they held then."""
-        for name, text in (self.loaded.files or {}).items():
-            try:
-                if (
-                    read_regular(path_of(self._settings, name), LARGEST_LIST).decode("utf-8-sig")
-                    != text
-                ):
-                    return False
-            except (OSError, UnicodeDecodeError):
-                return False
-        return True
+        """The rules, all that they named when they were loaded, and the templates are the same."""
+        try:
+            found, _ = read_folder(self._settings.templates)
+            for name in (self.loaded.files or {}).keys() - found.keys():
+                content = read_regular(path_of(self._settings, name), LARGEST_LIST)
+                found[name] = content.decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            return False
+        return found == self.loaded.files
 
     def _looks(self) -> Looks:
         """How all the files look that the plan is made of."""

@@ -99,11 +99,12 @@ async def test_what_a_held_edit_names_is_looked_at_too(start: Start, folder: Pat
 
 async def test_a_restart_publishes_nothing(start: Start, folder: Path) -> None:
     first = await start(hold_edits=True)
-    write(folder, OTHER)
-    await waits(first, "rules.yaml")
     await first.app.stop(grace=0)
+    (folder / "message_templates" / "welcome.md.j2").write_text("# Welcome\n")
     client = await start(hold_edits=True)
-    await waits(client, "rules.yaml")
+    await waits(client, "+welcome.md.j2")
+    write(folder, OTHER)
+    await waits(client, "rules.yaml", "+welcome.md.j2")
     assert await destination_of(client, 1) == "support"
 
 
