@@ -51,11 +51,18 @@ _PERSONAL = frozenset(
     {
         *("waid", "recipientid", "wamid", "userid", "parentuserid", "fromuserid", "touserid"),
         *("recipientuserid", "senderuserid", "username", "bsuid", "businessscopeduserid"),
+        *("profile", "profilename", "pushname", "nickname", "birthday", "birthdate"),
+        *("consumer", "consumername", "consumerprofile", "trackingevents", "automaticevents"),
+        *("group", "groupsubject", "groupdescription", "invitelink", "groupinvitelink"),
     }
 )
-"""Keys whose values are, or encode, the number, id or name of a private person."""
+"""Keys whose values are, or encode, the number, id or name of a private person, what a person did,
+or a group that people are in."""
 _PERSONS = frozenset(
-    {"owner", "user", "users", "person", "member", "members", "employee", "author"}
+    {
+        *("owner", "user", "users", "person", "member", "members", "employee", "author"),
+        *("customer", "sender", "participant", "participants"),
+    }
 )
 _DEEDS = ("invited", "created", "updated", "modified", "deleted", "approved", "requested", "added")
 """Behind these `by` names a person."""
@@ -70,6 +77,8 @@ _CONTENT = frozenset(
 _MESSAGE_IDS = frozenset({"id", "mid", "messageid", "wamid"})
 _OF_A_NUMBER = ("display_phone_number", "phone_number_id")
 _OF_A_GROUP = ("type", "group_id", "timestamp")
+_TOLD_BY_PEOPLE = ("subject", "description", "name")
+"""Beside the id of a group: what people called it."""
 _WORD = re.compile(r"[A-Za-z0-9_=+/-]{1,100}")
 """Nothing that could be read as a sentence."""
 _JSON = re.compile(r"\s*[\[{]")
@@ -247,6 +256,8 @@ def _is_private(value: Any, keep: Collection[str]) -> bool:
         elif said not in _COUNTS or kind in _HOLDING:
             dropped.append(key)
     private = ("from" in value and _is_message(value)) or _has_wamid(value, dropped)
+    if "group_id" in value:
+        dropped += [key for key in _TOLD_BY_PEOPLE if key in value]
     for key in dropped:
         del value[key]
     return private

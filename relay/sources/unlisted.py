@@ -58,13 +58,15 @@ _ISO = re.compile(
 _MEASURES = frozenset(
     {
         *("count", "total", "limit", "max", "min", "rate", "percent", "percentage", "score"),
-        *("threshold", "availability", "latency", "version", "priority", "level", "code"),
+        *("threshold", "availability", "latency", "version", "priority", "level"),
         *("subcode", "attempt", "attempts", "retries", "seconds", "minutes", "hours", "days"),
         *("duration", "quota", "remaining", "tier", "enabled", "disabled", "active", "allowed"),
-        *("required", "eligible", "verified", "approved", "test", "is", "has"),
+        *("required", "eligible", "verified", "approved", "test", "live", "official", "ready"),
     }
 )
 """A field with one of these words in its name measures something, or says yes or no."""
+_CODES = frozenset({"code", "error_code", "reason_code", "status_code", "error_subcode"})
+"""Other codes open something, or say where somebody lives."""
 _LARGEST = 10**9
 """A measure stays below; numbers of phones with their country and most ids do not."""
 _LONGEST_NAME = 200
@@ -107,10 +109,10 @@ def _value(value: Any, name: str, path: str, keep: Collection[str]) -> Any:
 def _is_harmless(value: Any, name: str, path: str) -> bool:
     if value is None:
         return False
-    if _TIME.fullmatch(name) and not _BIRTH.search(name):
+    if _TIME.fullmatch(name) and not _BIRTH.search(path):
         return facts.moment(value) is not None or _is_iso(value)
     if isinstance(value, bool):
-        return not _MEASURES.isdisjoint(name.split("_"))
+        return _is_measure(name)
     text = str(value) if isinstance(value, int) else value
     if isinstance(text, str):
         if path in _IDS:
@@ -120,12 +122,16 @@ def _is_harmless(value: Any, name: str, path: str) -> bool:
         if path in _NUMBERS:
             return phones.normalise(value) is not None
     if isinstance(value, int | float):
-        return abs(value) < _LARGEST and not _MEASURES.isdisjoint(name.split("_"))
+        return abs(value) < _LARGEST and (name in _CODES or _is_measure(name))
     if path in _NAMES:
         return _is_name(value)
     if path in _CONTACT:
         return _CONTACT[path].fullmatch(value) is not None
     return name in _WORDS and _WORD.fullmatch(value) is not None
+
+
+def _is_measure(name: str) -> bool:
+    return not _MEASURES.isdisjoint(name.split("_"))
 
 
 def _is_name(value: Any) -> bool:

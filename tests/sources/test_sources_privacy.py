@@ -180,7 +180,12 @@ def test_the_words_of_an_error_or_an_event_are_kept_and_those_of_a_chat_are_not(
 
 
 @pytest.mark.parametrize(
-    "key", ["owner", "user", "invited_by", "createdBy", "email", "first_name", "user_id"]
+    "key",
+    [
+        *("owner", "user", "invited_by", "createdBy", "email", "first_name", "user_id", "customer"),
+        *("sender", "participants", "profile", "push_name", "consumer_profile", "invite_link"),
+        *("group", "tracking_events", "automatic_events"),
+    ],
 )
 def test_persons_are_reduced_wherever_they_stand(key: str) -> None:
     for held in (SECRET, {"name": SECRET, "mail": SECRET}, [{"full": SECRET}, SECRET]):
@@ -188,6 +193,12 @@ def test_persons_are_reduced_wherever_they_stand(key: str) -> None:
             found = reading(body)
             assert found.arrivals[0].event.client.id == "1CL"
             assert SECRET not in kept(found)
+
+
+def test_what_people_call_a_group_is_not_kept() -> None:
+    group = {"group_id": "g1", "subject": SECRET, "description": SECRET, "name": SECRET}
+    for body in bodies({"event": "X", "a": [group]}, "account_alerts"):
+        assert reading(body).arrivals[0].event.data == {"event": "X", "a": [{"group_id": "g1"}]}
 
 
 def test_of_a_person_country_and_language_are_kept() -> None:
@@ -420,6 +431,18 @@ def test_of_an_unknown_kind_only_what_is_known_to_be_harmless_is_kept() -> None:
 def test_of_an_unknown_kind_the_names_of_the_fields_are_kept() -> None:
     for body in bodies({"subject": SECRET, "deep": {"er": [SECRET]}, "Odd": 1}, "some_news"):
         assert reading(body).arrivals[0].event.data == {"subject": None, "deep": {"er": []}}
+
+
+@each("name", ["otp_code", "verification_code", "pin_code", "zip_code", "is_pregnant", "has_pets"])
+def test_what_an_unknown_kind_says_of_a_person_in_numbers_is_not_kept(name: str) -> None:
+    for value in (482913, True):
+        for body in bodies({name: value}, "some_news"):
+            assert reading(body).arrivals[0].event.data == {name: None}
+
+
+def test_a_date_of_birth_is_not_kept_wherever_its_name_stands() -> None:
+    for body in bodies({"birth": {"date": "2004-05-06"}, "code": 7}, "some_news"):
+        assert reading(body).arrivals[0].event.data == {"birth": {"date": None}, "code": 7}
 
 
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=3, max_size=12).map(lambda t: f"~{t}~")
