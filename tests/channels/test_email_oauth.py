@@ -319,6 +319,7 @@ async def test_a_password_where_tokens_alone_are_taken_names_oauth(
     ("reply", "remedy"),
     [
         ("550 5.7.30 Basic authentication is not supported for Client Submission.", "oauth"),
+        ("534 5.7.9 Application-specific password required.", "oauth"),
         ("535 5.7.139 Authentication unsuccessful, basic authentication is disabled.", "oauth"),
         (
             "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the "

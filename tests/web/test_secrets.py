@@ -29,6 +29,8 @@ from tests.fakes.http import DROP_AFTER, DROP_BEFORE, FakeHttp, Post, Reply
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import DROP, FakeSmtp
 from tests.fakes.teams import FakeTeams
+from tests.fakes.tokens import TOKEN as TOKEN_OF_THE_ENDPOINT
+from tests.fakes.tokens import FakeTokens, refusal
 from tests.needs import PATIENCE
 from tests.relay_process import RelayProcess, run_relay
 
@@ -165,6 +167,60 @@ async def test_no_secret_shows_on_any_error_path_of_any_target(
     ):
         found = LEAK.search(text)
         assert found is None, f"{what}: …{text[max(0, found.start() - 200) : found.end() + 20]}…"
+
+
+OAUTH_RULES = """\
+version: 1
+accounts:
+  email: {host: 127.0.0.1, port: %d, tls: none, sender: relay@example.com, username: relay,
+          oauth: {token_url: "%s", client_id: app, client_secret: "${CLIENT_SECRET}",
+                  refresh_token: "${REFRESH_TOKEN}"}}
+destinations:
+  oncall: {email: {to: [oncall@example.com]}, pace: none}
+rules:
+  - {name: All, when: {event: "*"}, send_to: oncall}
+"""
+
+
+async def test_a_login_by_token_shows_no_secret_and_a_restart_logs_in_anew(tmp_path: Path) -> None:
+    """Whatever endpoint and mail server repeat; nothing of it is stored."""
+    env = {"CLIENT_SECRET": "client-5ecret-Golf", "REFRESH_TOKEN": "refresh-5ecret-Hotel"}
+    async with FakeSmtp(tokens={}) as smtp, FakeTokens(smtp, "relay") as endpoint:
+        endpoint.behave(refusal("invalid_client", " ".join(env.values()), 401))
+        echo = TOKEN_OF_THE_ENDPOINT.format(2)
+        smtp.reply("AUTH", "535 5.7.3 no", f"535 5.7.3 no: {echo}", f"454 4.7.0 {echo}")
+        relay = RelayProcess(
+            tmp_path, OAUTH_RULES % (smtp.port, endpoint.url), env=env,
+            options=["--log-level", "debug"],
+        )  # fmt: skip
+        shown = []
+        async with relay:
+            assert (await relay.post(partner(1)))[0] == 200
+            for attempts in (1, 2, 3):
+                found = await relay.until(
+                    lambda all_, least=attempts: any(
+                        len(one["attempts"]) >= least and one["state"] != "in_flight"
+                        for one in all_
+                    )
+                )
+                shown.append(json.dumps([found, await relay.api("/api/status")]))
+                await relay.api("/api/deliveries/retry", method="POST", body={"all": True})
+            await smtp.wait_for(1)
+            found = await relay.until(lambda all_: all(o["state"] == "delivered" for o in all_))
+            shown.append((await relay.get("/metrics"))[1])
+            assert await relay.stop() == 0
+            asked_before = len(endpoint.posts)
+            await relay.start()
+            assert (await relay.post(partner(2)))[0] == 200
+            await smtp.wait_for(2)
+            assert await relay.stop() == 0
+        assert len(endpoint.posts) == asked_before + 1
+    outcomes = [one["outcome"] for one in found[0]["attempts"]]
+    assert outcomes == ["out_of_order", "out_of_order", "transient", "sent"]
+    for text in ("".join(relay.raw), "".join(shown), everything_written(tmp_path)):
+        assert "invalid_client" in text or "5.7.3" in text
+        assert not LEAK.search(text)
+        assert TOKEN_OF_THE_ENDPOINT[:40] not in text
 
 
 @pytest.mark.parametrize(

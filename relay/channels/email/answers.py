@@ -82,7 +82,7 @@ _REMEDIES = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
     for pattern, words in (
         _SWITCHED_OFF,
-        (r"\b5\.7\.30\b|\bbasic auth", OAUTH),
+        (r"\b5\.7\.30\b|\bbasic auth|\bapplication-specific password", OAUTH),
         (
             r"\b[eh][eh]lo\b|fully[- ]qualified host|invalid hostname",
             "set hostname of accounts.email to a full name that the server takes",
