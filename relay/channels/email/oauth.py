@@ -201,7 +201,7 @@ def _token(said: Mapping[str, Any], now: float) -> Token | OutOfOrder:
         return OutOfOrder(told, Scope.ACCOUNT)
     try:
         lifetime = float(said.get("expires_in", _UNTOLD))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         lifetime = _UNTOLD
     if not math.isfinite(lifetime) or lifetime <= 0:
         lifetime = _UNTOLD

@@ -203,7 +203,7 @@ def account_doubts(account: EmailAccount) -> tuple[tuple[str, str], ...]:
             (
                 "tls",
                 "tls is none and the mail server is not in a private network: mails and "
-                "password cross the Internet in the clear; write starttls or implicit",
+                "login cross the Internet in the clear; write starttls or implicit",
             )
         )
     elif account.tls != "none" and fits != account.tls:
