@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from relay.channels import Outbound
+from relay.channels.email.settings import EmailDestination
 from relay.checks.rules import check_rules
 from relay.checks.tests import run_tests
 from relay.config import Config, load_text
@@ -115,3 +116,26 @@ def test_the_page_names_every_key_and_word() -> None:
     for word in (*FILE_KEYS, *KEYS, *OVERRIDES, *(topic.value for topic in Topic)):
         if word != "data":
             assert f"`{word}" in LANGUAGE, word
+
+
+def test_the_accounts_of_mail_without_passwords_are_right() -> None:
+    """Google's lines stand in the place of Microsoft's."""
+    page = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+    part = page.partition("## Mail without passwords")[2].partition("\n## ")[0]
+    (_, microsoft), (_, google) = _FENCE.findall(part)
+    other = re.sub(r"^    (host|oauth): .*\n", "", microsoft, flags=re.MULTILINE) + google
+    for account, host in ((microsoft, "smtp.office365.com"), (other, "smtp.gmail.com")):
+        names = re.findall(r"\$\{(\w+)\}", account)
+        loaded = load_text(
+            f"version: 1\n{account}destinations: {{a: {{email: {{to: a@example.com}}}}}}\n"
+            'rules: [{name: all, when: {event: "*"}, send_to: a}]\n',
+            "rules.yaml",
+            env=dict.fromkeys(names, "value"),
+            strict_env=True,
+            outbound=Outbound(),
+        )
+        destination = loaded.destinations["a"]
+        assert isinstance(destination, EmailDestination)
+        assert destination.host == host
+        assert destination.oauth is not None
+        assert not [fault for fault in loaded.warnings if "password" in fault.message]
