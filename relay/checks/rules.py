@@ -106,18 +106,18 @@ class _Meetings:
         lost: dict[str, tuple[int, str]] = {}
         templates: dict[str, set[str | None]] = defaultdict(set)
         for rule in self._rules:
-            for to in rule.send_to:
+            for to in rule.may_tell:
                 templates[destinations[to].target].add(rule.template)
         rivals = [
             rule
             for rule in self._rules
-            if any(len(templates[destinations[to].target]) > 1 for to in rule.send_to)
+            if any(len(templates[destinations[to].target]) > 1 for to in rule.may_tell)
         ]
         for one in self._meetings(self._rows, rivals):
             first: dict[str, Rule] = {}
             for name in one.matched:
                 rule = self._rules[self._number[name]]
-                for to in rule.send_to:
+                for to in rule.may_tell:
                     rival = first.setdefault(destinations[to].target, rule)
                     if rule.template and rival.template != rule.template:
                         to_whom = self._number[rival.name], to

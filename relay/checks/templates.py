@@ -130,7 +130,7 @@ def _languages(plan: Plan, folder: str) -> Iterator[Fault]:
             )
             yield Fault(f"{folder}/{codes[-1]}", 0, 0, "warning", text)
     for rule in plan.ruleset.rules:
-        for name in rule.send_to if rule.template else ():
+        for name in rule.may_tell if rule.template else ():
             language = plan.destinations[name].language
             if rule.template and not plan.templates.has(rule.template, language):
                 text = (

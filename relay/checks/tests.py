@@ -14,6 +14,7 @@ from relay.events import Client, Event
 from relay.events.catalogue import describe
 from relay.phones import country, normalise
 from relay.pipeline import Plan, compose, route
+from relay.rules.conditions import Facts
 from relay.sources.reading import read
 
 
@@ -118,7 +119,8 @@ def _names(destinations: tuple[str, ...]) -> str:
 def _why(event: Event, wanted: tuple[str, ...], told: tuple[str, ...], plan: Plan) -> str:
     """The rule that decided: one that should not have matched, else one that should have."""
     verdicts = plan.ruleset.explain(event)  # of every rule: asked of a test that fails alone
-    sends = {rule.name: rule.send_to for rule in plan.ruleset.rules}
+    facts = Facts(event)
+    sends = {rule.name: rule.to(facts) for rule in plan.ruleset.rules}
     for verdict in verdicts:
         unwanted = set(sends[verdict.name]) & set(told) - set(wanted)
         mutes = not sends[verdict.name] and bool(wanted)

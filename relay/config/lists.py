@@ -129,31 +129,31 @@ def _cells(text: str, findings: Findings, headings: tuple[str, ...]) -> Iterator
     try:
         for row in rows(text):
             if wanted is None:
-                wanted = _column(row, headings)
+                wanted = column(row, headings)
                 if wanted is not None:
                     continue
                 wanted = 0
                 if sum(1 for cell in row if cell.text) > 1:
-                    _fault(findings, row[0], _no_heading(row, headings))
+                    fault(findings, row[0], _no_heading(row, headings))
                     return
-            cell = row[wanted] if wanted < len(row) else _beyond(row)
+            cell = row[wanted] if wanted < len(row) else beyond(row)
             if cell.text:
                 yield cell
             else:
-                _fault(findings, cell, "nothing stands in this column")
+                fault(findings, cell, "nothing stands in this column")
     except UnreadableError as error:
-        _fault(findings, Cell(error.line, 1, ""), str(error))
+        fault(findings, Cell(error.line, 1, ""), str(error))
 
 
-def _beyond(row: list[Cell]) -> Cell:
+def beyond(row: list[Cell]) -> Cell:
     """The place behind the last cell of a row that is too short."""
     last = row[-1]
     return Cell(last.line, last.column + len(last.text) + 1, "")
 
 
-def _column(row: list[Cell], headings: tuple[str, ...]) -> int | None:
-    names = [_heading(cell.text) for cell in row]
-    return next((names.index(name) for name in map(_heading, headings) if name in names), None)
+def column(row: list[Cell], headings: tuple[str, ...]) -> int | None:
+    names = [heading(cell.text) for cell in row]
+    return next((names.index(name) for name in map(heading, headings) if name in names), None)
 
 
 def _no_heading(row: list[Cell], headings: tuple[str, ...]) -> str:
@@ -170,17 +170,34 @@ def _no_heading(row: list[Cell], headings: tuple[str, ...]) -> str:
     return f"several columns need a heading that is known, and here stand {found}: {remedy}"
 
 
-def _heading(text: str) -> str:
+def heading(text: str) -> str:
     return "".join(char for char in text.casefold() if char.isalnum())
 
 
-def _fault(findings: Findings, cell: Cell, message: str) -> None:
+def fault(findings: Findings, cell: Cell, message: str) -> None:
     told = len(findings.errors)
     if told < MOST_FAULTS:
         findings.error(Place(cell.line, cell.column), message)
     elif told == MOST_FAULTS:
         where = Place(cell.line, cell.column)
         findings.error(where, f"{quoted(cell.text)} and what follows are not looked at any more")
+
+
+def phone_pattern(cell: Cell, findings: Findings) -> PhonePattern | None:
+    """The number or pattern of a cell; None where a fault was reported."""
+    if _ROUNDED.fullmatch(cell.text):
+        fault(
+            findings,
+            cell,
+            f"{quoted(cell.text)}: the spreadsheet rounded this number, its digits are "
+            "lost: format the column as text and enter the number again",
+        )
+        return None
+    try:
+        return PhonePattern.parse(cell.text)
+    except ValueError as error:
+        fault(findings, cell, str(error))
+        return None
 
 
 class _Lists(ABC):
@@ -277,18 +294,8 @@ class PhoneLists(_Lists):
                 digits = cell.text.removeprefix("+")
                 keys.add(index_key(f"+{digits}"))
                 continue
-            if _ROUNDED.fullmatch(cell.text):
-                _fault(
-                    findings,
-                    cell,
-                    f"{quoted(cell.text)}: the spreadsheet rounded this number, its digits are "
-                    "lost: format the column as text and enter the number again",
-                )
-                continue
-            try:
-                pattern = PhonePattern.parse(cell.text)
-            except ValueError as error:
-                _fault(findings, cell, str(error))
+            pattern = phone_pattern(cell, findings)
+            if pattern is None:
                 continue
             if pattern.exact is not None:
                 keys |= pattern.exact

@@ -169,7 +169,7 @@ def _read(
     listed: tuple[Rule, ...] = ()
     if "rules" in at:
         conditions = Conditions(form, phones, clients)
-        listed = read_rules(form, at["rules"], conditions, names, templates)
+        listed = read_rules(form, at["rules"], conditions, names, templates, files)
     else:
         form.error(fields, f"rules is missing: rules cannot be empty; {EVERYTHING}")
     default = read_send_to(form, fields.entry("default"), names)
@@ -180,7 +180,7 @@ def _read(
     _warn(form, fields, alarms, destinations)
     if not form.findings.errors:
         # Where rules have faults, what they would use is not known.
-        used = {name for rule in listed for name in rule.send_to}
+        used = {name for rule in listed for name in rule.may_tell}
         _warn_of_unused(form, at["destinations"], used | set(default) | set(alarms))
         phones.warn_of_unused()
         clients.warn_of_unused()

@@ -10,7 +10,8 @@ from relay.config.destinations import NOBODY
 from relay.config.form import Form
 from relay.config.lists import ListFileError, ListFiles
 from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar, quoted, unknown
-from relay.rules import Rule
+from relay.config.owners import read_owners
+from relay.rules import Owners, Rule
 
 RULE_KEYS = ("name", "when", "send_to", "stop", "always", "template")
 _MEANT = {"to": "send_to", "then": "send_to", "destination": "send_to", "if": "when"}
@@ -46,6 +47,12 @@ class Names:
                 self._form.error(item, unknown("destination", filled.written, self._known))
         return tuple(dict.fromkeys(names))
 
+    def read_owners(self, node: Fields, files: ListFiles) -> Owners | None:
+        """A list that names the destination of each client or number."""
+        default = node.entry("default")
+        others = self.read(default.value, "default") if default is not None else ()
+        return read_owners(self._form, node, self._known, files, others)
+
 
 def read_rules(
     form: Form,
@@ -53,6 +60,7 @@ def read_rules(
     conditions: Conditions,
     names: Names,
     templates: Collection[str] | None,
+    files: ListFiles,
 ) -> tuple[Rule, ...]:
     """All rules, in order; what is at fault in one is reported and empty in it."""
     if isinstance(node, Broken) or form.empty(node, "rules"):
@@ -81,11 +89,18 @@ def read_rules(
         if send_to is None:
             form.error(fields, "this rule has no `send_to`: name destinations, or none for nobody")
         condition = conditions.compile(when.value) if when is not None else NOTHING
-        destinations = names.read(send_to.value) if send_to is not None else ()
+        destinations: tuple[str, ...] = ()
+        owners = None
+        if send_to is not None and isinstance(send_to.value, Fields):
+            owners = names.read_owners(send_to.value, files)
+        elif send_to is not None:
+            destinations = names.read(send_to.value)
         stop, always = form.flag(fields.entry("stop")), form.flag(fields.entry("always"))
         template = _template(form, fields.entry("template"), known)
         place = (fields.line, fields.column)
-        rules.append(Rule(name, condition, destinations, stop, always, template, *place))
+        rules.append(
+            Rule(name, condition, destinations, stop, always, template, *place, owners=owners)
+        )
     return tuple(rules)
 
 

@@ -18,6 +18,7 @@ from relay.channels.registry import CHANNELS
 from relay.config.destinations import BESIDE, LANGUAGE, NOBODY
 from relay.config.loading import KEEPABLE, KEYS, VERSION
 from relay.config.models import model_in
+from relay.config.owners import OWNER_KEYS
 from relay.config.rule_list import OVERRIDES, RULE_KEYS, TEST_KEYS
 from relay.config.schema_texts import ABOUT, DEFAULTS, EXAMPLES
 from relay.events import Direction, Severity, Source, Topic
@@ -171,10 +172,12 @@ def _as_written(shape: Json) -> Json:
 
 
 def _rule() -> Json:
+    shaped: Mapping[str, Json] = {"list": _TEXT, "column": _TEXT, "default": _send_to()}
+    owners = _map("owners", {key: shaped[key] for key in OWNER_KEYS}, OWNER_KEYS)
     shapes: Mapping[str, Json] = {
         "name": _TEXT,
         "when": {"$ref": "#/definitions/when"},
-        "send_to": _send_to(),
+        "send_to": {"anyOf": [*_send_to()["anyOf"], owners]},
         "stop": _flag(),
         "always": _flag(),
         "template": {"type": ["string", "number", "boolean"], "pattern": "^[^./\\\\][^/\\\\]*$"},

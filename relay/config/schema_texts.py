@@ -64,7 +64,11 @@ ABOUT: Mapping[str, str] = {
     "rule": "Conditions, and where to send what meets them.",
     "rule.name": "Explanations, footers and the journal name the rule by it.",
     "rule.when": 'Which events: keys are joined by "and", a list is "or".',
-    "rule.send_to": "Names of destinations; `none` tells nobody and ends the list.",
+    "rule.send_to": "Names of destinations, or a list with one for each client or number; `none` "
+    "tells nobody and ends the list.",
+    "owners.list": "A CSV file beside this one, with a column of numbers or clients.",
+    "owners.column": "The heading of the column that has the destination of each row.",
+    "owners.default": "Who hears of numbers and clients that have no row; `none` for nobody.",
     "rule.stop": "true: the rules below are not judged after a match.",
     "rule.always": "true: judged even if a rule above stopped the list or told nobody.",
     "rule.template": "The name of a template; without it, it is found by the kind of the event.",
@@ -106,7 +110,12 @@ ABOUT: Mapping[str, str] = {
 EXAMPLES: Mapping[str, tuple[Any, ...]] = {
     "timezone": ("Europe/Berlin", "America/Sao_Paulo", "UTC"),
     "send_to": ("support", ["oncall", "support"], "none"),
-    "rule.send_to": ("support", ["oncall", "support"], "none"),
+    "rule.send_to": (
+        "support",
+        ["oncall", "support"],
+        "none",
+        {"list": "owners.csv", "column": "channel", "default": "sales"},
+    ),
     "accounts.slack.token": ("${SLACK_BOT_TOKEN}",),
     "accounts.email.host": ("smtp.example.com",),
     "accounts.email.sender": ("Relay <relay@example.com>",),

@@ -28,6 +28,7 @@ from relay.rules.conditions import (
     text_matcher,
 )
 from relay.rules.index import Index
+from relay.rules.owners import Owners
 from relay.text import shown
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Matcher",
     "Members",
     "Not",
+    "Owners",
     "Regex",
     "Rule",
     "Ruleset",
@@ -65,17 +67,29 @@ class Rule:
     name: str
     when: Condition
     send_to: tuple[str, ...]
-    """Names of destinations; empty: tell nobody."""
+    """Names of destinations; empty: tell nobody, or whom `owners` says."""
     stop: bool = False
     always: bool = False
     template: str | None = None
     line: int = 0
     """Where it stands in its file, from 1; 0 where it has none."""
     column: int = 0
+    owners: Owners | None = None
+    """The list that says where to send; `send_to` is empty then."""
 
     @property
     def mutes(self) -> bool:
-        return not self.send_to
+        """Whether it tells nobody, whatever the event."""
+        return not self.send_to and self.owners is None
+
+    @property
+    def may_tell(self) -> tuple[str, ...]:
+        """Every destination that it sends some event to."""
+        return self.send_to if self.owners is None else self.owners.all
+
+    def to(self, facts: Facts) -> tuple[str, ...]:
+        """Where it sends this event; empty: nobody."""
+        return self.send_to if self.owners is None else self.owners.of(facts)
 
     @property
     def ends(self) -> bool:
@@ -102,7 +116,7 @@ class Match:
     matched: tuple[str, ...]
     """Names of all rules that matched, also those that sent nobody anything new."""
     muted_by: str | None
-    """The first matching rule that sends to nobody."""
+    """The first matching rule that sends to nobody; of a list that has none for it, too."""
     by_default: bool
     """No rule matched and the choices are the default's."""
 
@@ -140,12 +154,14 @@ class Ruleset:
         if not taken:
             choices = _unique(Choice(name, None, None) for name in self.default)
             return Match(choices, (), None, by_default=bool(choices))
+        choices = _unique(
+            Choice(name, rule.name, rule.template) for rule in taken for name in rule.to(facts)
+        )
+        muted_by = next((rule.name for rule in taken if rule.mutes), None)
         return Match(
-            choices=_unique(
-                Choice(name, rule.name, rule.template) for rule in taken for name in rule.send_to
-            ),
+            choices,
             matched=tuple(rule.name for rule in taken),
-            muted_by=next((rule.name for rule in taken if rule.mutes), None),
+            muted_by=muted_by if choices else muted_by or taken[0].name,
             by_default=False,
         )
 
@@ -159,6 +175,9 @@ class Ruleset:
                 matched, reason = False, _not_judged(ended_by)
             elif rule.when.holds(facts):
                 matched, reason = True, f"matched: {why(rule.when, facts)}"
+                if rule.owners is not None:
+                    told = ", ".join(rule.to(facts)) or "nobody"
+                    reason += f"; {rule.owners.why(facts)}: {told}"
                 if ended_by is None and rule.ends:
                     ended_by = rule
             else:

@@ -54,7 +54,7 @@ def recipes() -> Iterator[Recipe]:
             assert found is not None
             templates[found[1]] = found[2]
         above = shared
-        if "default:" in rules:
+        if re.search(r"^default:", rules, re.MULTILINE):
             above = re.sub(r"^default:.*\n", "", above, flags=re.MULTILINE)
         yield Recipe(part.partition("\n")[0], above + rules, files, templates)
 
