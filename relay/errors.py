@@ -33,8 +33,8 @@ class UsageError(RelayError):
 class Fault:
     """One finding about a file: where it is, what is wrong and what would be right.
 
-    `line` and `column` count from 1; 0 means that the file as a whole is meant. The text never
-    holds a value that came from the environment.
+    `line` and `column` count from 1; what is said of a file as a whole stands at its beginning.
+    The text never holds a value that came from the environment.
     """
 
     file: str
@@ -52,7 +52,9 @@ class ConfigError(UsageError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(faults))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        # What keeps the relay from starting is said before what is only probably not meant.
+        told = sorted(self.faults, key=lambda fault: fault.level)
+        super().__init__("\n".join(str(fault) for fault in told))
 
 
 class JournalError(RelayError):

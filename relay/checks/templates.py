@@ -128,7 +128,7 @@ def _languages(plan: Plan, folder: str) -> Iterator[Fault]:
                 f"there are no templates in this language, for the destination {place.name}: it "
                 f"gets those of {folder}"
             )
-            yield Fault(f"{folder}/{codes[-1]}", 0, 0, "warning", text)
+            yield Fault(f"{folder}/{codes[-1]}", 1, 1, "warning", text)
     for rule in plan.ruleset.rules:
         for name in rule.may_tell if rule.template else ():
             language = plan.destinations[name].language
@@ -137,7 +137,7 @@ def _languages(plan: Plan, folder: str) -> Iterator[Fault]:
                     f'the rule "{rule.name}" sends the template {rule.template} to {name} in '
                     f"{language}: there is no {rule.template}{SUFFIX} in {language} or beside it"
                 )
-                yield Fault(folder, 0, 0, "error", text)
+                yield Fault(folder, 1, 1, "error", text)
 
 
 def _sample_for(template: str, events: Mapping[str, Event]) -> str:

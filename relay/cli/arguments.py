@@ -25,6 +25,35 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         raise WrongUse(f"{message}; see `{self.prog} --help`")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            command = isinstance(action, argparse._SubParsersAction)
+            what = next(iter(action.option_strings), "command" if command else action.dest)
+            self.error(_unknown(what, str(value), list(action.choices)))
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """The same, with a word of help for an option that this command does not have."""
+        found, beyond = super().parse_known_args(args, namespace)
+        for word in beyond:
+            option = word.partition("=")[0]
+            if option.startswith("--"):
+                self.error(_unknown("option", option, _long(self)))
+        return found, beyond
+
+
+def _long(parser: argparse.ArgumentParser) -> list[str]:
+    return [option for option in parser._option_string_actions if option.startswith("--")]
+
+
+def _unknown(what: str, word: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches  # paid by who errs alone
+
+    near = get_close_matches(word, known, 1)
+    hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(known)}"
+    return f'unknown {what} "{word}": {hint}'
+
 
 def build() -> Parser:
     """The whole command line."""

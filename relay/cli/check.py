@@ -18,7 +18,8 @@ from relay.settings import Settings
 async def run(options: Namespace, settings: Settings) -> int:
     """Print every finding on a line of its own; 1 if there is an error (or warning, if strict)."""
     with progress("reading rules and templates") as line:
-        findings = await _findings(options, settings, line)
+        found = await _findings(options, settings, line)
+    findings = sorted(found, key=lambda finding: finding.level)  # an error before any warning
     errors = sum(finding.level == "error" for finding in findings)
     warnings = len(findings) - errors
     failed = bool(errors or (options.strict and warnings))
@@ -65,7 +66,7 @@ async def _of_journal(settings: Settings) -> list[Fault]:
         faults = await examine_journal(settings.journal)
     except JournalError as error:
         faults = [str(error)]
-    return [Fault(str(path), 0, 0, "error", f"{clean(fault)}: {WAY_BACK}") for fault in faults]
+    return [Fault(str(path), 1, 1, "error", f"{clean(fault)}: {WAY_BACK}") for fault in faults]
 
 
 def _json(finding: Fault) -> dict[str, object]:

@@ -42,7 +42,7 @@ class Contacts:
         except UnreadableError as error:
             self._fault(error.line, str(error))
         if (more := len(self.faults) - MOST_FAULTS) > 0:
-            further = Fault(self.file, 0, 0, "error", f"and {more} further faults")
+            further = Fault(self.file, 1, 1, "error", f"and {more} further faults")
             self.faults[MOST_FAULTS:] = [further]
 
     def _fault(self, line: int, message: str) -> None:

@@ -52,6 +52,7 @@ class Placeholders:
         self._strict = strict
         self._findings = findings
         self._used: dict[str, str] = {}
+        self._missing: dict[str, Scalar] = {}
         self.written: list[Scalar] = []
         """Secrets that stand in the file itself."""
 
@@ -78,7 +79,7 @@ class Placeholders:
                 self._used[name] = self._env[name]
                 return self._env[name]
             else:
-                self._tell_missing(scalar, name)
+                self._missing.setdefault(name, scalar)
             missing.append(name)
             return stand_in.replace("{name}", re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"))
 
@@ -94,15 +95,29 @@ class Placeholders:
                 "and set NAME in the environment, or NAME_FILE to a file",
             )
 
-    def _tell_missing(self, scalar: Scalar, name: str) -> None:
-        state = "is empty" if name in self._env else "is not set"
-        message = (
-            f"${{{name}}}: {name} {state}: set it in the environment, or {name}_FILE to a file"
-        )
-        if self._strict:
-            self._findings.error(scalar, message)
+    def tell_missing(self) -> None:
+        """Say once, where the first of them stands, which names the environment does not have."""
+        if not self._missing:
+            return
+        names = list(self._missing)
+        if len(names) == 1:
+            state = "is empty" if names[0] in self._env else "is not set"
+            message = (
+                f"${{{names[0]}}}: {names[0]} {state}: set it in the environment, or "
+                f"{names[0]}_FILE to a file"
+            )
+            stand_in = "a stand-in takes its place"
         else:
-            self._findings.warning(scalar, f"{message}; a stand-in takes its place")
+            message = (
+                f"{len(names)} variables are not set, or empty: {', '.join(names)}: set them in "
+                "the environment, or NAME_FILE to a file"
+            )
+            stand_in = "stand-ins take their places"
+        where = self._missing[names[0]]
+        if self._strict:
+            self._findings.error(where, message)
+        else:
+            self._findings.warning(where, f"{message}; {stand_in}")
 
     def redact(self, message: str) -> str:
         """A message with every value that came from the environment turned back."""

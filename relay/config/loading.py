@@ -92,7 +92,11 @@ def load(
     try:
         text = decode(read_regular(path, LARGEST), findings)
     except FileNotFoundError:
-        findings.error(None, "does not exist: name the rules file by --rules or RELAY_RULES")
+        findings.error(
+            None,
+            "does not exist: `relay init` writes one to begin with; --rules or RELAY_RULES name "
+            "another",
+        )
     except OSError as error:
         findings.error(None, f"cannot be read: {error.strerror or 'unknown reason'}")
     if text is None:
@@ -177,6 +181,7 @@ def _read(
     known = tuple(rule.name for rule in listed)
     tests = read_tests(form, at["tests"], names, known, files) if "tests" in at else ()
     destinations = {name: place for name, place in found.items() if place is not None}
+    form.placeholders.tell_missing()
     _warn(form, fields, alarms, destinations)
     if not form.findings.errors:
         # Where rules have faults, what they would use is not known.

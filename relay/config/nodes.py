@@ -109,7 +109,7 @@ class Findings:
     def _add(
         self, where: Position | None, level: Literal["error", "warning"], message: str
     ) -> None:
-        line, column = (where.line, where.column) if where is not None else (0, 0)
+        line, column = (where.line, where.column) if where is not None else (1, 1)
         self._faults.setdefault(Fault(self.file, line, column, level, message))
 
     def adopt(self, other: Findings) -> None:

@@ -79,26 +79,26 @@ def _of_language(folder: Path, faults: list[Fault]) -> list[Path]:
         return paths
     if any(path.name.endswith(".j2") for path in paths):
         said = "the folder is not read: it is not called like a language, such as de or pt-BR"
-        faults.append(Fault(str(folder), 0, 0, "warning", said))
+        faults.append(Fault(str(folder), 1, 1, "warning", said))
     return []
 
 
 def _read(path: Path, name: str, texts: dict[str, str], faults: list[Fault]) -> None:
     if label(name) is None:
         said = f"it is not read: templates are called NAME and {', '.join(SUFFIXES)}"
-        faults.append(Fault(str(path), 0, 0, "warning", said))
+        faults.append(Fault(str(path), 1, 1, "warning", said))
         return
     try:
         texts[name] = read_regular(path, _ENOUGH).decode("utf-8-sig")
     except UnicodeDecodeError:
-        faults.append(Fault(str(path), 0, 0, "error", "it is not UTF-8"))
+        faults.append(Fault(str(path), 1, 1, "error", "it is not UTF-8"))
     except OSError as error:
         faults.append(_unreadable(path, error))
 
 
 def _unreadable(path: Path, error: OSError) -> Fault:
     reason = error.strerror or type(error).__name__
-    return Fault(str(path), 0, 0, "error", f"it cannot be read: {reason}")
+    return Fault(str(path), 1, 1, "error", f"it cannot be read: {reason}")
 
 
 def search(event: Event, wanted: str | None, language: str) -> Iterator[tuple[str, str]]:

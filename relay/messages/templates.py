@@ -106,7 +106,7 @@ class Templates:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             text = f"the template folder cannot be read: {reason}"
-            raise ConfigError([Fault(str(folder), 0, 0, "error", text)]) from None
+            raise ConfigError([Fault(str(folder), 1, 1, "error", text)]) from None
         return cls.from_texts(texts, str(folder), trusts, behind=behind, unread=faults)
 
     @classmethod
@@ -134,7 +134,7 @@ class Templates:
             path = str(Path(folder) / file) if folder else file
             if said.key in labels:
                 twin = f"it differs from {labels[said.key][0]} by case alone"
-                faults.append(Fault(path, 0, 0, "error", twin))
+                faults.append(Fault(path, 1, 1, "error", twin))
                 continue
             labels[said.key] = (file, said)
             if behind is not None and behind._tested.get(file) == text:

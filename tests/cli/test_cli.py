@@ -115,13 +115,17 @@ async def test_explain_shows_nothing_private(run: Run, folder: Path) -> None:
         (("retry",), "say which deliveries"),
         (("retry", "--state", "delivered"), "--state: only dead, parked, suppressed"),
         (("retry", "--all", "--state", "dead"), "all stands alone"),
-        (("discard", "--state", "dead", "--limit", "1"), "unrecognized arguments: --limit"),
+        (("discard", "--state", "dead", "--limit", "1"), 'unknown option "--limit"'),
         (("events", "--state", "dead"), "--state: it is 'received'"),
         (("deliveries", "--limit", "9223372036854775808"), "--limit"),
         (("discard",), "say which deliveries"),
         (("send-test", "suport"), "did you mean support"),
         (("serve",), "no webhook secret"),
-        (("nonsense",), "invalid choice"),
+        (("nonsense",), 'unknown command "nonsense"'),
+        (("exlpain",), 'unknown command "exlpain": did you mean "explain"?'),
+        (("kinds", "--jsn"), 'unknown option "--jsn": did you mean "--json"?'),
+        (("preview", "--channel", "slak"), 'unknown --channel "slak": did you mean "slack"?'),
+        (("rules", "lgo"), 'unknown action "lgo": did you mean "log"?'),
         (("check", "--rules", "gone.yaml"), ""),
         (("serve", "--sandbox", "--listen", "nowhere"), "RELAY_LISTEN"),
         (("serve", "--sandbox", "--journal", "sqlite:///no/where.db"), "RELAY_JOURNAL"),
@@ -134,7 +138,7 @@ async def test_wrong_use_is_one_clear_line(
     code, out, err = await run(*arguments)
     if arguments[0] == "check":
         assert code == 1
-        assert "gone.yaml" in out
+        assert "gone.yaml:1:1: error: does not exist: `relay init` writes one" in out
         return
     assert code == 2, out + err
     assert fragment in err
@@ -156,6 +160,18 @@ async def test_serve_names_a_missing_secret_of_the_rules(run: Run, folder: Path)
     code, _, err = await run("serve", "--insecure")
     assert code == 2
     assert "TOKEN_X is not set" in err
+
+
+async def test_many_variables_that_are_not_set_are_one_line_behind_the_errors(
+    run: Run, folder: Path
+) -> None:
+    rules = RULES.replace("xoxb-of-the-tests", '"${TOKEN_X}"').replace('"#support"', '"#${ROOM}"')
+    (folder / "rules.yaml").write_text(rules + "nonsense: 1\n")
+    _, out, _ = await run("check")
+    first, *others = out.splitlines()
+    assert 'error: unknown key "nonsense"' in first
+    (one,) = [line for line in others if "TOKEN_X" in line or "ROOM" in line]
+    assert "warning: 2 variables are not set, or empty: TOKEN_X, ROOM: set them" in one
 
 
 async def test_kinds_lists_the_catalogue(run: Run) -> None:

@@ -164,8 +164,8 @@ def test_a_bomb_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
-        (b"x" * (LARGEST + 1), "f:0:0: error: is larger than 1 MB"),
-        ("version: 1".encode("utf-16"), "f:0:0: error: is UTF-16: save it as UTF-8"),
+        (b"x" * (LARGEST + 1), "f:1:1: error: is larger than 1 MB"),
+        ("version: 1".encode("utf-16"), "f:1:1: error: is UTF-16: save it as UTF-8"),
         (b"a: b\nc: \xff\n", "f:2:4: error: is not UTF-8 text"),
         ("ä: ö".encode("latin-1"), "f:1:1: error: is not UTF-8 text"),
     ],

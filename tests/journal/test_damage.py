@@ -31,7 +31,7 @@ async def test_a_fault_that_no_opening_sees_is_an_alarm_after_a_kill_until_it_is
         await relay.said("alarm", lambda line: line["alarm"] == "journal-damaged")
         code, out, _ = await run_relay("check", "--journal", env=relay.env, cwd=tmp_path)
         assert code == 1
-        assert f"{relay.journal}:0:0: error: " in out
+        assert f"{relay.journal}:1:1: error: " in out
         assert "put the newest `relay backup` in its place" in out
         assert await relay.stop() == 0
         shutil.copy(tmp_path / "kept.db", relay.journal)

@@ -168,7 +168,7 @@ def test_a_folder_called_otherwise_is_not_read_and_said_so(tmp_path: Path) -> No
     (tmp_path / "quality.md.j2").write_text("# ok")
     templates = Templates.load(tmp_path)
     assert [str(warning) for warning in templates.warnings] == [
-        f"{tmp_path}/deutsch:0:0: warning: the folder is not read: it is not called like a "
+        f"{tmp_path}/deutsch:1:1: warning: the folder is not read: it is not called like a "
         "language, such as de or pt-BR"
     ]
 
@@ -573,7 +573,7 @@ def test_a_rules_own_template_is_rendered_with_every_sample_that_the_rule_takes(
 def test_a_language_without_templates_is_a_warning() -> None:
     plan = a_plan(a_set("default"), beside=", language: fr")
     assert findings(plan) == [
-        "templates/fr:0:0: warning: there are no templates in this language, for the destination "
+        "templates/fr:1:1: warning: there are no templates in this language, for the destination "
         "a: it gets those of templates"
     ]
     assert findings(a_plan(a_set("default"), beside=", language: en-GB")) == []
@@ -584,7 +584,7 @@ def test_a_rules_template_that_a_reader_cannot_get_is_an_error() -> None:
     assert findings(a_plan(templates, top="language: de\n", template="welcome")) == []
     found = findings(a_plan(templates, beside=", language: de", template="welcome"))
     assert found == [
-        'templates:0:0: error: the rule "all" sends the template welcome to b in en: there is no '
+        'templates:1:1: error: the rule "all" sends the template welcome to b in en: there is no '
         "welcome.md.j2 in en or beside it"
     ]
 

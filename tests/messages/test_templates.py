@@ -71,7 +71,7 @@ def test_every_fault_of_every_file_is_told_with_file_line_and_column(tmp_path: P
         "a.md.j2:4:16: error: the filter safe is refused: values are always text; write the "
         "Markdown in the template itself",
         "b.md.j2:2:1: error: Expected an expression, got 'end of statement block'",
-        "c.md.j2:0:0: error: it is not UTF-8",
+        "c.md.j2:1:1: error: it is not UTF-8",
         "d.md.j2:1:1: error: it is empty",
     ]
 
