@@ -167,8 +167,13 @@ def build() -> Parser:
     )
     directory.add_argument("--limit", metavar="N", type=_count, help="at most so many numbers")
     add("schema", "print the JSON Schema of the rules file, for editors")
-    init = add("init", "write rules and templates to begin with; overwrites nothing")
+    init = add("init", "write rules to begin with, and overwrite nothing")
     init.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="where to (here)")
+    template = add("template", "fetch a template that the relay ships, to edit it")
+    template.add_argument("action", choices=["copy"], help="into the folder of templates")
+    template.add_argument(
+        "names", metavar="NAME", nargs="+", help="channel_live, de/channel_live, KIND/DETAIL"
+    )
     connect = add("connect", "show or register the webhook URL at 360dialog's Partner API", as_json)
     connect.add_argument(
         "--url", metavar="URL", help="register this one: https://YOUR.HOST/webhooks/360dialog"

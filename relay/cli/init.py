@@ -15,6 +15,10 @@ from relay.settings import Settings
 
 SCHEMA = "rules.schema.json"
 _POINTER = "# yaml-language-server: $schema="
+_README = """\
+Templates that differ from those that the relay ships stand here. `relay template copy channel_live`
+fetches one to edit; `relay preview all` shows them all.
+"""
 
 
 async def run(options: Namespace, settings: Settings) -> int:  # noqa: ARG001
@@ -22,7 +26,7 @@ async def run(options: Namespace, settings: Settings) -> int:  # noqa: ARG001
     folder = Path(options.folder)
     written, left = _write(folder, contents())
     for name, files in (("wrote", written), ("left alone, as it is there already:", left)):
-        for line in _summed_up(files):
+        for line in files:
             print(f"{name} {clean(str(folder / line))}")
     _next_steps(folder)
     return 0
@@ -30,12 +34,15 @@ async def run(options: Namespace, settings: Settings) -> int:  # noqa: ARG001
 
 def contents() -> Mapping[str, str]:
     """All files by their paths in the new folder."""
-    texts = dict(starter.contents())
-    first, _, rest = texts[starter.RULES].partition("\n")
+    rules = starter.contents()[starter.RULES]
+    first, _, rest = rules.partition("\n")
     if not first.startswith(_POINTER):
-        rest = texts[starter.RULES]
-    texts[starter.RULES] = f"{_POINTER}{SCHEMA}\n{rest}"
-    return {**texts, SCHEMA: schema_text()}
+        rest = rules
+    return {
+        starter.RULES: f"{_POINTER}{SCHEMA}\n{rest}",
+        f"{starter.TEMPLATES}/README.md": _README,
+        SCHEMA: schema_text(),
+    }
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> tuple[list[str], list[str]]:
@@ -46,14 +53,14 @@ def _write(folder: Path, texts: Mapping[str, str]) -> tuple[list[str], list[str]
         path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            (written if _write_new(path, text) else left).append(name)
+            (written if write_new(path, text) else left).append(name)
         except OSError as error:
             reason = error.strerror or "unknown reason"
             raise UsageError(f"cannot write {clean(str(path))}: {reason}") from None
     return written, left
 
 
-def _write_new(path: Path, text: str) -> bool:
+def write_new(path: Path, text: str) -> bool:
     """Whether nothing was there, so that it could be written; never half of it."""
     try:
         file = path.open("x", encoding="utf-8")
@@ -66,17 +73,6 @@ def _write_new(path: Path, text: str) -> bool:
         path.unlink(missing_ok=True)
         raise
     return True
-
-
-def _summed_up(files: list[str]) -> list[str]:
-    """Each file by its name; templates as their folder where it was all of them."""
-    below = f"{starter.TEMPLATES}/"
-    every = sum(name.startswith(below) for name in starter.contents())
-    templates = [name for name in files if name.startswith(below)]
-    if len(templates) < every:
-        return files
-    others = [name for name in files if not name.startswith(below)]
-    return [*others, f"{below} ({every} templates)"]
 
 
 def _next_steps(folder: Path) -> None:

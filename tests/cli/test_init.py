@@ -9,6 +9,7 @@ import pytest
 from relay import cli, starter
 from relay.cli.init import SCHEMA, contents
 from relay.cli.schema import schema_text
+from tests.each import each
 from tests.needs import ROOT
 from tests.relay_process import run_relay
 
@@ -37,8 +38,8 @@ def test_an_empty_folder_gets_everything(
     assert cli.run(["init", str(tmp_path / "new" / "folder")]) == 0
     found = files(tmp_path / "new" / "folder")
     assert found == dict(contents())
-    assert {"rules.yaml", SCHEMA, "message_templates/default.md.j2"} <= set(found)
-    assert f"({len(found) - 2} templates)" in capsys.readouterr().out
+    assert set(found) == {"rules.yaml", SCHEMA, "message_templates/README.md"}
+    assert capsys.readouterr().out.count("wrote ") == 3
 
 
 def test_the_schema_stands_beside_the_rules_that_point_at_it(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_the_rules_of_the_product_point_at_the_schema_in_its_documentation() -> 
 def test_nothing_is_overwritten_and_what_was_left_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own = tmp_path / "message_templates" / "channel_live.md.j2"
+    own = tmp_path / "message_templates" / "README.md"
     own.parent.mkdir()
     own.write_text("# mine\n")
     link = tmp_path / "rules.yaml"
@@ -69,7 +70,7 @@ def test_nothing_is_overwritten_and_what_was_left_is_named(
     out = capsys.readouterr().out
     assert f"left alone, as it is there already: {own}\n" in out
     assert f"left alone, as it is there already: {link}\n" in out
-    assert (tmp_path / "message_templates" / "default.md.j2").exists()
+    assert (tmp_path / SCHEMA).exists()
 
 
 def test_the_second_time_nothing_changes(
@@ -101,3 +102,30 @@ async def test_the_result_passes_check_without_any_environment(tmp_path: Path) -
     code, out, err = await run_relay("check", env={}, cwd=tmp_path)
     assert (code, err) == (0, "")
     assert "0 errors" in out
+
+
+@each(
+    ("name", "file"),
+    [
+        ("channel_live", "channel_live.md.j2"),
+        ("Channel_Live.md.j2", "channel_live.md.j2"),
+        ("de/channel_live", "de/channel_live.md.j2"),
+        ("account_update/ACCOUNT_VIOLATION", "account_update.ACCOUNT_VIOLATION.md.j2"),
+        ("default", "default.md.j2"),
+    ],
+)
+def test_a_shipped_template_is_fetched_to_edit_it(name: str, file: str, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    assert cli.run(["template", "copy", name, "--templates", str(folder)]) == 0
+    assert files(folder) == {file: starter.templates()[file]}
+    (folder / file).write_text("# mine\n")
+    assert cli.run(["template", "copy", name, "--templates", str(folder)]) == 1
+    assert files(folder) == {file: "# mine\n"}
+    (folder / file).unlink()
+
+
+def test_an_unknown_template_is_answered_with_the_nearest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["template", "copy", "chanel_live", "--templates", str(tmp_path)]) == 2
+    assert 'did you mean "channel_live"?' in capsys.readouterr().err
