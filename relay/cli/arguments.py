@@ -174,6 +174,8 @@ def build() -> Parser:
     template.add_argument(
         "names", metavar="NAME", nargs="+", help="channel_live, de/channel_live, KIND/DETAIL"
     )
+    completion = add("completion", "print a script that lets a shell complete commands")
+    completion.add_argument("shell", choices=["bash", "zsh", "fish"])
     connect = add("connect", "show or register the webhook URL at 360dialog's Partner API", as_json)
     connect.add_argument(
         "--url", metavar="URL", help="register this one: https://YOUR.HOST/webhooks/360dialog"
