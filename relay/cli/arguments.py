@@ -118,7 +118,7 @@ def build() -> Parser:
     preview.add_argument(
         "--out", metavar="FILE", help="where to write it (relay-preview.html); - is the output"
     )
-    routes = add("routes", "show who gets what")
+    routes = add("routes", "show who gets what", as_json)
     routes.add_argument("--phone", metavar="P", help="as for an event of this number")
     routes.add_argument("--client", metavar="C", help="as for an event of this client")
     add("kinds", "list every kind of event", as_json)

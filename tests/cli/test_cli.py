@@ -182,6 +182,20 @@ async def test_kinds_lists_the_catalogue(run: Run) -> None:
     assert "relay_alarm" not in out
 
 
+async def test_routes_tells_a_script_by_which_rule(run: Run) -> None:
+    code, out, _ = await run("routes", "--client", "acme01CL", "--json")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    told = {(row["kind"], row["detail"]): row for row in rows}
+    live = told["channel_live", None]
+    assert live["destinations"] == [{"name": "support", "rule": "Everything"}]
+    approved = told["message_template_status_update", "APPROVED"]
+    assert (approved["destinations"], approved["muted_by"]) == (
+        [],
+        "Approved templates are no news",
+    )
+
+
 async def test_routes_shows_who_gets_what(run: Run) -> None:
     code, out, _ = await run("routes", "--phone", "+49 171 3920011")
     rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
