@@ -59,6 +59,11 @@ def test_a_secret_that_is_probably_not_meant_is_told_and_not_shown(
     assert not any(word in doubt for word in value.split() if word.islower())
 
 
+@pytest.mark.parametrize(("value", "held"), [("1", True), ("0", False), ("", False)])
+def test_the_environment_says_whether_edits_are_held(value: str, held: bool) -> None:
+    assert from_environment({"RELAY_HOLD_EDITS": value}, {}).hold_edits is held
+
+
 @each(
     ("entry", "name", "sent"),
     [
