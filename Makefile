@@ -26,9 +26,10 @@ lint: $(BIN)/.dev ## Linters, types and the import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(BIN)/.runtime ## Draw the catalogue of events and write the schema of rules.yaml, in docs/
+docs: $(BIN)/.dev ## Draw the catalogue of events and write the schema of rules.yaml and what guides show, in docs/
 	$(BIN)/relay preview all --rules rules.yaml --templates message_templates --out docs/catalogue.html
 	$(BIN)/relay schema > docs/rules.schema.json
+	RELAY_WRITE_GUIDES=1 $(BIN)/pytest -q tests/cli/test_guides.py
 
 bench: $(BIN)/.dev ## Measure it against its yardsticks, in one run; about 30 minutes
 	$(BIN)/python -m benchmarks

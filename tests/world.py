@@ -62,6 +62,8 @@ class Soon(random.Random):
 class World:
     """One relay and its targets; `clock` can be set."""
 
+    tempo = QUICK
+
     def __init__(
         self, folder: Path, slack: FakeSlack, teams: FakeTeams, smtp: FakeSmtp, rules: str
     ) -> None:
@@ -69,7 +71,6 @@ class World:
         self.slack, self.teams, self.smtp = slack, teams, smtp
         self.rules = rules
         self.skew = timedelta(0)
-        self.tempo = QUICK
         self.chance = Soon()
         self.app: App
         self.client: Client
@@ -90,7 +91,8 @@ class World:
         )
         return replace(usual, **changes)
 
-    async def start(self) -> None:
+    def write_rules(self) -> None:
+        """The rules, which name the targets of this world by `%(slack)s` and its like."""
         values = {
             "token": TOKEN,
             "slack": self.slack.api_url,
@@ -99,6 +101,9 @@ class World:
             "teams": self.teams.url(),
         }
         (self.folder / "rules.yaml").write_text(self.rules % values, encoding="utf-8")
+
+    async def start(self) -> None:
+        self.write_rules()
         self.app = await App.start(self.settings(), self.tempo, self.clock, self.chance)
         self.client = Client(self.app)
         await self.client.__aenter__()

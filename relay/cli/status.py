@@ -80,7 +80,7 @@ def _show(out: Console, status: dict[str, Any], zone: ZoneInfo, *, serves: bool)
             cell(one["name"]),
             one["channel"],
             f"[{_COLOURS[one['state']]}]{one['state']}[/]",
-            f"{last['outcome']}, {when(last['at'])}" if last else "",
+            f"{last['outcome'].replace('_', ' ')}, {when(last['at'])}" if last else "",
             str(waits) if waits else "",
             when(one["waiting_since"] or one["oldest_due_at"]) if waits else "",
             when(one["oldest_due_at"]) if one["pending"] else "",
@@ -125,7 +125,8 @@ def _show_watch(out: Console, watch: dict[str, Any], when: Any) -> None:
         return
     failed = f", {watch['failed']} looks failed since: {watch['reason']}" if watch["failed"] else ""
     looked = when(watch["looked_at"]) or "never"
-    out.print(f"watch: {watch['numbers']} numbers, looked at {looked}{clean(failed)}", markup=False)
+    many = "1 number" if watch["numbers"] == 1 else f"{watch['numbers']} numbers"
+    out.print(f"watch: {many}, looked at {looked}{clean(failed)}", markup=False)
     low = watch["not_green"]
     for one in low[:MOST_NUMBERS]:
         phone = display(one["phone"]) if one["phone"] else ""
