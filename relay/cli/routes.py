@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from relay import reload, samples
 from relay.cli.conditions import parse_phone
+from relay.cli.looking import completed
 from relay.cli.output import console, print_json_lines, table
 from relay.events import Client, Event
 from relay.phones import country, display
@@ -21,10 +23,13 @@ async def run(options: Namespace, settings: Settings) -> int:
     plan = reload.show(settings).plan
     now = datetime.now(UTC)
     phone = parse_phone(options.phone) if options.phone else None
-    matches = {
-        name: plan.ruleset.match(_as_asked(samples.event(name, now), phone, options.client))
-        for name in samples.names()
-    }
+    events = {name: samples.event(name, now) for name in samples.names()}
+    if phone:
+        events = await _of_number(phone, events, settings)
+    if options.client:
+        client = Client(id=options.client, name=options.client)
+        events = {name: replace(event, client=client) for name, event in events.items()}
+    matches = {name: plan.ruleset.match(event) for name, event in events.items()}
     if options.json:
         print_json_lines(_json(name, match) for name, match in matches.items())
         return 0
@@ -48,12 +53,23 @@ async def run(options: Namespace, settings: Settings) -> int:
     return 0
 
 
-def _as_asked(event: Event, phone: str | None, client: str | None) -> Event:
-    if phone:
-        event = replace(event, phones=(phone,), country=country(phone))
-    if client:
-        event = replace(event, client=Client(id=client, name=client))
-    return event
+async def _of_number(
+    phone: str, events: Mapping[str, Event], settings: Settings
+) -> dict[str, Event]:
+    """The events as if they were about this number; whose it is the directory says."""
+    bare = replace(
+        next(iter(events.values())),
+        phones=(phone,),
+        phone_name=None,
+        client=Client(),
+        country=country(phone),
+        waba=None,
+        waba_360=None,
+    )
+    (found,), _ = await completed([bare], settings)
+    names = ("phones", "phone_name", "client", "country", "waba", "waba_360")
+    known = {name: getattr(found.event, name) for name in names}
+    return {name: replace(event, **known) for name, event in events.items()}
 
 
 def _json(name: str, match: Match) -> dict[str, Any]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from argparse import Namespace
+from pathlib import Path
+
 import pytest
 
 from relay.channels import Outbound
 from relay.checks.rules import check_rules
+from relay.cli import routes
 from relay.config import Config, load_text
 from relay.errors import ConfigError
 from relay.events import Client
+from tests.client import partner
 from tests.config.test_lists import event
+from tests.config.test_reload import OTHER
+from tests.conftest import Start
 from tests.each import each
 
 ANNA, BEN, CEM = (Client(id=f"{name}CL", name=name) for name in ("anna1", "ben1", "cem1"))
@@ -147,3 +155,23 @@ def test_an_owner_counts_as_used_and_a_default_of_nobody_is_no_mute() -> None:
     (alarms,) = (*config.warnings, *check_rules(config, "rules.yaml"))
     assert "all alarms go by slack" in alarms.message
     assert told(config, client=CEM) == []
+
+
+@each(
+    ("phone", "to"),
+    [("+491713920011", ["other"]), ("+4930123456", ["support"])],
+)
+async def test_routes_of_a_number_go_to_the_owner_of_its_client(
+    start: Start, folder: Path, capsys: pytest.CaptureFixture[str], phone: str, to: list[str]
+) -> None:
+    (folder / "owners.csv").write_text("client id,channel\nc1CL,other\n")
+    owners = "{list: owners.csv, column: channel, default: support}"
+    rules = OTHER.replace("send_to: other\nalarms", f"send_to: {owners}\nalarms")
+    (folder / "rules.yaml").write_text(rules)
+    client = await start()
+    await client.post(partner(1))
+    await routes.run(Namespace(phone=phone, client=None, json=True), client.app.settings)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "kind" in line]
+    (live,) = [row for row in rows if row.get("kind") == "channel_live"]
+    assert [one["name"] for one in live["destinations"]] == to
+    await client.app.stop(grace=0)
