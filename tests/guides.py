@@ -8,9 +8,15 @@ rest of what is printed may not. With `RELAY_WRITE_GUIDES=1` the pages are writt
 
 from __future__ import annotations
 
+import io
 import re
+import shlex
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+
+from relay import cli
+from relay.control import user
 
 _STEP = re.compile(
     r"^<!-- do: (?P<deed>.*?) -->$|^```(?P<kind>console|yaml|jinja|diff)(?: (?P<file>\S+))?\n"
@@ -30,6 +36,8 @@ _LOOSE = (
     (re.compile(r" $", re.MULTILINE), ""),
     (re.compile(r"[─━]{3,}"), "─"),
 )
+LOGGED = '{"timestamp": '
+"""So the log of the relay begins, which is in this process and in life is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +120,17 @@ def gist(text: str) -> str:
     for pattern, stand_in in _LOOSE:
         text = pattern.sub(stand_in, text)
     return text.strip()
+
+
+def printed(line: str) -> str:
+    """What a command says, errors behind the rest, as a pipe shows it, through `grep` if asked."""
+    line, _, filtered = line.partition(" | grep -E ")
+    wanted = re.compile("".join(shlex.split(filtered)))
+    out, errors = io.StringIO(), io.StringIO()
+    words = shlex.split(line)
+    assert words[0] == "relay", line
+    with redirect_stdout(out), redirect_stderr(errors), suppress(SystemExit):
+        cli.run(words[1:])
+    lines = (out.getvalue() + errors.getvalue()).splitlines()
+    seen = [line for line in lines if wanted.search(line) and not line.startswith(LOGGED)]
+    return "".join(f"{line.rstrip()}\n" for line in seen).replace(f" {user()} ", " anna ")

@@ -99,8 +99,14 @@ def build() -> Parser:
     explain = add("explain", "say who would be told of an event, and why", as_json)
     explain.add_argument(
         "what",
-        metavar="FILE.json|EVENT_ID|KIND[/DETAIL]",
-        help="a webhook body (- reads standard input), a recorded event, or a bundled sample",
+        metavar="FILE.json|EVENT_ID|DELIVERY_ID|KIND[/DETAIL]",
+        help="a webhook body (- reads standard input), a recorded event, one of its deliveries,"
+        " or a bundled sample",
+    )
+    explain.add_argument(
+        "--now",
+        action="store_true",
+        help="of a recorded event: also what today's files would make of it",
     )
     preview = add("preview", "write a page that shows messages as each channel draws them")
     preview.add_argument(

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from relay import reload, samples
 from relay.channels.registry import open_channels
-from relay.cli.looking import completed, looking, told_by
+from relay.cli.looking import completed, told_by
 from relay.cli.output import cell, clean, console, panel, print_json, table
-from relay.directory import Completed, complete
+from relay.cli.recorded import answer, recall, recorded_json, show_deliveries
 from relay.errors import RelayError, UsageError
 from relay.events import Event, Source
-from relay.journal import EventState, StoredDelivery
+from relay.journal import EventState, Routing
 from relay.pipeline import Explanation, Plan, explain
 from relay.settings import Settings
 from relay.sources import Reading
@@ -32,33 +32,21 @@ _ID = re.compile(r"[0-9a-f]{4,20}")
 
 
 async def run(options: Namespace, settings: Settings) -> int:
-    """Explain each event of a file, a sample, or one recorded event by today's rules."""
-    plan = reload.show(settings).plan
-    recorded: list[StoredDelivery] = []
-    now = datetime.now(UTC)
-    source = None
+    """Explain each event of a file, a sample, or a recorded one by the rules of its day."""
     if _is_recorded(options.what):
-        one, recorded = await _recorded(options.what, settings)
-        reading, whole = Reading(), [one]
-    else:
-        reading, events = _read(options.what, plan, now)
-        whole, source = await completed(events, settings)
+        return await _explain_recorded(options, settings)
+    plan = reload.show(settings).plan
+    now = datetime.now(UTC)
+    reading, events = _read(options.what, plan, now)
+    whole, source = await completed(events, settings)
     channels = open_channels(reload.outbound(settings))
     explained = [
-        replace(
-            _own(explain(one.event, plan, channels, now)),
-            origins=one.origins,
-        )
-        for one in whole
+        replace(explain(one.event, plan, channels, now), origins=one.origins) for one in whole
     ]
     unreadable = [item.reason for item in reading.unreadable]
     if options.json:
         ignored = [item.reason for item in reading.ignored]
-        shape = explanation_json(explained, ignored, unreadable)
-        shape["directory"] = source
-        if recorded:
-            shape["recorded"] = [delivery_json(one) for one in recorded]
-        print_json(shape)
+        print_json({**explanation_json(explained, ignored, unreadable), "directory": source})
         return 0
     out = console()
     for explanation in explained:
@@ -67,8 +55,6 @@ async def run(options: Namespace, settings: Settings) -> int:
         out.print(f"ignored: {clean(item.reason)}", style="dim", markup=False)
     for reason in unreadable:
         out.print(f"would go to quarantine: {clean(reason)}", style="red", markup=False)
-    if recorded:
-        _show_recorded(out, recorded)
     if source:
         out.print(f"who is who: {clean(source)}", style="dim", markup=False)
     if not (explained or reading.ignored or unreadable):
@@ -76,28 +62,50 @@ async def run(options: Namespace, settings: Settings) -> int:
     return 0
 
 
-def _own(explanation: Explanation) -> Explanation:
-    """An alarm or a test of the relay is asked of no rule: what was owed stands in the journal."""
-    if explanation.event.source is not Source.RELAY:
-        return explanation
-    return replace(explanation, verdicts=(), owed=())
+async def _explain_recorded(options: Namespace, settings: Settings) -> int:
+    """What really happened, by the rules of that day; with `--now` also what would today."""
+    recorded = await recall(options.what, settings)
+    stored, then = recorded.stored, recorded.plan
+    today = reload.show(settings).plan if options.now else None
+    now = datetime.now(UTC)
+    channels = open_channels(reload.outbound(settings))
+
+    def by(plan: Plan | None) -> Explanation:
+        if plan is None or stored.event.source is Source.RELAY:
+            routing = Routing(stored.state, (), stored.rules_version or 0, stored.muted_by)
+            return Explanation(stored.event, (), routing, (), stored.origins)
+        return replace(explain(stored.event, plan, channels, now), origins=stored.origins)
+
+    if options.json:
+        shape = explanation_json([by(then)], [])
+        if today:
+            shape["now"] = explanation_json([by(today)], [])["events"]
+        owed = [delivery_json(one) for one in recorded.deliveries]
+        print_json({**shape, **recorded_json(recorded), "recorded": owed, "directory": None})
+        return 0
+    out = console()
+    out.print(clean(answer(recorded)), style="bold", markup=False, soft_wrap=True)
+    out.print()
+    _show_event(out, by(then))
+    show_deliveries(out, recorded)
+    if stored.event.source is Source.RELAY:
+        out.print("of the relay's own: no rule is asked; it goes to `alarms`, else to the default")
+    elif recorded.fault:
+        out.print(clean(recorded.fault), style="yellow", markup=False, soft_wrap=True)
+    elif then:
+        out.print(f"The rules of that day, version {then.version}:", style="bold")
+        _show_rules(out, by(then))
+    if today:
+        out.print(f"Today, by {settings.rules}:", style="bold", markup=False)
+        _show_rules(out, by(today))
+        _show_owed(out, by(today))
+    return 0
 
 
 def _is_recorded(what: str) -> bool:
     if what == "-" or Path(what).exists():
         return False
     return _ID.fullmatch(what) is not None
-
-
-async def _recorded(what: str, settings: Settings) -> tuple[Completed, list[StoredDelivery]]:
-    async with looking(settings) as records:
-        stored = await records.event(what)
-        if stored is None:
-            raise UsageError(f"no event in {settings.journal} has an id that begins with {what}")
-        one = Completed(stored.event, stored.origins)
-        if stored.state is EventState.RECEIVED:
-            one = complete(stored.event, await records.known_for([stored.event]))
-        return one, list(await records.of_event(stored.event.id))
 
 
 def _read(what: str, plan: Plan, now: datetime) -> tuple[Reading, list[Event]]:
@@ -121,6 +129,12 @@ def _read(what: str, plan: Plan, now: datetime) -> tuple[Reading, list[Event]]:
 
 
 def _show(out: Console, explanation: Explanation) -> None:
+    _show_event(out, explanation)
+    _show_rules(out, explanation)
+    _show_owed(out, explanation)
+
+
+def _show_event(out: Console, explanation: Explanation) -> None:
     event = explanation.event
     kind = event.kind + (f"/{event.detail}" if event.detail else "")
     out.print(f"{clean(kind)}", style="bold", markup=False, end="")
@@ -142,17 +156,18 @@ def _show(out: Console, explanation: Explanation) -> None:
             line = f"{value}  <- {told}" if told else value
             out.print(f"  {label:8} {clean(line)}", style="dim", markup=False, soft_wrap=True)
     out.print()
-    if event.source is Source.RELAY:
-        out.print(
-            "of the relay's own: no rule is asked; alarms go to `alarms`, else to `default`\n"
-        )
-        return
+
+
+def _show_rules(out: Console, explanation: Explanation) -> None:
     rules = table("", "rule", "why")
     for verdict in explanation.verdicts:
         mark, style = ("✓", "green") if verdict.matched else ("✗", "dim")
         rules.add_row(mark, cell(verdict.name), cell(verdict.reason), style=style)
     out.print(rules)
     out.print()
+
+
+def _show_owed(out: Console, explanation: Explanation) -> None:
     if not explanation.owed:
         out.print(_nobody(explanation), style="yellow", markup=False)
         out.print()
@@ -171,19 +186,3 @@ def _nobody(explanation: Explanation) -> str:
 
 def _bracket(text: str | None) -> str | None:
     return f"({text})" if text else None
-
-
-def _show_recorded(out: Console, recorded: list[StoredDelivery]) -> None:
-    out.print("What really happened:", style="bold")
-    rows = table("delivery", "destination", "rule", "state", "attempts", "reason")
-    for stored in recorded:
-        one = stored.delivery
-        rows.add_row(
-            one.id[:8],
-            one.destination,
-            cell(one.rule or one.cause.value),
-            one.state.value,
-            str(len(stored.attempts)),
-            cell(one.reason),
-        )
-    out.print(rows)

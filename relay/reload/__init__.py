@@ -13,12 +13,16 @@ from relay.reload.files import Loaded, from_files, from_version, outbound
 from relay.reload.passed import Everything, passed_before, this_relay
 from relay.settings import Settings
 
-__all__ = ["Loaded", "outbound", "publish", "read", "record", "show", "start"]
+__all__ = ["Loaded", "from_version", "outbound", "publish", "read", "record", "show", "start"]
 
 
-def read(settings: Settings) -> Loaded:
-    """The plan that the files say. Raises `ConfigError` with every fault of all of them."""
-    return from_files(settings, strict_env=False, now=datetime.now(UTC))
+def read(settings: Settings, live: RulesVersion | None = None) -> Loaded:
+    """The plan that the files say. Raises `ConfigError` with every fault of all of them.
+
+    What the `live` version's adoption proved is not checked again.
+    """
+    passed = passed_before(live) if live else None
+    return from_files(settings, strict_env=False, now=datetime.now(UTC), passed=passed)
 
 
 def show(settings: Settings, *, strict_env: bool = False) -> Loaded:

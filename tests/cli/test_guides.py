@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import io
 import os
 import re
-import shlex
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import redirect_stderr, redirect_stdout, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from relay import cli, samples
-from relay.control import user
+from relay import samples
 from relay.pace import Tempo
 from relay.settings import Settings
 from tests import guides
@@ -37,8 +33,6 @@ accounts:
 
 
 ENVIRONMENT = {"SLACK_BOT_TOKEN": TOKEN}
-LOGGED = '{"timestamp": '
-"""So the log of the relay begins, which is in this process and in life is not."""
 
 
 class Story(World):
@@ -155,20 +149,6 @@ async def _serves(story: Story, which: str, holds: str | None) -> None:
     await story.start()
 
 
-def printed(line: str) -> str:
-    """What a command says, errors behind the rest, as a pipe shows it, through `grep` if asked."""
-    line, _, filtered = line.partition(" | grep -E ")
-    wanted = re.compile("".join(shlex.split(filtered)))
-    out, errors = io.StringIO(), io.StringIO()
-    words = shlex.split(line)
-    assert words[0] == "relay", line
-    with redirect_stdout(out), redirect_stderr(errors), suppress(SystemExit):
-        cli.run(words[1:])
-    lines = (out.getvalue() + errors.getvalue()).splitlines()
-    seen = [line for line in lines if wanted.search(line) and not line.startswith(LOGGED)]
-    return "".join(f"{line.rstrip()}\n" for line in seen).replace(f" {user()} ", " anna ")
-
-
 async def told(story: Story, page: str, *, anew: bool) -> str:
     """Live through a page; the page as it should read, `anew` with the ids and times of today."""
     ids = guides.Ids()
@@ -195,7 +175,7 @@ async def told(story: Story, page: str, *, anew: bool) -> str:
             lines = []
             for command in guides.commands(step.text):
                 now = ids.now(command.line)
-                said = await asyncio.to_thread(printed, now)
+                said = await asyncio.to_thread(guides.printed, now)
                 ids.learn(command.shown, said)
                 same = guides.gist(said) == guides.gist(command.shown)
                 lines.append(f"$ {now}\n{said}\n" if anew or not same else command.whole)

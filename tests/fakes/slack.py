@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from zlib import crc32
 
 from tests.fakes.http import DROP_AFTER, DROP_BEFORE, STALL, FakeHttp, Post, Reply
 
@@ -44,7 +45,7 @@ class FakeSlack(FakeHttp):
         number = len(self.posts)
         answer = {
             "ok": True,
-            "channel": f"C{abs(hash(post.key)) % 10**8:08d}",
+            "channel": f"C{crc32(post.key.encode()) % 10**8:08d}",
             "ts": f"1700000000.{number:06d}",
             "message": {"text": post.json.get("text", "")},
         }
