@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from relay.reload import Loaded
     from relay.reload.revert import Reverted
     from relay.sources.watch import Changes
+    from relay.web import asked
     from relay.worker import Worker
 
 USUAL = Tempo()
@@ -177,7 +178,14 @@ class App:
         shared = settings.shares_address
         health = Health(self.metrics, self._ready, self._refresh)
         admin = Admin(
-            self.store, self._now, self.status, self._hurry, self.reload, self.revert, self.look
+            self.store,
+            self._now,
+            self.status,
+            self._hurry,
+            self.reload,
+            self.revert,
+            self.replay,
+            self.look,
         )
 
         outside = self._runner()
@@ -241,6 +249,10 @@ class App:
     async def revert(self, version: int, who: str) -> Reverted:
         """Make an older version live, and write its files; once the rules were read at all."""
         return await (await asyncio.shield(self._live)).revert(version, who)
+
+    async def replay(self, wanted: asked.Replay, who: str) -> Mapping[str, Any]:
+        """Tell recorded events again, by the live rules; once the rules were read."""
+        return await (await asyncio.shield(self._live)).replay(wanted, who)
 
     async def look(self) -> Changes:
         """Ask 360dialog for its numbers now, because somebody wants it; what was recorded."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from relay import logs, notices, reload
+from relay import logs, notices, reload, replay
 from relay.alarms import Alarms
 from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
@@ -27,6 +27,7 @@ from relay.reload import Loaded
 from relay.reload.reloader import LOOK_EVERY, Reloader
 from relay.reload.revert import Reverted
 from relay.settings import Settings
+from relay.web import asked
 from relay.web.shapes import ready_json
 from relay.web.status import gather
 from relay.worker import Worker, upkeep
@@ -155,6 +156,22 @@ class Live:
     async def revert(self, version: int, who: str) -> Reverted:
         """Make an older version live, and write its files."""
         return await self.reloader.revert(version, who)
+
+    async def replay(self, wanted: asked.Replay, who: str) -> Mapping[str, Any]:
+        """Tell recorded events again, by the live rules; what was owed."""
+        now = self.clock()
+        found = await replay.prepared(
+            self._store.records,
+            self.worker.plan,
+            wanted.filter(),
+            now,
+            to=wanted.to,
+            again=wanted.again,
+        )
+        if not wanted.dry_run:
+            await replay.record(self._store, found, now=now, who=who)
+            self.worker.hurry()
+        return found.to_json(dry_run=wanted.dry_run)
 
     async def status(self) -> Mapping[str, Any]:
         """What `/api/status` answers."""

@@ -38,8 +38,9 @@ def given_of(model: type[Asked], options: Namespace) -> dict[str, Any]:
         for name in model.model_fields
         if (value := getattr(options, name, None)) not in (None, False, [])
     }
-    if since := given.get("since"):
-        given["since"] = iso(parse_since(since, datetime.now(UTC)))
+    for name in ("since", "until"):
+        if text := given.get(name):
+            given[name] = iso(parse_since(text, datetime.now(UTC), f"--{name}"))
     return given
 
 
@@ -52,7 +53,7 @@ def parse_phone(text: str) -> str:
     return phone
 
 
-def parse_since(text: str, now: datetime) -> datetime:
+def parse_since(text: str, now: datetime, option: str = "--since") -> datetime:
     """A moment from `14d`, `2h` or an ISO date. Raises `UsageError`."""
     number, unit = text[:-1], _UNITS.get(text[-1:].lower())
     try:
@@ -60,7 +61,7 @@ def parse_since(text: str, now: datetime) -> datetime:
             return now - timedelta(seconds=int(number[:_LONGEST]) * unit)
         return from_iso(text)
     except OverflowError:
-        raise UsageError("--since: that is too long ago") from None
+        raise UsageError(f"{option}: that is too long ago") from None
     except ValueError:
-        message = f'--since: "{text}" is no time; write 14d, 2h or 2026-11-23T09:00'
+        message = f'{option}: "{text}" is no time; write 14d, 2h or 2026-11-23T09:00'
         raise UsageError(message) from None

@@ -79,8 +79,8 @@ class Journal(Protocol):
         """Record an event of the relay's own with its deliveries, routed at once."""
         ...
 
-    async def owe(self, owed: Sequence[Delivery], *, now: datetime) -> int:
-        """Record further deliveries of known events (replays); how many were new."""
+    async def owe(self, owed: Sequence[Delivery], *, now: datetime, who: str = "") -> int:
+        """Record further deliveries of known events, replays by somebody; how many were new."""
         ...
 
     async def claim(self, ask: Ask, *, now: datetime) -> Turn:

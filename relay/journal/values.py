@@ -204,6 +204,8 @@ class Filter:
     """Id or name, without case."""
     destination: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
+    """Before this moment."""
     ids: tuple[str, ...] | None = None
     """Ids or unambiguous beginnings of at least 4 characters."""
     limit: int = 100

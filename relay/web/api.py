@@ -56,6 +56,7 @@ class Admin:
     """Somebody put deliveries back: look at the lanes now."""
     reload: Reload
     revert: Callable[[int, str], Awaitable[Reverted]]
+    replay: Callable[[asked.Replay, str], Awaitable[Mapping[str, Any]]]
     watch: Callable[[], Awaitable[Changes]]
     """Look at 360dialog's list of numbers now; what was recorded."""
 
@@ -98,6 +99,7 @@ class Admin:
         post("/api/deliveries/{id}/discard", asked.Nothing, self._discard_one)
         post("/api/deliveries/retry", asked.Retry, self._retry)
         post("/api/deliveries/discard", asked.Discard, self._discard)
+        post("/api/replay", asked.Replay, self._replay)
         get("/api/quarantine", asked.Quarantine, self._quarantine)
         post("/api/quarantine/{id}/look", asked.Nothing, self._look)
         post("/api/forget", asked.Forget, self._forget)
@@ -176,6 +178,14 @@ class Admin:
             wanted.filter(), now=self.clock(), who=request[_WHO]
         )
         return web.json_response({"discarded": count})
+
+    async def _replay(self, request: web.Request, wanted: asked.Replay) -> web.Response:
+        """Tell recorded events again, or with `dry_run` say what would be told."""
+        try:
+            done = await self.replay(wanted, request[_WHO])
+        except UsageError as error:
+            return _no(422, str(error))
+        return web.json_response(done)
 
     async def _of_one(self, one: Filter, done: str, count: int, rule: str) -> web.Response:
         if count:

@@ -144,6 +144,31 @@ class Discard(_Change):
     state: Annotated[State, _one_of(State.PENDING, State.PARKED, State.DEAD)] = NOT_GIVEN
 
 
+class Replay(Conditions):
+    """Which events are told again: all that match."""
+
+    state: EventState = NOT_GIVEN
+    until: Moment = NOT_GIVEN
+    ids: Annotated[tuple[Text, ...], Field(min_length=1)] = NOT_GIVEN
+    to: Text = NOT_GIVEN
+    again: bool = False
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _never_by_accident(self) -> Replay:
+        if not self.model_fields_set - _HOW:
+            raise ValueError("say which events: ids, or a condition such as since")
+        return self
+
+    def filter(self) -> Filter:
+        """The conditions that were given, for as many events as there are."""
+        given = {name: getattr(self, name) for name in self.model_fields_set - _HOW}
+        return Filter(**given, limit=MOST)
+
+
+_HOW = frozenset({"to", "again", "dry_run"})
+
+
 class Quarantine(Asked):
     """`GET /api/quarantine`."""
 

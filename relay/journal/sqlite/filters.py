@@ -42,6 +42,9 @@ def of_events(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row]:
     if wanted.since is not None:
         terms.append("e.received_at >= :since")
         parameters["since"] = micros(wanted.since)
+    if wanted.until is not None:
+        terms.append("e.received_at < :until")
+        parameters["until"] = micros(wanted.until)
     if wanted.ids is not None:
         terms.append("e.id IN (SELECT value FROM json_each(:ids))")
         parameters["ids"] = _ids(connection, "events", wanted.ids)
@@ -62,6 +65,9 @@ def of_deliveries(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row
     if wanted.since is not None:
         terms.append("d.created_at >= :since")
         parameters["since"] = micros(wanted.since)
+    if wanted.until is not None:
+        terms.append("d.created_at < :until")
+        parameters["until"] = micros(wanted.until)
     if wanted.ids is not None:
         terms.append("d.id IN (SELECT value FROM json_each(:ids))")
         parameters["ids"] = _ids(connection, "deliveries", wanted.ids)

@@ -108,8 +108,11 @@ def post(connection: Writing, event: Event, owed: Sequence[Delivery], *, now: da
     owe(connection, owed, now=now)
 
 
-def owe(connection: Writing, owed: Sequence[Delivery], *, now: datetime) -> int:
-    """Record further deliveries of known events; how many were not known before."""
+def owe(connection: Writing, owed: Sequence[Delivery], *, now: datetime, who: str = "") -> int:
+    """Record further deliveries of known events; how many were not known before.
+
+    Those that somebody asked for are on record with the name.
+    """
     new = 0
     for delivery in owed:
         placed, orphan = troubles.place(connection, delivery)
@@ -119,7 +122,13 @@ def owe(connection: Writing, owed: Sequence[Delivery], *, now: datetime) -> int:
         if row is None:
             raise JournalError(f"event {placed.event_id} is not in the journal")
         day, own = row[0] // DAY_MICROS, int(row[1] not in _OWN)
-        new += _row(connection, placed, now, orphan=orphan, day=day, own=own) is not None
+        if _row(connection, placed, now, orphan=orphan, day=day, own=own) is not None:
+            new += 1
+            if who:
+                connection.execute(
+                    "INSERT INTO audit (at, who, action, subject) VALUES (?, ?, 'replay', ?)",
+                    (micros(now), plain(who), placed.id),
+                )
     return new
 
 
