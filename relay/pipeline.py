@@ -157,6 +157,7 @@ def _context(delivery: Delivery, plan: Plan, now: datetime) -> Context:
         destination=delivery.destination,
         language=destination.language if destination is not None else DEFAULT,
         channel=delivery.channel,
+        body=destination.body if destination is not None else None,
     )
 
 
@@ -181,6 +182,7 @@ def write(
             at=now,
             recipients=delivery.recipients,
             thread=f"{event.topic} {number}",
+            event=event,
             plain=plain or delivery.degraded,
         ),
     )

@@ -1,8 +1,8 @@
-"""The transports: how a message is written and sent natively to Slack, e-mail and Teams.
+"""The transports: how a message is written and sent natively to each kind of target.
 
-A channel module (`slack`, `email`, `teams`) holds the settings of its account and destinations,
-writes the payload, sends it, and reads the target's answer. It never retries: the delivery table
-does. `registry.CHANNELS` lists them.
+A channel module (`slack`, `email`, `teams`, `webhook`) holds the settings of its account and
+destinations, writes the payload, sends it, and reads the target's answer. It never retries: the
+delivery table does. `registry.CHANNELS` lists them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from relay.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from relay.events import Event
     from relay.messages import Message
 
 
@@ -40,7 +41,7 @@ class Destination:
 
     name: str
     channel: str
-    """`slack`, `email` or `teams`."""
+    """`slack`, `email`, `teams` or `webhook`."""
     target: str
     """The lane: equal for destinations that end in the same place. Readable, holds no secret."""
     account: str
@@ -53,6 +54,8 @@ class Destination:
     """A hash over all its settings, secrets included: another one means that it was edited."""
     language: str = "en"
     """The language of its messages: `de`, `pt-BR`."""
+    body: str | None = None
+    """The template that writes its JSON, for a webhook that has its own."""
 
 
 _Own = TypeVar("_Own", bound=Destination)
@@ -78,6 +81,8 @@ class Parcel:
     """Mail addresses that are still owed it."""
     thread: str = ""
     """What a conversation is about (topic and number): mails with the same one are threaded."""
+    event: Event | None = None
+    """What the message is about, for those that read facts."""
     plain: bool = False
     """The target refused it in full dress: write it with as little structure as there is."""
 
@@ -111,7 +116,7 @@ class Outbound:
     """What may be reached, and how long a send may take."""
 
     allow_private: bool = False
-    """Slack and Teams URLs may stand on private or loopback addresses and on plain http."""
+    """URLs that are posted to may stand on private or loopback addresses and on plain http."""
     timeout: float = 20.0
     """Seconds for one send, from the first byte to the last."""
     key: bytes = field(default=b"no journal", repr=False)

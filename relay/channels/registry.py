@@ -19,6 +19,8 @@ from relay.channels.slack import SlackChannel
 from relay.channels.slack import settings as slack_settings
 from relay.channels.teams import TeamsChannel
 from relay.channels.teams import settings as teams_settings
+from relay.channels.webhook import WebhookChannel
+from relay.channels.webhook import settings as webhook_settings
 from relay.outcomes import Outcome, Proof, Sent
 
 
@@ -73,6 +75,15 @@ CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
             TeamsChannel,
             lambda _settings: False,
             teams_settings.doubts,
+        ),
+        "webhook": ChannelKind(
+            "webhook",
+            None,
+            webhook_settings.WebhookSettings,
+            webhook_settings.build,
+            WebhookChannel,
+            lambda _settings: False,
+            webhook_settings.doubts,
         ),
     }
 )

@@ -13,6 +13,7 @@ from relay.deliveries import Cause
 from relay.errors import Fault
 from relay.events import Event
 from relay.messages import Message
+from relay.messages.compiling import BODY
 from relay.messages.languages import DEFAULT, family
 from relay.messages.templates import SUFFIX, Context
 from relay.pipeline import Plan, compose, owe, written
@@ -26,7 +27,7 @@ def check(plan: Plan, folder: str) -> tuple[Fault, ...]:
     channels = open_channels(Outbound(allow_private=True))
     checker = _Checker(plan, folder, channels, own=plan.templates.own)
     checker.render_all()
-    return tuple(sorted({*checker.faults(), *_languages(plan, folder)}))
+    return tuple(sorted({*checker.faults(), *_languages(plan, folder), *_bodies(plan, folder)}))
 
 
 @dataclass(slots=True)
@@ -61,6 +62,26 @@ class _Checker:
                 stem = file.rpartition("/")[2].removesuffix(SUFFIX)
                 name = _sample_for(stem, events)
                 self.render(name, events[name], stem, file.rpartition("/")[0] or DEFAULT)
+        for place in self.plan.destinations.values():
+            made_by = place.body and self.plan.templates.body(place.body, place.language)
+            for name, event in events.items() if made_by else ():
+                self.render_body(name, event, place, made_by or "")
+
+    def render_body(self, name: str, event: Event, place: Destination, file: str) -> None:
+        """One sample as the JSON that a webhook's own template makes of it."""
+        now = event.late_since
+        context = Context(
+            rule="check",
+            template=None,
+            timezone=self.plan.timezone,
+            now=now,
+            cause=Cause.RULE.value,
+            language=place.language,
+            channel=place.channel,
+            body=place.body,
+        )
+        blank = Message("", (), "", event.severity, event.direction)
+        self.note(self.plan.templates.with_body(blank, event, context), file, name)
 
     def render(self, name: str, event: Event, template: str | None, language: str) -> None:
         """One sample, as Markdown and in every override; and as each channel writes it."""
@@ -87,8 +108,12 @@ class _Checker:
             self.note(self._written(event, place, template), files.get(place.channel, file), name)
 
     def _places(self, language: str) -> Iterator[Destination]:
-        """One destination of each channel that speaks that language."""
-        places = (one for one in self.plan.destinations.values() if one.language == language)
+        """One destination of each channel that speaks that language.
+
+        Those with a body of their own are rendered by it, for every sample.
+        """
+        spoken = (one for one in self.plan.destinations.values() if one.language == language)
+        places = (one for one in spoken if one.body is None)
         yield from {place.channel: place for place in places}.values()
 
     def _written(self, event: Event, place: Destination, template: str | None) -> Message:
@@ -138,6 +163,15 @@ def _languages(plan: Plan, folder: str) -> Iterator[Fault]:
                     f"{language}: there is no {rule.template}{SUFFIX} in {language} or beside it"
                 )
                 yield Fault(folder, 1, 1, "error", text)
+
+
+def _bodies(plan: Plan, folder: str) -> Iterator[Fault]:
+    """Webhooks whose template is not there."""
+    for place in plan.destinations.values():
+        if place.body and plan.templates.body(place.body, place.language) is None:
+            name = place.body.removesuffix(BODY.suffix)
+            text = f"the destination {place.name} wants {name}{BODY.suffix}: there is none"
+            yield Fault(folder, 1, 1, "error", text)
 
 
 def _sample_for(template: str, events: Mapping[str, Event]) -> str:

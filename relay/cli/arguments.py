@@ -9,7 +9,7 @@ from typing import Any
 from relay import __version__
 
 COMMON = argparse.SUPPRESS
-CHANNELS = ("slack", "teams", "email")
+CHANNELS = ("slack", "teams", "email", "webhook")
 """Those of `relay.preview`, which is not imported to say so; a test holds them together."""
 LONGEST_COUNT = 19
 """Digits; SQLite counts to 2^63."""

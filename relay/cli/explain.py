@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from argparse import Namespace
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relay import reload, samples
+from relay import reload, samples, text
 from relay.channels.registry import open_channels
 from relay.cli.looking import completed, told_by
 from relay.cli.output import cell, clean, console, panel, print_json, table
@@ -18,7 +19,7 @@ from relay.cli.recorded import answer, recall, recorded_json, show_deliveries
 from relay.errors import RelayError, UsageError
 from relay.events import Event, Source
 from relay.journal import EventState, Routing
-from relay.pipeline import Explanation, Plan, explain
+from relay.pipeline import Explanation, Owed, Plan, explain
 from relay.settings import Settings
 from relay.sources import Reading
 from relay.sources.reading import read
@@ -175,7 +176,14 @@ def _show_owed(out: Console, explanation: Explanation) -> None:
         rule = f'rule "{owed.delivery.rule}"' if owed.delivery.rule else "the default"
         template = owed.message.template or "the built-in message"
         where = f"{owed.delivery.channel}: {owed.delivery.destination}, by {rule}, {template}"
-        out.print(panel(owed.message, where))
+        out.print(panel(owed.message, where, _body(owed)))
+
+
+def _body(owed: Owed) -> str | None:
+    """The JSON of a webhook, whose receiver reads nothing else."""
+    if owed.delivery.channel != "webhook":
+        return None
+    return text.clean(json.dumps(owed.payload.get("body"), ensure_ascii=False, indent=2))
 
 
 def _nobody(explanation: Explanation) -> str:

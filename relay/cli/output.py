@@ -83,11 +83,10 @@ def colour(severity: Severity, direction: Direction) -> str:
     return "blue"
 
 
-def panel(message: Message, where: str) -> Panel:
-    """A rendered message with where it goes."""
-    return text_panel(
-        message.title, message.text, where, colour(message.severity, message.direction)
-    )
+def panel(message: Message, where: str, text: str | None = None) -> Panel:
+    """A rendered message with where it goes; `text` stands for its own."""
+    said = message.text if text is None else text
+    return text_panel(message.title, said, where, colour(message.severity, message.direction))
 
 
 def text_panel(title: str, text: str, where: str, border: str) -> Panel:

@@ -13,7 +13,7 @@ from relay.cli.output import clean
 from relay.errors import UsageError
 from relay.messages.languages import canonical, meant
 from relay.messages.templates import Templates
-from relay.preview import CHANNEL_NAMES, events, page, preview
+from relay.preview import FOR_PEOPLE, events, page, preview
 from relay.settings import Settings
 
 FILE = "relay-preview.html"
@@ -39,7 +39,7 @@ async def run(options: Namespace, settings: Settings) -> int:
             event,
             templates,
             timezone,
-            channels=options.channel or CHANNEL_NAMES,
+            channels=options.channel or FOR_PEOPLE,
             language=language,
             template=options.template,
         )

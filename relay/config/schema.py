@@ -161,6 +161,8 @@ def _as_written(shape: Json) -> Json:
         item = _as_written(shape["items"])
         least = {key: shape[key] for key in ("minItems",) if key in shape}
         made = {"anyOf": [item, {"type": "array", "items": item, **least}]}
+    elif shape["type"] == "object":
+        made = {"type": "object", "additionalProperties": _ANY_TEXT}
     elif shape["type"] == "integer":
         limits = {key: shape[key] for key in ("minimum", "maximum") if key in shape}
         digits = {"type": "string", "pattern": "^\\s*[+]?[0-9]+\\s*$|\\$\\{"}

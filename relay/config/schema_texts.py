@@ -58,6 +58,11 @@ ABOUT: Mapping[str, str] = {
     "destination.email.cc": "Mail addresses that get a copy.",
     "destination.teams": 'A workflow: "When a Teams webhook request is received".',
     "destination.teams.url": "The URL of the workflow; from the environment.",
+    "destination.webhook": "Whatever takes JSON by POST: a CRM, a chat, an alerting service.",
+    "destination.webhook.url": "Where to post; from the environment.",
+    "destination.webhook.headers": "Such as Authorization; secrets from the environment.",
+    "destination.webhook.body": "The template of the JSON, NAME.json.j2; else facts and text.",
+    "destination.webhook.secret": "Signs each request (Standard Webhooks); from the environment.",
     # Lists
     "list.file": "A file beside this one: one value to a line, or CSV with a header.",
     # Rules
@@ -127,6 +132,9 @@ EXAMPLES: Mapping[str, tuple[Any, ...]] = {
     "destination.slack.channel": ("#wa-support",),
     "destination.slack.webhook": ("${SUPPORT_HOOK_URL}",),
     "destination.teams.url": ("${TEAMS_SALES_URL}",),
+    "destination.webhook.url": ("${CRM_URL}",),
+    "destination.webhook.body": ("crm.json.j2",),
+    "destination.webhook.secret": ("${CRM_SECRET}",),
     "destination.email.to": (["oncall@example.com"],),
     "list.file": ("north.csv",),
     "rule.when": ({"event": "*"}, {"topic": "quality", "direction": "worse"}),

@@ -46,6 +46,8 @@ class Context:
     """The language of its destination."""
     channel: str | None = None
     """Whose override is wanted beside the Markdown; None: every channel's, for checks."""
+    body: str | None = None
+    """The template that writes the JSON of a webhook."""
     audience: Collection[str] = READERS
     """Who reads there, and so which advice is shown."""
 

@@ -22,7 +22,7 @@ from relay.messages import html_form, markdown, overrides
 from relay.messages.filling import filled
 from relay.messages.markdown import FormError
 from relay.messages.marks import PRIVATE
-from relay.messages.overrides import SLACK, TEAMS, Dialect, JsonRendering
+from relay.messages.overrides import JSON, SLACK, TEAMS, Dialect, JsonRendering
 from relay.messages.rendering import Rendering
 from relay.messages.sandbox import SANDBOX, TEXT_METHODS
 from relay.messages.syntax import Straight, doubts, findings, parts, ways
@@ -90,7 +90,9 @@ OVERRIDES = (
         partial(_problems, html_form.parse),
     ),
 )
-FORMS = (MARKDOWN, *OVERRIDES)
+BODY = _json(".json.j2", "webhook", JSON)
+"""What a webhook's destination names; it overrides nothing by its name."""
+FORMS = (MARKDOWN, *OVERRIDES, BODY)
 SUFFIXES = tuple(form.suffix for form in FORMS)
 
 

@@ -127,6 +127,17 @@ TEAMS = Dialect(
 and replace {{DATE(…)}}; `TextRun` parses nothing.
 """
 
+JSON = Dialect(
+    fixed=frozenset(),
+    addresses=frozenset(),
+    plain=frozenset(),
+    plain_here=lambda _kind, _key: True,
+    escaped=lambda value: value,
+    misused=re.compile("(?!)"),
+    misuse="",
+)
+"""The body of a webhook: the relay does not know what its receiver makes of a text."""
+
 
 class JsonRendering(Rendering):
     """A run whose every `{{ }}` is a JSON text; joined texts keep the author's part apart."""

@@ -28,7 +28,7 @@ from relay.messages.builtin import (
     signed,
     without_override,
 )
-from relay.messages.compiling import MARKDOWN, OVERRIDES, Compiled, compiled
+from relay.messages.compiling import BODY, MARKDOWN, OVERRIDES, Compiled, compiled
 from relay.messages.facts import Facts, Missing
 from relay.messages.markdown import FormError, MarkdownError
 from relay.messages.rendering import LONGEST_WORK, RENDERING, Rendering, TooLongError
@@ -245,6 +245,28 @@ class Templates:
         `RenderError`. Otherwise a fault yields the built-in message with the fault named. With
         `quick` it raises `SlowError` instead of taking long.
         """
+        message = self._usual(event, context, quick)
+        return self.with_body(message, event, context, quick) if context.body else message
+
+    def body(self, name: str, language: str) -> str | None:
+        """The file of the template that a webhook names, with or without its suffix."""
+        places = list(named(_bare(name, BODY.suffix) or "", language))
+        found = find(self._files, places, BODY)
+        if found is None and self._behind:
+            return self._behind.body(name, language)
+        return found[1] if found else None
+
+    def with_body(
+        self, message: Message, event: Event, context: Context, quick: bool = False
+    ) -> Message:
+        """The message with the JSON of the template that the webhook names."""
+        name = context.body or ""
+        file = self.body(name, context.language)
+        if file is None:
+            return without_override(message, f"there is no template {one_line(name, 120)}")
+        return self._overridden(message, {"webhook": file}, event, context, quick)
+
+    def _usual(self, event: Event, context: Context, quick: bool) -> Message:
         choice = self._choice(event, context.template, context.language)
         if choice is None:
             return fallback(event, context)
@@ -307,11 +329,11 @@ class Templates:
         return replace(message, native=native, missing=tuple(missing))
 
 
-def _bare(wanted: str | None) -> str | None:
+def _bare(wanted: str | None, suffix: str = SUFFIX) -> str | None:
     """A rule may also name its template with the suffix."""
-    if wanted is None or not wanted.casefold().endswith(SUFFIX):
+    if wanted is None or not wanted.casefold().endswith(suffix):
         return wanted
-    return wanted[: -len(SUFFIX)]
+    return wanted[: -len(suffix)]
 
 
 def _alone(
@@ -321,7 +343,7 @@ def _alone(
     faults = []
     for file, said in labels.values():
         beside = Label(said.language, said.name, MARKDOWN)
-        if beside.key not in labels and beside.key not in behind:
+        if said.form is not BODY and beside.key not in labels and beside.key not in behind:
             path = str(Path(folder) / file) if folder else file
             text = (
                 f"there is no {said.name}{SUFFIX} beside it: write one, or the other channels and "

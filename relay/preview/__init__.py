@@ -25,6 +25,7 @@ from relay.channels.email import preview as mail
 from relay.channels.registry import CHANNELS, open_channels
 from relay.channels.slack import preview as slack
 from relay.channels.teams import preview as teams
+from relay.channels.webhook import preview as webhook
 from relay.deliveries import Cause
 from relay.events import Event
 from relay.messages import Message
@@ -43,9 +44,12 @@ _SKETCHES: Mapping[str, Sketch] = {
     "slack": slack.SKETCH,
     "teams": teams.SKETCH,
     "email": mail.SKETCH,
+    "webhook": webhook.SKETCH,
 }
 CHANNEL_NAMES = tuple(_SKETCHES)
 """In the order in which they are shown."""
+FOR_PEOPLE = CHANNEL_NAMES[:3]
+"""Those that people read; JSON is shown to those who ask for it."""
 # Styles stand in the page and in the mails; nothing may be loaded, run, framed or posted.
 SCRIPT = """
 const box = document.getElementById("search");
@@ -137,7 +141,7 @@ def preview(
     templates: Templates,
     timezone: ZoneInfo,
     *,
-    channels: Collection[str] = CHANNEL_NAMES,
+    channels: Collection[str] = FOR_PEOPLE,
     language: str = "en",
     template: str | None = None,
 ) -> Preview:

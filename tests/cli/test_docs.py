@@ -16,7 +16,7 @@ from relay.messages.facts import NAMES
 from relay.messages.sandbox import FILTERS
 from relay.messages.shelf import label
 from relay.messages.templates import Templates
-from relay.preview import CHANNEL_NAMES, events, page, preview
+from relay.preview import FOR_PEOPLE, events, page, preview
 from tests.message_cases import BERLIN, FOLDER, a_context
 from tests.needs import ROOT
 
@@ -77,7 +77,7 @@ def test_an_example_becomes_what_stands_below_it(example: Example, folder: Templ
             assert message.native[channel] == json.loads(example.shown)
 
 
-@pytest.mark.parametrize("channel", CHANNEL_NAMES)
+@pytest.mark.parametrize("channel", FOR_PEOPLE)
 def test_the_overrides_of_the_page_are_taken_by_their_channels(
     channel: str, folder: Templates
 ) -> None:
