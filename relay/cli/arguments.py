@@ -129,8 +129,16 @@ def build() -> Parser:
     routes.add_argument("--client", metavar="C", help="as for an event of this client")
     add("kinds", "list every kind of event", as_json)
     add("status", "say on one screen whether anything is wrong", as_json)
-    add("events", "list recorded events", as_json, filters)
-    add("deliveries", "list deliveries and what the targets answered", as_json, filters)
+    for name, summary in (
+        ("events", "list recorded events"),
+        ("deliveries", "list deliveries and what the targets answered"),
+    ):
+        listed = add(name, summary, as_json, filters)
+        listed.add_argument(
+            "text", metavar="TEXT", nargs="?", help="part of a number, a name, an id or a reason"
+        )
+        if name == "deliveries":
+            listed.add_argument("--by", choices=["reason"], help="how many there are of each")
     for name, summary in (
         ("retry", "put dead or parked deliveries back, and discarded ones by their ids"),
         ("discard", "give deliveries up"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import chain
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from relay.directory import Completed, Facts, Origin, complete, learn
 from relay.errors import JournalError
@@ -12,6 +14,8 @@ from relay.events import Event
 from relay.journal import Records
 from relay.journal.address import journal_path
 from relay.settings import Settings
+
+_ZONE = re.compile(r"""^timezone:[ \t]*["']?([A-Za-z][A-Za-z0-9_+/-]*)""", re.MULTILINE)
 
 
 @asynccontextmanager
@@ -24,6 +28,23 @@ async def looking(settings: Settings) -> AsyncIterator[Records]:
         yield records
     finally:
         await records.close()
+
+
+async def zone_of(records: Records, settings: Settings) -> ZoneInfo:
+    """The time zone of the rules: of the file, else of the newest version; else UTC.
+
+    Looked up without reading them as a whole: a list must not wait for a thousand rules.
+    """
+    texts = []
+    with suppress(OSError, UnicodeDecodeError):
+        texts.append(settings.rules.read_text("utf-8"))
+    if newest := await records.rules():
+        texts.append(newest.files.get("rules.yaml", ""))
+    for text in texts:
+        if found := _ZONE.search(text):
+            with suppress(ValueError, ZoneInfoNotFoundError):
+                return ZoneInfo(found[1])
+    return ZoneInfo("UTC")
 
 
 async def completed(events: Sequence[Event], settings: Settings) -> tuple[list[Completed], str]:

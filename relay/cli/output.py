@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from relay.events import Direction, Severity
@@ -102,9 +102,9 @@ def text_panel(title: str, text: str, where: str, border: str) -> Panel:
     )
 
 
-def when(moment: datetime | None) -> str:
-    """A moment for a table: UTC, to the second."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
+def when(moment: datetime | None, zone: tzinfo = UTC) -> str:
+    """A moment for a table, to the second."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
 def clean(text: str | None) -> str:

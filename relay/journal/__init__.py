@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from relay.journal.protocols import Journal, Records, Store
 from relay.journal.values import (
+    SEARCHED,
     Aim,
     Alarm,
     Appended,
@@ -34,6 +35,7 @@ from relay.journal.values import (
 )
 
 __all__ = [
+    "SEARCHED",
     "Aim",
     "Alarm",
     "Appended",

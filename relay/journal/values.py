@@ -192,6 +192,10 @@ class RulesVersion:
     """Who made it live; empty where a saved file did."""
 
 
+SEARCHED = 100_000
+"""Rows that a search without an index goes through."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which events or deliveries are asked for; None is no condition."""
@@ -199,11 +203,14 @@ class Filter:
     state: str | None = None
     kind: str | None = None
     phone: str | None = None
-    """E.164."""
+    """E.164, or a beginning of it such as `+49*`."""
     client: str | None = None
-    """Id or name, without case."""
+    """Id or name, without case. In it and in `kind` `*` and `?` are wildcards."""
     destination: str | None = None
     since: datetime | None = None
+    text: str | None = None
+    """What a person has in hand: part of a number, a name, an id or a reason. Without `since` it is
+    looked for in the newest `SEARCHED` rows."""
     until: datetime | None = None
     """Before this moment."""
     ids: tuple[str, ...] | None = None

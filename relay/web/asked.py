@@ -25,7 +25,7 @@ from relay.deliveries import State
 from relay.directory import IMPORTED, SYNCED, Contact
 from relay.events import from_iso
 from relay.journal import EventState, Filter
-from relay.phones import normalise
+from relay.phones import PhonePattern, normalise
 
 ROWS = 100
 MOST = 2**63 - 1
@@ -47,6 +47,16 @@ def _phone(text: str) -> str:
     if phone is None:
         raise ValueError("write it with its country, like +49 171 3920011")
     return phone
+
+
+def _numbers(text: str) -> str:
+    """A number, or with `*` at its end the beginning of many."""
+    if not {"*", "?"} & set(text):
+        return _phone(text)
+    pattern = PhonePattern.parse(text)
+    if pattern.prefix is None:
+        raise ValueError("write a whole number, or a beginning such as +49*")
+    return f"{pattern.prefix}*"
 
 
 def _moment(text: object) -> datetime:
@@ -71,6 +81,7 @@ def _one_of(*states: State) -> AfterValidator:
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Phone = Annotated[str, AfterValidator(_phone)]
+Numbers = Annotated[str, AfterValidator(_numbers)]
 Moment = Annotated[datetime, PlainValidator(_moment)]
 Limit = Annotated[int, Field(ge=1, le=MOST)]
 
@@ -91,7 +102,7 @@ class Conditions(Asked):
     """Which events or deliveries; each that is given must hold."""
 
     kind: Text = NOT_GIVEN
-    phone: Phone = NOT_GIVEN
+    phone: Numbers = NOT_GIVEN
     client: Text = NOT_GIVEN
     destination: Text = NOT_GIVEN
     since: Moment = NOT_GIVEN
@@ -106,6 +117,7 @@ class Events(Conditions):
     """`GET /api/events`, `relay events`."""
 
     state: EventState = NOT_GIVEN
+    text: Text = NOT_GIVEN
     limit: Limit = ROWS
 
 
@@ -113,6 +125,7 @@ class Deliveries(Conditions):
     """`GET /api/deliveries`, `relay deliveries`."""
 
     state: State = NOT_GIVEN
+    text: Text = NOT_GIVEN
     limit: Limit = ROWS
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import apsw
 
 from relay.deliveries import State
-from relay.journal import EventState, Filter
+from relay.journal import SEARCHED, EventState, Filter
 from relay.journal.sqlite.rows import Row, folded, micros, packed, plain
 
 SHORTEST_BEGINNING = 4
@@ -28,6 +30,12 @@ def resolve(connection: apsw.Connection, table: str, given: str) -> str | None:
     return str(found[0][0]) if len(found) == 1 else None
 
 
+_NUMBER = re.compile(r"[+0-9 ()/.-]+")
+_ID = re.compile(r"[0-9a-f]{4,20}")
+FEWEST_DIGITS = 4
+"""Of a part of a number that is looked for."""
+
+
 def of_events(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row]:
     """The conditions on `events AS e`, and their parameters."""
     terms, parameters = _of_subject(wanted)
@@ -45,6 +53,10 @@ def of_events(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row]:
     if wanted.until is not None:
         terms.append("e.received_at < :until")
         parameters["until"] = micros(wanted.until)
+    if wanted.text is not None:
+        terms.append(_event_has(wanted.text, parameters))
+        if wanted.since is None:
+            terms.append(f"e.seq > (SELECT coalesce(max(seq), 0) - {SEARCHED} FROM events)")  # noqa: S608
     if wanted.ids is not None:
         terms.append("e.id IN (SELECT value FROM json_each(:ids))")
         parameters["ids"] = _ids(connection, "events", wanted.ids)
@@ -68,6 +80,10 @@ def of_deliveries(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row
     if wanted.until is not None:
         terms.append("d.created_at < :until")
         parameters["until"] = micros(wanted.until)
+    if wanted.text is not None:
+        terms.append(_delivery_has(wanted.text, parameters))
+        if wanted.since is None:
+            terms.append(f"d.seq > (SELECT coalesce(max(seq), 0) - {SEARCHED} FROM deliveries)")  # noqa: S608
     if wanted.ids is not None:
         terms.append("d.id IN (SELECT value FROM json_each(:ids))")
         parameters["ids"] = _ids(connection, "deliveries", wanted.ids)
@@ -78,15 +94,57 @@ def _of_subject(wanted: Filter) -> tuple[list[str], Row]:
     terms: list[str] = []
     parameters: Row = {}
     if wanted.kind is not None:
-        terms.append("e.kind = :kind")
+        terms.append(f"e.kind {_meets(wanted.kind)} :kind")
         parameters["kind"] = plain(wanted.kind)
     if wanted.phone is not None:
-        terms.append("e.seq IN (SELECT event FROM event_phones WHERE phone = :phone)")
+        meets = _meets(wanted.phone)
+        terms.append(f"e.seq IN (SELECT event FROM event_phones WHERE phone {meets} :phone)")  # noqa: S608
         parameters["phone"] = plain(wanted.phone)
     if wanted.client is not None:
-        terms.append("(e.client_id = :client OR e.client_name = :client)")
+        meets = _meets(wanted.client)
+        terms.append(f"(e.client_id {meets} :client OR e.client_name {meets} :client)")
         parameters["client"] = folded(wanted.client)
     return terms, parameters
+
+
+def _meets(pattern: str) -> str:
+    return "GLOB" if "*" in pattern or "?" in pattern else "="
+
+
+def _event_has(text: str, parameters: Row) -> str:
+    """Whether an event's id, numbers, client or any word of it has a text, without case."""
+    terms = [
+        "instr(e.client_name, :folded) > 0",
+        "e.client_id = :folded",
+        "instr(lower(e.json), :quoted) > 0",
+        "instr(lower(coalesce(e.added, '')), :quoted) > 0",
+    ]
+    parameters["folded"] = folded(text) or ""
+    parameters["quoted"] = packed(text)[1:-1].lower()
+    if _ID.fullmatch(text):
+        terms.append("e.id GLOB :beginning")
+        parameters["beginning"] = f"{text}*"
+    digits = re.sub(r"[^0-9]", "", text).lstrip("0")
+    if _NUMBER.fullmatch(text) and len(digits) >= FEWEST_DIGITS:
+        terms.append("e.seq IN (SELECT event FROM event_phones WHERE instr(phone, :digits) > 0)")
+        parameters["digits"] = digits
+    return f"({' OR '.join(terms)})"
+
+
+def _delivery_has(text: str, parameters: Row) -> str:
+    """Whether a delivery's own words or its event have a text, without case."""
+    event = _event_has(text, parameters)
+    parameters["lower"] = plain(text.lower())
+    terms = [
+        f"d.event_id IN (SELECT e.id FROM events AS e WHERE {event})",  # noqa: S608
+        *(
+            f"instr(lower(coalesce(d.{column}, '')), :lower) > 0"
+            for column in ("reason", "refused", "destination", "rule", "recipients")
+        ),
+    ]
+    if "beginning" in parameters:
+        terms.append("d.id GLOB :beginning")
+    return f"({' OR '.join(terms)})"
 
 
 def _state(alias: str, state: str, parameters: Row) -> str:
