@@ -273,20 +273,36 @@ def test_a_body_that_is_no_json_for_an_event_gives_way_to_the_usual_one() -> Non
     assert "crm.json.j2 failed" in (made.fault or "")
 
 
-async def test_a_repeat_has_the_same_id(tmp_path: Path) -> None:
+@pytest.fixture
+async def relay(tmp_path: Path, receiver: Receiver) -> AsyncIterator[World]:
+    """What goes live is told to the receiver."""
     (tmp_path / "message_templates").mkdir()
-    async with Receiver() as receiver:
-        rules = RULES.replace(
-            "  flow: {teams",
-            f"  crm: {{webhook: {{url: '{receiver.base}/crm'}}, pace: none}}\n  flow: {{teams",
-        ).replace("event: channel_live}, send_to: support", "event: channel_live}, send_to: crm")
-        receiver.behave(DROP_AFTER, Reply(500))
-        async with a_world(tmp_path, rules, World) as world:
-            await world.happen(LIVE)
-            await world.until({"delivered": 1})
-        ids = [lower(post)["webhook-id"] for post in receiver.posts]
-        assert len(ids) == 3
-        assert len(set(ids)) == 1
+    rules = RULES.replace(
+        "  flow: {teams",
+        f"  crm: {{webhook: {{url: '{receiver.base}/crm'}}, pace: none}}\n  flow: {{teams",
+    ).replace("event: channel_live}, send_to: support", "event: channel_live}, send_to: crm")
+    async with a_world(tmp_path, rules) as world:
+        yield world
+
+
+async def test_a_repeat_has_the_same_id(receiver: Receiver, relay: World) -> None:
+    receiver.behave(DROP_AFTER, Reply(500))
+    await relay.happen(LIVE)
+    await relay.until({"delivered": 1})
+    ids = [lower(post)["webhook-id"] for post in receiver.posts]
+    assert len(ids) == 3
+    assert len(set(ids)) == 1
+
+
+async def test_a_receiver_that_is_gone_is_parked_with_an_alarm(
+    receiver: Receiver, relay: World
+) -> None:
+    receiver.always(Reply(410))
+    await relay.happen(LIVE)
+    (parked,) = await relay.until({"parked": 1})
+    assert "set its new URL" in parked["reason"]
+    await relay.subjects(1)
+    assert "crm" in str(relay.smtp.mails[0].message)
 
 
 PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")

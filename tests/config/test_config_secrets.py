@@ -103,3 +103,17 @@ def test_values_of_oauth_that_the_environment_lacks_are_warnings_in_a_trial() ->
     config = load_text(text, "rules.yaml", env={}, strict_env=False, outbound=Outbound())
     (missing,) = [one.message for one in config.warnings if "variables are not set" in one.message]
     assert "WHERE, APP, SECRET" in missing
+
+
+def test_secrets_of_a_webhook_are_warned_of_and_not_kept() -> None:
+    hook = (
+        "  crm: {webhook: {url: 'https://x.example/geheim-4', headers: {X-Key: geheim-5}, "
+        "secret: geheim-6-and-more-than-24-bytes}}\nrules:"
+    )
+    config = loaded(RULES.replace("WRITTEN", "xoxb-1").replace("rules:", hook, 1))
+    for key in ("url", "headers", "secret"):
+        said = f"destinations.crm.webhook.{key} is a secret"
+        assert any(said in fault.message for fault in config.warnings)
+    for secret in ("geheim-4", "geheim-5", "geheim-6"):
+        assert secret not in config.kept
+    assert "geheim-5" in config.withheld.values()
