@@ -14,6 +14,7 @@ from relay.channels.exchange import Answer
 from relay.channels.registry import CHANNELS
 from relay.channels.teams import TeamsChannel
 from relay.channels.teams.answers import read
+from relay.channels.teams.settings import is_old
 from relay.outcomes import (
     Ambiguous,
     Outcome,
@@ -111,6 +112,17 @@ async def test_url_is_sent_byte_by_byte(teams: FakeTeams, channel: Channel) -> N
 )  # fmt: skip
 def test_answers(status: int, body: str, kind: type[Outcome]) -> None:
     assert type(read(Answer(status, {}, body.encode(), True))) is kind
+
+
+@pytest.mark.parametrize("status", [401, 404, 410])
+def test_an_old_address_that_has_ended_says_where_the_new_one_is(status: int) -> None:
+    answer = Answer(status, {}, b"", True)
+    assert "copy its new link" in read(answer, old=True).reason
+    assert "old one" not in read(answer).reason
+    assert "old one" not in read(Answer(403, {}, b"", True), old=True).reason
+    assert is_old("https://prod-1.westeurope.logic.azure.com/workflows/x")
+    assert not is_old("https://logic.azure.com.example.com/")
+    assert not is_old("https://x.1.environment.api.powerplatform.com/workflows/x")
 
 
 @given(st.integers(200, 599), st.binary(max_size=200))

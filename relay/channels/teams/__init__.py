@@ -9,7 +9,7 @@ from relay.channels import Destination, Outbound, Parcel, own
 from relay.channels.exchange import Wire, unanswered, url_secrets
 from relay.channels.teams import writing
 from relay.channels.teams.answers import read
-from relay.channels.teams.settings import TeamsDestination
+from relay.channels.teams.settings import TeamsDestination, is_old
 from relay.outcomes import Outcome
 
 
@@ -33,7 +33,7 @@ class TeamsChannel:
         exchange = await self._wire.post(url, payload)
         if exchange.answer is None:
             return unanswered("Teams", exchange)
-        return read(exchange.answer, url_secrets(url))
+        return read(exchange.answer, url_secrets(url), old=is_old(url))
 
     async def close(self) -> None:
         """See `Channel.close`."""

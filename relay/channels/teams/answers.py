@@ -12,6 +12,7 @@ import json
 import re
 
 from relay.channels.exchange import Answer, rate_limited, redirected, remark
+from relay.channels.teams.settings import NEW_LINK
 from relay.outcomes import Ambiguous, Outcome, OutOfOrder, Proof, Refused, Sent
 
 WHO = "the Teams workflow"
@@ -28,8 +29,8 @@ _REMEDIES = {
 }
 
 
-def read(answer: Answer, secrets: tuple[str, ...] = ()) -> Outcome:
-    """What the answer means; `secrets` are kept out of the reason."""
+def read(answer: Answer, secrets: tuple[str, ...] = (), *, old: bool = False) -> Outcome:
+    """What the answer means; `secrets` are kept out of the reason. `old` is a URL that ends."""
     if (redirect := redirected(WHO, answer)) is not None:
         return redirect
     status = answer.status
@@ -45,6 +46,8 @@ def read(answer: Answer, secrets: tuple[str, ...] = ()) -> Outcome:
         return rate_limited(WHO, answer, f"HTTP {status}")
     if status == 413:
         return Refused(f"{told}: the card is too large")
+    if old and status in (401, 404, 410):
+        return OutOfOrder(f"{told}: its URL is an old one, which Microsoft has ended: {NEW_LINK}")
     if status in _REMEDIES:
         return OutOfOrder(f"{told}: {_REMEDIES[status]}")
     if status == 408 or status >= 500 or status < 400:

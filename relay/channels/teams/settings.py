@@ -13,8 +13,11 @@ from relay.channels.settings import A_URL, Settings, checked_url, fingerprint, s
 
 PACE = Pace(count=1, seconds=2)
 """The Teams connector action of a flow takes 100 calls in 60 s for all its flows."""
-WORKFLOW_HOSTS = (".environment.api.powerplatform.com", ".logic.azure.com")
+WORKFLOW_HOST = ".environment.api.powerplatform.com"
 """Where Workflows webhooks stand; sovereign clouds have others, so it is no condition."""
+OLD_WORKFLOW_HOST = ".logic.azure.com"
+"""Where they stood; Microsoft announced that these addresses end on 30 November 2025."""
+NEW_LINK = "open the workflow in Teams, copy its new link from the trigger, and set it here"
 
 
 class TeamsSettings(Settings):
@@ -70,9 +73,19 @@ def doubts(settings: TeamsSettings) -> tuple[str, ...]:
     """What is probably wrong about these settings."""
     host = (split_url(settings.url.get_secret_value()).hostname or "").rstrip(".")
     # What ends in .invalid stands in for a secret that is not set here.
-    if host.endswith((*WORKFLOW_HOSTS, ".invalid")):
+    if host.endswith((WORKFLOW_HOST, ".invalid")):
         return ()
+    if is_old(settings.url.get_secret_value()):
+        return (
+            f"the Teams url is an old one (*{OLD_WORKFLOW_HOST}), which Microsoft ended on 30 "
+            f"November 2025: {NEW_LINK}",
+        )
     return (
         "the Teams url does not stand where Workflows webhooks usually do "
-        f"(*{WORKFLOW_HOSTS[0]} or *{WORKFLOW_HOSTS[1]}): check that it is one",
+        f"(*{WORKFLOW_HOST}): check that it is one",
     )
+
+
+def is_old(url: str) -> bool:
+    """Whether it is an address from before Workflows moved."""
+    return (split_url(url).hostname or "").rstrip(".").endswith(OLD_WORKFLOW_HOST)
