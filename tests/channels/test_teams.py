@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from relay.channels import Channel, Pace
 from relay.channels.exchange import Answer
 from relay.channels.registry import CHANNELS
 from relay.channels.teams import TeamsChannel
 from relay.channels.teams.answers import read
-from relay.channels.teams.settings import is_old
+from relay.channels.teams.settings import TeamsSettings, doubts, is_old
 from relay.outcomes import (
     Ambiguous,
     Outcome,
@@ -120,6 +121,8 @@ def test_an_old_address_that_has_ended_says_where_the_new_one_is(status: int) ->
     assert "copy its new link" in read(answer, old=True).reason
     assert "old one" not in read(answer).reason
     assert "old one" not in read(Answer(403, {}, b"", True), old=True).reason
+    (doubt,) = doubts(TeamsSettings(url=SecretStr("https://prod-1.logic.azure.com/workflows/x")))
+    assert "copy its new link" in doubt
     assert is_old("https://prod-1.westeurope.logic.azure.com/workflows/x")
     assert not is_old("https://logic.azure.com.example.com/")
     assert not is_old("https://x.1.environment.api.powerplatform.com/workflows/x")
