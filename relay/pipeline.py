@@ -5,7 +5,7 @@ The dry run of `explain` is the same code without that step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ from relay.messages import Message
 from relay.messages.builtin import fallback, without_override
 from relay.messages.languages import DEFAULT
 from relay.messages.templates import Context, Templates
-from relay.rules import Ruleset, Verdict
+from relay.rules import Choice, Match, Ruleset, Verdict
 from relay.sources.watch import Watching
 
 
@@ -72,24 +72,35 @@ class Explanation:
 def route(event: Event, plan: Plan, now: datetime) -> Routing:
     """What an event is owed to whom: at most one delivery for each target. Pure."""
     match = plan.ruleset.match(event)
-    cause = Cause.DEFAULT if match.by_default else Cause.RULE
-    deliveries: dict[str, Delivery] = {}
-    for choice in match.choices:
-        delivery = owe(
-            event,
-            plan.destinations[choice.destination],
-            cause=cause,
-            now=now,
-            version=plan.version,
-            rule=choice.rule,
-            template=choice.template,
-        )
-        deliveries.setdefault(delivery.target, delivery)
+    deliveries = tuple(owe_choice(event, choice, plan, now) for choice in chosen(match, plan))
     if deliveries:
         state = EventState.ROUTED
     else:
         state = EventState.MUTED if match.matched else EventState.UNMATCHED
-    return Routing(state, tuple(deliveries.values()), plan.version, match.muted_by)
+    return Routing(state, deliveries, plan.version, match.muted_by)
+
+
+def chosen(match: Match, plan: Plan) -> Iterable[Choice]:
+    """The choices that are told: of those with the same target the first alone."""
+    if len(match.choices) < 2:
+        return match.choices
+    first: dict[str, Choice] = {}
+    for choice in match.choices:
+        first.setdefault(plan.destinations[choice.destination].target, choice)
+    return first.values()
+
+
+def owe_choice(event: Event, choice: Choice, plan: Plan, now: datetime) -> Delivery:
+    """The delivery that a choice of the rules, or of the default, makes."""
+    return owe(
+        event,
+        plan.destinations[choice.destination],
+        cause=Cause.DEFAULT if choice.rule is None else Cause.RULE,
+        now=now,
+        version=plan.version,
+        rule=choice.rule,
+        template=choice.template,
+    )
 
 
 def route_faulty(event: Event, plan: Plan, now: datetime, fault: str) -> Routing:

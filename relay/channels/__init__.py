@@ -57,6 +57,11 @@ class Destination:
     body: str | None = None
     """The template that writes its JSON, for a webhook that has its own."""
 
+    @property
+    def address(self) -> str:
+        """By what people know where it ends; the same also with another token or server."""
+        return ", ".join(self.recipients) or self.target
+
 
 _Own = TypeVar("_Own", bound=Destination)
 

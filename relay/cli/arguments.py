@@ -127,6 +127,28 @@ def build() -> Parser:
     routes = add("routes", "show who gets what", as_json)
     routes.add_argument("--phone", metavar="P", help="as for an event of this number")
     routes.add_argument("--client", metavar="C", help="as for an event of this client")
+    diff = add("diff", "show what an edit would change, by the events that came", as_json)
+    diff.add_argument(
+        "new",
+        metavar="NEW_RULES|VERSION",
+        nargs="?",
+        help="a file of rules, a folder with rules and templates, or a version (today's files)",
+    )
+    diff.add_argument(
+        "--against", metavar="VERSION", type=_count, help="with which version (the live one)"
+    )
+    diff.add_argument(
+        "--since",
+        metavar="T",
+        default="14d",
+        help="by what came since 2h, 90d or 2026-11-23[T09:00] (14d)",
+    )
+    diff.add_argument(
+        "--payloads", metavar="FOLDER", help="by the webhooks in a folder, for CI: *.json"
+    )
+    diff.add_argument(
+        "--messages", action="store_true", help="compare what people read, too, and show it"
+    )
     add("kinds", "list every kind of event", as_json)
     add("status", "say on one screen whether anything is wrong", as_json)
     for name, summary in (

@@ -26,6 +26,7 @@ from relay.journal.values import (
     Filter,
     Lane,
     Owing,
+    Past,
     Recorded,
     Routed,
     RulesVersion,
@@ -216,6 +217,13 @@ class Records(Protocol):
 
     async def events(self, wanted: Filter) -> Sequence[StoredEvent]:
         """Newest last; at most `limit`, the newest ones."""
+        ...
+
+    async def past(self, since: datetime, after: int, limit: int) -> Sequence[Past]:
+        """Recorded events since a moment, oldest first, the relay's own left out.
+
+        Those behind the place `after`, from 0 on; at most `limit`.
+        """
         ...
 
     async def unrouted(self, limit: int) -> Sequence[Event]:

@@ -233,6 +233,17 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """A recorded event as one looks back at it."""
+
+    place: int
+    """In the order of the journal, from 1 on."""
+    event: Event
+    is_complete: bool
+    """It was routed, and has what the directory knew then."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDelivery:
     """A delivery with its attempts and, once written, its message."""
 

@@ -210,6 +210,16 @@ class Templates:
         choice = self._choice(event, wanted, language)
         return choice.overrides if choice else {}
 
+    def words(
+        self, event: Event, wanted: str | None = None, language: str = "en"
+    ) -> Mapping[str, str]:
+        """The files that speak for an event, with their texts: equal ones say the same."""
+        choice = self._choice(event, wanted, language)
+        if choice is None:
+            return {}
+        files = (choice.file, *choice.overrides.values())
+        return {file: self._compiled[file].text for file in files if file in self._compiled}
+
     def _choice(self, event: Event, wanted: str | None, language: str) -> _Choice | None:
         key = (event.kind, event.detail, event.topic, wanted, language)
         try:

@@ -66,6 +66,11 @@ class SlackDestination(Destination):
     """The channel as the rules file spells it; empty for a webhook."""
     webhook: SecretStr | None = None
 
+    @property
+    def address(self) -> str:
+        """The channel, whatever the token; of a webhook its lane."""
+        return self.to or self.target
+
 
 def account_needed(settings: SlackSettings) -> bool:
     """A webhook is its own account."""

@@ -19,6 +19,7 @@ from relay.journal import (
     EventState,
     Filter,
     Lane,
+    Past,
     RulesVersion,
     Status,
     StoredDelivery,
@@ -101,6 +102,24 @@ def events(connection: apsw.Connection, wanted: Filter) -> Sequence[StoredEvent]
         {**parameters, "limit": max(0, wanted.limit)},
     )
     return [_stored_event(row) for row in rows][::-1]
+
+
+def past(connection: apsw.Connection, since: datetime, after: int, limit: int) -> Sequence[Past]:
+    """Recorded events since a moment and behind a place, oldest first."""
+    at = micros(since)
+    if after == 0:
+        # By its index, so that what is older is not read.
+        first = connection.execute("SELECT min(seq) FROM events WHERE received_at >= ?", (at,)).get
+        after = (first or 1) - 1
+    rows = connection.execute(
+        f"SELECT e.seq, e.state, {EVENT_COLUMNS} FROM events AS e"  # noqa: S608
+        " WHERE e.seq > ? AND e.received_at >= ? AND e.source <> 'relay' ORDER BY e.seq LIMIT ?",
+        (after, at, max(0, limit)),
+    )
+    return [
+        Past(seq, event_of_row(columns), state != EventState.RECEIVED)
+        for seq, state, *columns in rows
+    ]
 
 
 def unrouted(connection: apsw.Connection, limit: int) -> Sequence[Event]:

@@ -42,6 +42,7 @@ class SqliteRecords:
 
     event = _question(questions.event)
     events = _question(questions.events)
+    past = _question(questions.past)
     unrouted = _question(questions.unrouted)
     deliveries = _question(questions.deliveries)
     of_event = _question(questions.of_event)
