@@ -12,6 +12,7 @@ from relay import cli
 from relay.cli import arguments
 from relay.cli.completion import INSTALL, _commands
 from tests.each import each
+from tests.needs import require
 
 COMMANDS = _commands(arguments.build())
 
@@ -71,8 +72,7 @@ def test_every_command_and_option_is_in_every_script(
 def test_the_shell_itself_finds_no_fault_in_its_script(
     shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"there is no {shell}")
+    require(None if shutil.which(shell) else f"there is no {shell}")
     (tmp_path / "script").write_text(script(shell, capsys))
     done = subprocess.run([shell, "-n", str(tmp_path / "script")], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
