@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from relay.journal.doors import open_records
-from tests.client import partner
+from tests.client import partner, waba
 from tests.relay_process import RelayProcess, run_relay
 
 RULES = """\
@@ -249,8 +250,27 @@ async def test_a_folder_may_hold_rules_and_templates(relay: RelayProcess) -> Non
 
 
 async def test_an_event_that_is_not_routed_yet_is_completed_by_what_is_known_today(
-    tmp_path: Path,
+    relay: RelayProcess,
 ) -> None:
-    """A journal whose relay ended between 200 and routing has such events."""
-    records = open_records  # the question itself is held in the suite of the journal
-    assert records
+    """A relay that ended between the commit and the routing left such an event."""
+    relay.env["RELAY_FAIL_AT"] = "after-commit"
+    await relay.start()
+    with pytest.raises(aiohttp.ClientError):
+        await relay.post(
+            waba(
+                "phone_number_name_update",
+                {"display_phone_number": "+49 171 3920011", "decision": "APPROVED"},
+            )
+        )
+    assert relay.process
+    assert await relay.process.wait() == -signal.SIGKILL
+    await relay.kill()
+    relay.rules.write_text(
+        RULES.replace("rules:\n", "rules:\n  - {name: M, when: {client: c1CL}, send_to: sales}\n")
+    )
+    code, told = await shape(relay)
+    assert (code, told["events"], told["completed_today"]) == (1, 10, 1)
+    assert {one["kind"]: one["events"] for one in told["differences"]}[
+        "phone_number_name_update"
+    ] == 1
+    assert "1 event not routed yet" in (await diff(relay))[1]
