@@ -98,7 +98,7 @@ class PartnerApi:
 
     async def _channels(self, *, whole: bool = False) -> AsyncIterator[dict[str, Any]]:
         known: set[str] = set()
-        offset = 0
+        offset, whole_count = 0, None
         for _ in range(MOST_PAGES):
             answer = await self.get("channels", limit=PAGE, offset=offset, sort="id")
             channels = _listed(answer)
@@ -108,14 +108,16 @@ class PartnerApi:
                 yield channel
             offset += len(channels)
             total = answer.get("total") if isinstance(answer, dict) else None
-            whole_count = total if type(total) is int else None
-            if whole_count is not None and offset >= whole_count:
+            whole_count = total if type(total) is int else whole_count
+            # A full page of as many as there are in all may have counted itself alone.
+            counts_itself = whole_count == len(channels) == PAGE
+            if whole_count is not None and offset >= whole_count and not counts_itself:
                 return
             # A page without anything new is the end too: whoever ignores `offset` repeats it.
             if not new:
                 if whole and whole_count is not None and len(known) < whole_count:
                     raise PartnerApiError(
-                        f"360dialog's list has {len(known)} of {total} channels; {UNCHANGED}"
+                        f"360dialog's list has {len(known)} of {whole_count} channels; {UNCHANGED}"
                     )
                 return
         raise PartnerApiError(f"360dialog lists more than {MOST_PAGES} pages of channels")
@@ -178,7 +180,8 @@ class PartnerApi:
                 wait = wait if after is None else min(after, LONGEST_PAUSE)
                 continue
             return status, answer
-        raise PartnerApiError(f"{reason}, {self._tries} times; {given_up}")
+        times = f", {self._tries} times" if self._tries > 1 else ""
+        raise PartnerApiError(f"{reason}{times}; {given_up}")
 
     async def _ask(
         self, method: str, url: URL, body: Mapping[str, str] | None

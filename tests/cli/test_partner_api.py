@@ -68,6 +68,26 @@ async def test_all_pages_are_read_however_they_are_wrapped(
     assert fake.asked[0].headers["X-API-Key"] == KEY
 
 
+async def test_a_total_that_only_counts_its_page_ends_no_list(fake: FakePartnerApi) -> None:
+    fake.script = [
+        web.json_response({"total": len(page), "channels": page})
+        for page in (numbers(250)[start : start + 100] for start in (0, 100, 200))
+    ]
+    assert len(await contacts(fake)) == 250
+
+
+async def test_a_page_that_is_empty_before_the_total_that_was_told_is_no_end(
+    fake: FakePartnerApi,
+) -> None:
+    fake.script = [
+        web.json_response({"total": 3, "channels": numbers(1)}),
+        web.json_response({"channels": []}),
+    ]
+    async with connect(fake.access(), tries=1) as api:
+        with pytest.raises(PartnerApiError, match="1 of 3 channels"):
+            await api.look()
+
+
 async def test_an_api_that_ignores_the_offset_does_not_hang_it(fake: FakePartnerApi) -> None:
     fake.channels, fake.knows_offset, fake.tells_total = numbers(7), False, False
     assert len(await contacts(fake)) == 7
