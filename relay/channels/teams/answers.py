@@ -47,7 +47,9 @@ def read(answer: Answer, secrets: tuple[str, ...] = (), *, old: bool = False) ->
     if status == 413:
         return Refused(f"{told}: the card is too large")
     if old and status in (401, 404, 410):
-        return OutOfOrder(f"{told}: its URL is an old one, which Microsoft has ended: {NEW_LINK}")
+        return OutOfOrder(
+            f"{told}: its URL is an old one, and Microsoft has been ending these: {NEW_LINK}"
+        )
     if status in _REMEDIES:
         return OutOfOrder(f"{told}: {_REMEDIES[status]}")
     if status == 408 or status >= 500 or status < 400:

@@ -77,8 +77,8 @@ def doubts(settings: TeamsSettings) -> tuple[str, ...]:
         return ()
     if is_old(settings.url.get_secret_value()):
         return (
-            f"the Teams url is an old one (*{OLD_WORKFLOW_HOST}), which Microsoft ended on 30 "
-            f"November 2025: {NEW_LINK}",
+            f"the Teams url is an old one (*{OLD_WORKFLOW_HOST}), and Microsoft has been ending "
+            f"these since 30 November 2025: {NEW_LINK}",
         )
     return (
         "the Teams url does not stand where Workflows webhooks usually do "
