@@ -105,7 +105,7 @@ def _told(one: StoredDelivery, zone: ZoneInfo) -> str:
         case State.DEAD:
             return f"{name} was not told, by {by}: given up on {_at(_last(one), zone)}"
         case State.SUPPRESSED:
-            return f"{name} was not told, by {by}: discarded"
+            return f"{name} was not told, by {by}: {owed.reason}"
         case State.CLAIMED:
             return f"{name} is being told by {by}"
         case _:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from relay.journal.address import journal_path
 from relay.pace import Tempo
 from tests.client import partner
 from tests.fakes.slack import error
@@ -71,6 +74,16 @@ async def test_a_delivery_is_found_by_a_word_of_its_reason(world: World) -> None
     assert "no delivery matches" in await said("deliveries channel_not --destination flow")
 
 
+async def test_a_word_of_a_reason_is_found_as_it_is_written(world: World) -> None:
+    (parked,) = [one for one in await world.deliveries() if one["state"] == "parked"]
+    await world.stop()
+    with closing(sqlite3.connect(journal_path(world.app.settings.journal))) as journal, journal:
+        journal.execute("UPDATE deliveries SET reason = 'Überlauf'")
+    assert parked["id"][:8] in await said("deliveries Überlauf")
+    assert "no delivery matches" in await said("deliveries Unterlauf")
+    await world.start()
+
+
 async def test_what_is_not_there_is_not_found_and_the_search_says_how_far_it_went(
     world: World,
 ) -> None:
@@ -85,6 +98,7 @@ async def test_wildcards_are_those_of_rules(world: World) -> None:
     assert await kinds("--phone '+49*'") == ["channel_live"]
     assert await kinds("--phone '0052*'") == ["channel_created"]
     assert await kinds("--client 'bäck*'") == ["channel_live"]
+    assert await kinds("--kind '[c]hannel_*'") == []
     assert "--phone" in await said("events --phone '*7'")
 
 

@@ -163,6 +163,16 @@ async def test_twins_in_one_request_reach_a_target_once(start: Start) -> None:
 # Explaining
 
 
+async def test_explain_names_the_twin_that_told_instead(start: Start, run: Run) -> None:
+    client = await start()
+    await client.post([live(), rejected(), partner_rejected()])
+    (kept,) = [one for one in await client.settled() if one["state"] == "suppressed"][:1]
+    _, out, _ = await run("explain", kept["event_id"])
+    first = out.partition("\n")[0]
+    assert kept["reason"] in first
+    assert "discarded" not in first
+
+
 async def test_explain_repeats_what_was_known_when_it_was_routed(start: Start, run: Run) -> None:
     client = await start()
     await client.post([live(), rejected()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase, ascii_uppercase
 
 import apsw
 
@@ -32,6 +33,16 @@ def resolve(connection: apsw.Connection, table: str, given: str) -> str | None:
 
 _NUMBER = re.compile(r"[+0-9 ()/.-]+")
 _ID = re.compile(r"[0-9a-f]{4,20}")
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+"""As `lower` of SQLite does it: other letters stay as they are written."""
+_WORDS = {
+    "reason": "lower",
+    "destination": "lower",
+    "rule": "lower",
+    "refused": "quoted",
+    "recipients": "quoted",
+}
+"""The columns of a delivery's own words, and the parameter that is written as they are."""
 FEWEST_DIGITS = 4
 """Of a part of a number that is looked for."""
 
@@ -95,7 +106,7 @@ def _of_subject(wanted: Filter) -> tuple[list[str], Row]:
     parameters: Row = {}
     if wanted.kind is not None:
         terms.append(f"e.kind {_meets(wanted.kind)} :kind")
-        parameters["kind"] = plain(wanted.kind)
+        parameters["kind"] = _pattern(plain(wanted.kind))
     if wanted.phone is not None:
         meets = _meets(wanted.phone)
         terms.append(f"e.seq IN (SELECT event FROM event_phones WHERE phone {meets} :phone)")  # noqa: S608
@@ -103,12 +114,17 @@ def _of_subject(wanted: Filter) -> tuple[list[str], Row]:
     if wanted.client is not None:
         meets = _meets(wanted.client)
         terms.append(f"(e.client_id {meets} :client OR e.client_name {meets} :client)")
-        parameters["client"] = folded(wanted.client)
+        parameters["client"] = _pattern(folded(wanted.client) or "")
     return terms, parameters
 
 
 def _meets(pattern: str) -> str:
     return "GLOB" if "*" in pattern or "?" in pattern else "="
+
+
+def _pattern(text: str) -> str:
+    """A pattern of rules as GLOB reads it: only `*` and `?` are wildcards, a bracket is none."""
+    return text.replace("[", "[[]") if _meets(text) == "GLOB" else text
 
 
 def _event_has(text: str, parameters: Row) -> str:
@@ -134,13 +150,13 @@ def _event_has(text: str, parameters: Row) -> str:
 def _delivery_has(text: str, parameters: Row) -> str:
     """Whether a delivery's own words or its event have a text, without case."""
     event = _event_has(text, parameters)
-    parameters["lower"] = plain(text.lower())
+    parameters["lower"] = plain(text).translate(_LOWER)
     terms = [
-        f"d.event_id IN (SELECT e.id FROM events AS e WHERE {event})",  # noqa: S608
         *(
-            f"instr(lower(coalesce(d.{column}, '')), :lower) > 0"
-            for column in ("reason", "refused", "destination", "rule", "recipients")
+            f"instr(lower(coalesce(d.{column}, '')), :{written}) > 0"
+            for column, written in _WORDS.items()
         ),
+        f"EXISTS (SELECT 1 FROM events AS e WHERE e.id = d.event_id AND {event})",  # noqa: S608
     ]
     if "beginning" in parameters:
         terms.append("d.id GLOB :beginning")
