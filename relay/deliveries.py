@@ -43,6 +43,8 @@ LONGEST_WAIT = max(LONGEST_SNOOZE, *SCHEDULE)
 """What is due later than this from now cannot be true: somebody set the clock back meanwhile."""
 DISCARDED = "discarded by "
 """How the reason of a delivery begins that a person gave up."""
+TWIN = "twin of event "
+"""How the reason of a delivery begins whose target is owed the other report of the same."""
 MOST_LOSSES = 3
 """So often may the driver be lost under one delivery before it is given up: it may be the cause."""
 
@@ -157,6 +159,13 @@ def unpark(delivery: Delivery, now: datetime) -> Delivery:
 def is_discarded(delivery: Delivery) -> bool:
     """Whether a person gave it up, who may take that back; a twin or a muted one is none."""
     return delivery.state is State.SUPPRESSED and (delivery.reason or "").startswith(DISCARDED)
+
+
+def twin_of(delivery: Delivery) -> str | None:
+    """The event whose report its target is owed in its place; None where that is not why."""
+    reason = delivery.reason or ""
+    is_twin = delivery.state is State.SUPPRESSED and reason.startswith(TWIN)
+    return reason.removeprefix(TWIN) if is_twin else None
 
 
 def retry(delivery: Delivery, now: datetime) -> Delivery:

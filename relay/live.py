@@ -6,7 +6,7 @@ Stands apart from the builder, which listens before any of this is even imported
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from random import Random
@@ -16,6 +16,7 @@ from relay import logs, notices, reload, replay
 from relay.alarms import Alarms
 from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
+from relay.deliveries import Delivery
 from relay.errors import JournalError
 from relay.inbox import Inbox
 from relay.journal import Store
@@ -160,17 +161,20 @@ class Live:
     async def replay(self, wanted: asked.Replay, who: str) -> Mapping[str, Any]:
         """Tell recorded events again, by the live rules; what was owed."""
         now = self.clock()
-        found = await replay.prepared(
+
+        async def record(owed: Sequence[Delivery]) -> None:
+            await self._store.journal.owe(owed, now=now, who=who)
+            self.worker.hurry()
+
+        found = await replay.tell(
             self._store.records,
             self.worker.plan,
             wanted.filter(),
             now,
             to=wanted.to,
             again=wanted.again,
+            record=None if wanted.dry_run else record,
         )
-        if not wanted.dry_run:
-            await replay.record(self._store, found, now=now, who=who)
-            self.worker.hurry()
         return found.to_json(dry_run=wanted.dry_run)
 
     async def status(self) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from relay.directory import complete
 from relay.errors import ConfigError, UsageError
 from relay.events import Event
 from relay.files import read_regular
-from relay.journal import Records, RulesVersion
+from relay.journal import Filter, Records, RulesVersion
 from relay.journal.address import journal_path
 from relay.pipeline import Plan
 from relay.reload.withheld import RULES
@@ -89,8 +89,8 @@ async def _by_journal(
     before, after = await _versions(options, settings, records)
     comparison = _comparison(before, after, options)
     line.what = "comparing events"
-    place = 0
-    while page := await records.past(since, place, PAGE):
+    wanted, place = Filter(since=since, limit=PAGE), 0
+    while page := await records.past(wanted, place):
         place = page[-1].place
         bare = [one.event for one in page if not one.is_complete]
         known = await records.known_for(bare) if bare else None

@@ -6,6 +6,7 @@ import json
 from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from relay import reload, replay
@@ -62,16 +63,16 @@ async def _replay(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
         newest = await store.records.rules()
         if newest is not None:
             plan = replace(plan, version=newest.version)
-        found = await replay.prepared(
+        owe = partial(store.journal.owe, now=now, who=user())
+        found = await replay.tell(
             store.records,
             plan,
             wanted.filter(),
             now,
             to=wanted.to,
             again=wanted.again,
+            record=None if wanted.dry_run else owe,
         )
-        if not wanted.dry_run:
-            await replay.record(store, found, now=now, who=user())
     return found.to_json(dry_run=wanted.dry_run)
 
 

@@ -219,10 +219,10 @@ class Records(Protocol):
         """Newest last; at most `limit`, the newest ones."""
         ...
 
-    async def past(self, since: datetime, after: int, limit: int) -> Sequence[Past]:
-        """Recorded events since a moment, oldest first, the relay's own left out.
+    async def past(self, wanted: Filter, after: int) -> Sequence[Past]:
+        """Oldest first, the relay's own left out: those behind the place `after`, from 0 on.
 
-        Those behind the place `after`, from 0 on; at most `limit`.
+        At most `limit`, so that one can go on from the place of the last.
         """
         ...
 
@@ -236,6 +236,10 @@ class Records(Protocol):
 
     async def of_event(self, event_id: str) -> Sequence[StoredDelivery]:
         """All deliveries of one event, in the order of its rules."""
+        ...
+
+    async def owed(self, event_ids: Sequence[str]) -> Sequence[Delivery]:
+        """The same of at most some hundred events, without their attempts and messages."""
         ...
 
     async def lanes(self) -> Sequence[Lane]:

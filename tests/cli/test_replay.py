@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from relay.replay import AT_ONCE, MOST_LISTED
+from tests.client import partner
+from tests.directory_cases import WABA, partner_body, template_value, waba_body
 from tests.fakes.slack import error
 from tests.guides import printed
 from tests.world import CREATED, LIVE, RULES, World, a_world
@@ -74,6 +77,24 @@ async def test_what_is_dead_goes_out_again_by_the_rules_of_today(world: World) -
     assert (await done("--since 1h"))["told_before"] == 1
 
 
+async def test_of_a_report_whose_twin_never_arrived_one_is_told(world: World) -> None:
+    world.slack.always(error("msg_too_long"), "#support")
+    template = {"name": "order_shipped", "new_status": "REJECTED", "language": "en_US"}
+    partners = partner_body("waba_template_status_changed", {"id": WABA, "template": template})
+    await world.client.post(waba_body("message_template_status_update", template_value()))
+    await world.until({"dead": 1}, "default")
+    await world.client.post(partners)
+    owed = await world.until({"dead": 1, "suppressed": 1}, "default")
+    world.slack.always(None, "#support")
+    (suppressed,) = [one["event_id"] for one in owed if one["state"] == "suppressed"]
+    assert (await done(f"{suppressed} --dry-run"))["replayed"] == 1
+    for how in ("--dry-run", ""):
+        both = await done(f"--kind '*template*' {how}")
+        assert (both["replayed"], both["told_before"]) == (1, 1)
+    await world.until({"delivered": 1}, "replay")
+    assert (await done("--kind '*template*'"))["told_before"] == 2
+
+
 async def test_a_dry_run_says_what_would_be_told_and_tells_nobody(world: World) -> None:
     await world.happen()
     await world.happen(CREATED)
@@ -100,6 +121,15 @@ async def test_an_event_that_a_rule_mutes_goes_nowhere_but_where_it_is_sent(worl
     assert (await done("--state muted"))["unheard"] == 1
     assert (await done("--state muted --to support"))["replayed"] == 1
     await world.until({"delivered": 1}, "replay")
+
+
+async def test_more_events_than_one_page_holds_are_all_found_once(world: World) -> None:
+    count = 2 * AT_ONCE + 50
+    await world.client.post([partner(n) | {"event": "channel_submitted"} for n in range(count)])
+    await world.client.until("/api/status", lambda told: told["events"]["muted"] == count)
+    found = await done("--state muted --to sales --dry-run")
+    assert (found["events"], found["replayed"]) == (count, count)
+    assert len({one["event_id"] for one in found["first"]}) == len(found["first"]) == MOST_LISTED
 
 
 async def test_alarms_are_no_events_to_replay(world: World) -> None:

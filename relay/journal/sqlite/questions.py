@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from relay.deliveries import State
+from relay.deliveries import Delivery, State
 from relay.events import Event
 from relay.journal import (
     Alarm,
@@ -104,17 +104,21 @@ def events(connection: apsw.Connection, wanted: Filter) -> Sequence[StoredEvent]
     return [_stored_event(row) for row in rows][::-1]
 
 
-def past(connection: apsw.Connection, since: datetime, after: int, limit: int) -> Sequence[Past]:
-    """Recorded events since a moment and behind a place, oldest first."""
-    at = micros(since)
-    if after == 0:
+def past(connection: apsw.Connection, wanted: Filter, after: int) -> Sequence[Past]:
+    """Recorded events that a filter finds behind a place, oldest first."""
+    if after == 0 and wanted.since is not None:
         # By its index, so that what is older is not read.
-        first = connection.execute("SELECT min(seq) FROM events WHERE received_at >= ?", (at,)).get
-        after = (first or 1) - 1
+        first = connection.execute(
+            "SELECT min(seq) FROM events WHERE received_at >= ?", (micros(wanted.since),)
+        ).get
+        if first is None:
+            return []
+        after = first - 1
+    where, parameters = filters.of_events(connection, wanted)
     rows = connection.execute(
         f"SELECT e.seq, e.state, {EVENT_COLUMNS} FROM events AS e"  # noqa: S608
-        " WHERE e.seq > ? AND e.received_at >= ? AND e.source <> 'relay' ORDER BY e.seq LIMIT ?",
-        (after, at, max(0, limit)),
+        f" WHERE {where} AND e.seq > :after AND e.source <> 'relay' ORDER BY e.seq LIMIT :limit",
+        {**parameters, "after": after, "limit": max(0, wanted.limit)},
     )
     return [
         Past(seq, event_of_row(columns), state != EventState.RECEIVED)
@@ -144,6 +148,16 @@ def of_event(connection: apsw.Connection, event_id: str) -> Sequence[StoredDeliv
     """All deliveries of one event, in the order of its rules."""
     found = f"{_DELIVERY} WHERE d.event_id = :event ORDER BY d.seq"
     return _stored_deliveries(connection, found, {"event": plain(event_id)})
+
+
+def owed(connection: apsw.Connection, event_ids: Sequence[str]) -> Sequence[Delivery]:
+    """The deliveries of some events, each event's in the order of its rules."""
+    rows = connection.execute(
+        f"SELECT {DELIVERY_COLUMNS} FROM deliveries AS d"  # noqa: S608
+        f" WHERE d.event_id IN ({', '.join('?' * len(event_ids))}) ORDER BY d.event_id, d.seq",
+        tuple(map(plain, event_ids)),
+    )
+    return [to_delivery(row) for row in rows]
 
 
 def lanes(connection: apsw.Connection) -> Sequence[Lane]:

@@ -46,6 +46,7 @@ class SqliteRecords:
     unrouted = _question(questions.unrouted)
     deliveries = _question(questions.deliveries)
     of_event = _question(questions.of_event)
+    owed = _question(questions.owed)
     lanes = _question(questions.lanes)
     dead = _question(questions.dead)
     troubles = _question(questions.troubles)

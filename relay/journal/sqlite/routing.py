@@ -80,7 +80,7 @@ def route(
         for delivery in owing.routing.deliveries:
             placed, orphan = troubles.place(connection, delivery)
             if twin is not None and twin.is_owed(connection, placed):
-                placed = deliveries.suppress(placed, f"twin of event {twin.event_id}")
+                placed = deliveries.suppress(placed, f"{deliveries.TWIN}{twin.event_id}")
                 orphan = False
             if placed.state is State.PENDING and placed.id == first.get(placed.target):
                 placed = deliveries.claim(placed)
