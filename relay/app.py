@@ -27,6 +27,7 @@ from relay.journal.doors import journal_path, open_journal
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.settings import Address, Settings
+from relay.web import page
 from relay.web.api import Admin
 from relay.web.intake import Gate, Health, Intake
 from relay.web.senders import BACKLOG, Doors, Runner, most_connections
@@ -34,6 +35,7 @@ from relay.web.senders import BACKLOG, Doors, Runner, most_connections
 if TYPE_CHECKING:
     from relay.channels import Channel
     from relay.live import Live
+    from relay.pipeline import Plan
     from relay.reload import Loaded
     from relay.reload.revert import Reverted
     from relay.sources.watch import Changes
@@ -178,6 +180,7 @@ class App:
         shared = settings.shares_address
         health = Health(self.metrics, self._ready, self._refresh)
         admin = Admin(
+            self.settings,
             self.store,
             self._now,
             self.status,
@@ -186,21 +189,24 @@ class App:
             self.revert,
             self.replay,
             self.look,
+            self.plan,
         )
 
         outside = self._runner()
         self.intake.add_routes(outside.app)
         health.add_routes(outside.app, metrics=shared)
         if shared:
-            admin.add_routes(outside.app, settings.operators)
+            admin.add_routes(outside.app)
+            page.add_routes(outside.app, admin)
         await self._open(outside, settings.listen, "RELAY_LISTEN")
         if settings.admin_listen and not shared:
             inside = self._runner()
             health.add_routes(inside.app, metrics=True)
-            admin.add_routes(inside.app, settings.operators)
+            admin.add_routes(inside.app)
+            page.add_routes(inside.app, admin)
             await self._open(inside, settings.admin_listen, "RELAY_ADMIN_LISTEN")
         local = self._runner()
-        admin.add_routes(local.app, None)
+        admin.add_routes(local.app, by_socket=True)
         await self._open_socket(local)
 
     async def _open(self, runner: Runner, address: Address, name: str) -> None:
@@ -261,6 +267,11 @@ class App:
     async def status(self) -> Mapping[str, Any]:
         """What `/api/status` answers, once the rules were read."""
         return await (await asyncio.shield(self._live)).status()
+
+    async def plan(self) -> Plan:
+        """What is live, once the rules were read."""
+        await asyncio.shield(self._live)
+        return self.worker.plan
 
     async def _refresh(self) -> None:
         if self._live.done():

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -113,6 +113,27 @@ ADMIN = "admin"
 _OPERATOR = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,31}")
 
 
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that logs people in and says who it is in a header of its own."""
+
+    header: str
+    networks: tuple[Network, ...]
+    """From elsewhere the header means nothing."""
+
+    def is_from(self, address: str | None) -> bool:
+        """Whether the peer at this address is the proxy."""
+        try:
+            peer = ip_address(address or "")
+        except ValueError:
+            return False
+        plain = getattr(peer, "ipv4_mapped", None) or peer
+        return any(plain in network for network in self.networks)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is not in `rules.yaml`."""
@@ -137,6 +158,8 @@ class Settings:
     meta_app_secret: str = field(default="", repr=False)
     meta_verify_token: str = field(default="", repr=False)
     admin_token: str = field(default="", repr=False)
+    proxy: Proxy | None = None
+    """Who else may say which operator it is."""
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     """For the `${NAME}` placeholders of `rules.yaml`."""
 
@@ -187,8 +210,36 @@ def from_environment(variables: Mapping[str, str], options: Mapping[str, str | N
         meta_app_secret=env.get("RELAY_META_APP_SECRET", ""),
         meta_verify_token=env.get("RELAY_META_VERIFY_TOKEN", "").strip(),
         admin_token=env.get("RELAY_ADMIN_TOKEN", "").strip(),
+        proxy=_proxy(env.get("RELAY_ADMIN_USER_HEADER", ""), env.get("RELAY_ADMIN_PROXY", "")),
         env=env,
     )
+
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def _proxy(header: str, addresses: str) -> Proxy | None:
+    """The proxy that logs people in; both are needed. Raises `UsageError`."""
+    header = header.strip()
+    if not header and not addresses.strip():
+        return None
+    if not _HEADER.fullmatch(header):
+        raise UsageError(
+            "RELAY_ADMIN_USER_HEADER: name the header in which the proxy at RELAY_ADMIN_PROXY says "
+            "who is logged in, like X-Forwarded-User"
+        )
+    if not addresses.strip():
+        raise UsageError(
+            "RELAY_ADMIN_PROXY: name the address of the proxy that sets RELAY_ADMIN_USER_HEADER; "
+            "anybody could say who they are otherwise"
+        )
+    try:
+        networks = tuple(ip_network(word) for word in addresses.replace(",", " ").split())
+    except ValueError:
+        raise UsageError(
+            f'RELAY_ADMIN_PROXY: "{addresses}" is no address; write it like 10.0.0.7 or 10.0.0.0/24'
+        ) from None
+    return Proxy(header, networks)
 
 
 WEBHOOK: Final = "/webhooks/360dialog"

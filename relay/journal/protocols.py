@@ -24,6 +24,7 @@ from relay.journal.values import (
     Checked,
     Dead,
     Filter,
+    Hour,
     Lane,
     Owing,
     Past,
@@ -277,6 +278,10 @@ class Records(Protocol):
 
     async def status(self, *, now: datetime) -> Status:
         """The counts."""
+        ...
+
+    async def hours(self, *, now: datetime) -> Sequence[Hour]:
+        """The hours of the last day in which anything happened, oldest first."""
         ...
 
     async def watch_state(self) -> WatchState:

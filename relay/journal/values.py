@@ -273,6 +273,19 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Hour:
+    """What came in one hour, and what has become of what it owed."""
+
+    at: datetime
+    """Its beginning."""
+    received: int = 0
+    """Events, the relay's own left out."""
+    delivered: int = 0
+    failed: int = 0
+    """Deliveries that were given up, or whose target is out of order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dead:
     """The deliveries of one destination that were given up."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hmac import compare_digest
@@ -14,7 +14,7 @@ from aiohttp import web
 from relay.control import peer
 from relay.errors import ConfigError, PartnerApiError, UsageError
 from relay.journal import Filter, Store
-from relay.settings import Operator
+from relay.settings import Operator, Settings
 from relay.sources.watch import Changes
 from relay.web import asked
 from relay.web.asked import Asked, WrongRequestError
@@ -27,8 +27,10 @@ from relay.web.shapes import (
 )
 
 if TYPE_CHECKING:
+    from relay.pipeline import Plan
     from relay.reload import Loaded
     from relay.reload.revert import Reverted
+    from relay.web.page.sessions import Attempts, Sessions
 
 _WHO: Final = web.RequestKey("who", str)
 """Where a request carries who sent it."""
@@ -45,10 +47,11 @@ class Reload(Protocol):
 Answer = Callable[[web.Request, T], Awaitable[web.Response]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admin:
-    """What the API works with."""
+    """What the API and the page work with."""
 
+    settings: Settings
     store: Store
     clock: Callable[[], datetime]
     status: Callable[[], Awaitable[Mapping[str, Any]]]
@@ -59,17 +62,43 @@ class Admin:
     replay: Callable[[asked.Replay, str], Awaitable[Mapping[str, Any]]]
     watch: Callable[[], Awaitable[Changes]]
     """Look at 360dialog's list of numbers now; what was recorded."""
+    plan: Callable[[], Awaitable[Plan]]
+    """What is live, once it was read."""
+    operators: tuple[Operator, ...] = field(init=False)
+    _sessions: Sessions | None = field(default=None, init=False)
+    _attempts: Attempts | None = field(default=None, init=False)
 
-    def add_routes(self, app: web.Application, operators: Iterable[Operator] | None) -> None:
+    def __post_init__(self) -> None:
+        self.operators = self.settings.operators
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is logged in to the page."""
+        if self._sessions is None:
+            from relay.web.page.sessions import Sessions
+
+            self._sessions = Sessions(self.store, self.operators)
+        return self._sessions
+
+    @property
+    def attempts(self) -> Attempts:
+        """Who tried to log in with a wrong token."""
+        if self._attempts is None:
+            from relay.web.page.sessions import Attempts
+
+            self._attempts = Attempts()
+        return self._attempts
+
+    def add_routes(self, app: web.Application, *, by_socket: bool = False) -> None:
         """All routes, each with the one shape of body or query that it takes.
 
-        They want an operator's token as a bearer; None stands for the Unix socket, whose mode lets
-        in its owner alone.
+        They want an operator's token as a bearer, or the session of a page; by the Unix socket
+        nothing, as its mode lets in its owner alone.
         """
 
         def route(method: str, path: str, model: type[T], answer: Answer[T]) -> None:
             async def handle(request: web.Request) -> web.Response:
-                who = _user(request) if operators is None else _operator(request, operators)
+                who = _user(request) if by_socket else await self._operator(request)
                 if who is None:
                     return _no(401, "this needs an admin token as a bearer")
                 request[_WHO] = who
@@ -105,6 +134,31 @@ class Admin:
         post("/api/forget", asked.Forget, self._forget)
         get("/api/directory", asked.Directory, self._directory)
         post("/api/directory", asked.Teach, self._learn)
+
+    async def _operator(self, request: web.Request) -> str | None:
+        who = self.bearer(request)
+        if who is None and "Cookie" in request.headers:
+            from relay.web.page.visit import by_session
+
+            return await by_session(self, request)
+        return who
+
+    def bearer(self, request: web.Request) -> str | None:
+        """The operator whose token came as a bearer."""
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        scheme, _, value = given.partition(b" ")
+        operator = self.operator_of(value.strip()) if scheme.lower() == b"bearer" else None
+        return operator.name if operator else None
+
+    def operator_of(self, token: bytes) -> Operator | None:
+        """Whose token it is; every one is compared, so that the time tells nothing."""
+        proved = [
+            operator
+            for operator in self.operators
+            for accepted in operator.accepted
+            if compare_digest(token, accepted)
+        ]
+        return proved[0] if proved else None
 
     async def _status(self, _request: web.Request, _asked: Asked) -> web.Response:
         return web.json_response(await self.status())
@@ -224,22 +278,6 @@ class Admin:
             contacts, wanted.kind, now=self.clock(), who=request[_WHO]
         )
         return web.json_response({"contacts": len(contacts), "changed": changed})
-
-
-def _operator(request: web.Request, operators: Iterable[Operator]) -> str | None:
-    """Whose token it is; every one is compared, so that the time tells nothing."""
-    given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-    scheme, _, value = given.partition(b" ")
-    if scheme.lower() != b"bearer":
-        return None
-    token = value.strip()
-    proved = [
-        operator.name
-        for operator in operators
-        for accepted in operator.accepted
-        if compare_digest(token, accepted)
-    ]
-    return proved[0] if proved else None
 
 
 def _user(request: web.Request) -> str | None:

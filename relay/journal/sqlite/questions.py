@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import apsw
@@ -18,6 +18,7 @@ from relay.journal import (
     Dead,
     EventState,
     Filter,
+    Hour,
     Lane,
     Past,
     RulesVersion,
@@ -351,3 +352,27 @@ def status(connection: apsw.Connection, *, now: datetime) -> Status:
         refused_webhooks=refused,
         ignored=ignored,
     )
+
+
+_HOUR = 3_600_000_000
+"""Microseconds."""
+
+
+def hours(connection: apsw.Connection, *, now: datetime) -> Sequence[Hour]:
+    """The hours of the last day in which anything happened, oldest first."""
+    first = micros(now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23))
+    found: dict[int, dict[str, int]] = {}
+    for place, count in connection.execute(
+        "SELECT received_at / ?, count(*) FROM events"
+        " WHERE received_at >= ? AND source <> 'relay' GROUP BY 1",
+        (_HOUR, first),
+    ):
+        found.setdefault(place, {})["received"] = count
+    for place, noun, count in connection.execute(
+        "SELECT created_at / ?, CASE state WHEN 'delivered' THEN 'delivered' ELSE 'failed' END,"
+        " count(*) FROM deliveries"
+        " WHERE created_at >= ? AND state IN ('delivered', 'dead', 'parked') GROUP BY 1, 2",
+        (_HOUR, first),
+    ):
+        found.setdefault(place, {})[noun] = count
+    return [Hour(moment(place * _HOUR), **found[place]) for place in sorted(found)]

@@ -55,6 +55,7 @@ class SqliteRecords:
     heard = _question(questions.heard)
     answers = _question(questions.answers)
     status = _question(questions.status)
+    hours = _question(questions.hours)
     rules = _question(questions.rules)
     balance = _question(balancing.balance)
     quarantined = _question(quarantine.quarantined)

@@ -1,0 +1,41 @@
+"""The admin page: HTML that the relay itself makes, for whoever wants to look and not to type.
+
+Only this table is imported at the start; what draws a page comes with the first request for one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from relay.web.api import Admin
+
+OPEN: Final = (
+    ("GET", "/page/{file}", "door:file"),
+    ("POST", "/login", "door:enter"),
+)
+"""What needs no login: method, path, and the function that answers."""
+ROUTES: Final = (
+    ("GET", "/", "now:show"),
+    ("POST", "/logout", "door:leave"),
+    ("POST", "/rules/publish", "now:publish"),
+)
+
+
+def add_routes(app: web.Application, admin: Admin) -> None:
+    """All pages, at their own paths beside the API's."""
+
+    def route(method: str, path: str, name: str, *, is_open: bool) -> None:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            from relay.web.page.visit import answer
+
+            return await answer(admin, name, request, is_open=is_open)
+
+        app.router.add_route(method, path, handle)
+
+    for one in OPEN:
+        route(*one, is_open=True)
+    for one in ROUTES:
+        route(*one, is_open=False)
