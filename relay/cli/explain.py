@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from relay import reload, samples, text
 from relay.channels.registry import open_channels
-from relay.cli.looking import completed, told_by
+from relay.cli.looking import completed, looking, told_by
 from relay.cli.output import cell, clean, console, panel, print_json, table
-from relay.cli.recorded import answer, recall, recorded_json, show_deliveries
+from relay.cli.recorded import recorded_json, show_deliveries
 from relay.errors import RelayError, UsageError
 from relay.events import Event, Source
 from relay.journal import EventState, Routing
@@ -23,6 +23,7 @@ from relay.pipeline import Explanation, Owed, Plan, explain
 from relay.settings import Settings
 from relay.sources import Reading
 from relay.sources.reading import read
+from relay.web.recorded import answer, recall
 from relay.web.shapes import delivery_json, explanation_json
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ async def run(options: Namespace, settings: Settings) -> int:
 
 async def _explain_recorded(options: Namespace, settings: Settings) -> int:
     """What really happened, by the rules of that day; with `--now` also what would today."""
-    recorded = await recall(options.what, settings)
+    async with looking(settings) as records:
+        recorded = await recall(options.what, records, settings)
     stored, then = recorded.stored, recorded.plan
     today = reload.show(settings).plan if options.now else None
     now = datetime.now(UTC)
