@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import ClientSession, ClientTimeout
 
-from relay import logs, samples
+from relay import logs, samples, starter
 from relay.app import App
 from relay.cli.output import clean, colour, console, text_panel
 from relay.cli.serve import listen_for_signals
@@ -43,6 +43,8 @@ async def run(options: Namespace, settings: Settings) -> int:
     with TemporaryDirectory(prefix="relay-demo-") as folder:
         journal = f"sqlite:///{Path(folder) / 'relay.db'}"
         settings = replace(settings, journal=journal, sandbox=True)
+        if settings.rules == Settings().rules and not settings.rules.exists():
+            settings = _shipped(settings, Path(folder), out)
         if options.once:
             settings = replace(settings, listen=replace(settings.listen, port=0))
         app = await _start(settings)
@@ -63,6 +65,17 @@ async def run(options: Namespace, settings: Settings) -> int:
         finally:
             await app.stop(grace=1.0)
     return 0
+
+
+def _shipped(settings: Settings, folder: Path, out: Console) -> Settings:
+    """The settings with the rules that the relay ships, for who has none yet."""
+    out.print(f"There is no {settings.rules} here: the one that the relay ships shows how it works")
+    rules = folder / starter.RULES
+    rules.write_text(starter.contents()[starter.RULES], encoding="utf-8")
+    if not settings.templates.exists():
+        settings = replace(settings, templates=folder / starter.TEMPLATES)
+        settings.templates.mkdir()
+    return replace(settings, rules=rules)
 
 
 async def _start(settings: Settings) -> App:
