@@ -845,6 +845,48 @@ class JournalSuite:
             found = await store.records.deliveries(wanted)
             assert [s.delivery.id for s in found] == [owed("mine").id], wanted
 
+    async def test_pages_follow_each_other_and_counts_end_at_their_limit(self, store: Store):
+        await store.journal.append(reading(*"abcde"), now=NOW)
+        for name in "abcde":
+            await route_one(store, event_id(name), routed(owed(name)), now=NOW)
+        pages, before = [], None
+        while found := await store.records.events(Filter(before=before, limit=2)):
+            pages.append([one.event.id for one in found])
+            before = pages[-1][0]
+        ids = [event_id(name) for name in "abcde"]
+        assert pages == [ids[3:], ids[1:3], ids[:1]]
+        (older,) = await store.records.deliveries(Filter(before=owed("b").id))
+        assert older.delivery.id == owed("a").id
+        assert await store.records.count_events(Filter(limit=4)) == 4
+        assert await store.records.count_events(Filter(before=ids[3])) == 3
+        assert await store.records.count_events(Filter(state="routed", within=2)) == 2
+        assert await store.records.count_deliveries(Filter(destination="wa", limit=9)) == 5
+
+    async def test_what_stopped_is_grouped_by_reason_and_retried_by_it(self, store: Store):
+        ill = trouble()
+        await store.journal.append(reading(*"abc"), now=NOW)
+        for name in "abc":
+            await route_one(store, event_id(name), routed(owed(name)), now=NOW)
+        await settled(store, await claimed(store), OutOfOrder(ill.reason), trouble=ill)
+        groups = await store.records.stopped()
+        assert sum(one.count for one in groups) == 3
+        for one in groups:
+            assert (one.state, one.destination) == ("parked", "wa")
+            same = Filter(state=one.state, reason=one.reason)
+            assert await store.records.count_deliveries(same) == one.count
+            assert await store.journal.retry(same, now=NOW, who="ada") == one.count
+        assert await store.journal.retry(Filter(reason="another"), now=NOW, who="ada") == 0
+        assert list(await store.records.stopped()) == []
+
+    async def test_the_last_day_is_counted_by_hours(self, store: Store):
+        await store.journal.append(reading("old", received_at=NOW - DAY), now=NOW - DAY)
+        await store.journal.append(reading("a", "b"), now=NOW)
+        await route_one(store, event_id("a"), routed(owed("a")), now=NOW)
+        await settled(store, await claimed(store), Sent(Proof.POSTED, {}))
+        (hour,) = await store.records.hours(now=NOW)
+        assert (hour.received, hour.delivered, hour.failed) == (2, 1, 0)
+        assert hour.at <= NOW < hour.at + timedelta(hours=1)
+
     async def test_a_beginning_that_two_events_share_names_neither(self, store: Store):
         twins = [event("a", id="abcd1"), event("b", id="abcd2")]
         await store.journal.append(

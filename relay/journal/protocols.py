@@ -33,6 +33,7 @@ from relay.journal.values import (
     RulesVersion,
     Settlement,
     Status,
+    Stopped,
     StoredDelivery,
     StoredEvent,
     Trouble,
@@ -233,6 +234,18 @@ class Records(Protocol):
 
     async def deliveries(self, wanted: Filter) -> Sequence[StoredDelivery]:
         """Newest last; at most `limit`, the newest ones."""
+        ...
+
+    async def count_events(self, wanted: Filter) -> int:
+        """How many events there are, counted up to `limit`."""
+        ...
+
+    async def count_deliveries(self, wanted: Filter) -> int:
+        """How many deliveries there are, counted up to `limit`."""
+        ...
+
+    async def stopped(self) -> Sequence[Stopped]:
+        """What was given up or is parked, by reason and destination."""
         ...
 
     async def of_event(self, event_id: str) -> Sequence[StoredDelivery]:

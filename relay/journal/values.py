@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from relay.deliveries import Delivery
+from relay.deliveries import Delivery, State
 from relay.directory import Completed, Origin
 from relay.events import Event
 from relay.outcomes import Scope
@@ -215,6 +215,12 @@ class Filter:
     """Before this moment."""
     ids: tuple[str, ...] | None = None
     """Ids or unambiguous beginnings of at least 4 characters."""
+    reason: str | None = None
+    """The whole reason of a delivery; empty where it has none."""
+    before: str | None = None
+    """Only what was recorded before the one with this whole id: the next page."""
+    within: int | None = None
+    """Only so many of the newest rows are looked through."""
     limit: int = 100
 
 
@@ -283,6 +289,19 @@ class Hour:
     delivered: int = 0
     failed: int = 0
     """Deliveries that were given up, or whose target is out of order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Deliveries of one destination that were given up or are parked for the same reason."""
+
+    state: State
+    reason: str
+    """Empty where none was told."""
+    destination: str
+    count: int
+    newest: datetime
+    """When the newest of them was recorded."""
 
 
 @dataclass(frozen=True, slots=True)

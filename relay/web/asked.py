@@ -118,6 +118,7 @@ class Events(Conditions):
 
     state: EventState = NOT_GIVEN
     text: Text = NOT_GIVEN
+    before: Text = NOT_GIVEN
     limit: Limit = ROWS
 
 
@@ -126,6 +127,8 @@ class Deliveries(Conditions):
 
     state: State = NOT_GIVEN
     text: Text = NOT_GIVEN
+    reason: str = NOT_GIVEN
+    before: Text = NOT_GIVEN
     limit: Limit = ROWS
 
 
@@ -133,6 +136,7 @@ class _Change(Conditions):
     """Which deliveries an operator changes: all that match, or, said by its name, `all`."""
 
     ids: Annotated[tuple[Text, ...], Field(min_length=1)] = NOT_GIVEN
+    reason: str = NOT_GIVEN
     all: bool = False
 
     @model_validator(mode="after")

@@ -66,8 +66,7 @@ def of_events(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row]:
         parameters["until"] = micros(wanted.until)
     if wanted.text is not None:
         terms.append(_event_has(wanted.text, parameters))
-        if wanted.since is None:
-            terms.append(f"e.seq > (SELECT coalesce(max(seq), 0) - {SEARCHED} FROM events)")  # noqa: S608
+    terms += _place("e", "events", wanted, parameters)
     if wanted.ids is not None:
         terms.append("e.id IN (SELECT value FROM json_each(:ids))")
         parameters["ids"] = _ids(connection, "events", wanted.ids)
@@ -93,12 +92,28 @@ def of_deliveries(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row
         parameters["until"] = micros(wanted.until)
     if wanted.text is not None:
         terms.append(_delivery_has(wanted.text, parameters))
-        if wanted.since is None:
-            terms.append(f"d.seq > (SELECT coalesce(max(seq), 0) - {SEARCHED} FROM deliveries)")  # noqa: S608
+    if wanted.reason is not None:
+        terms.append("coalesce(d.reason, '') = :reason")
+        parameters["reason"] = plain(wanted.reason)
+    terms += _place("d", "deliveries", wanted, parameters)
     if wanted.ids is not None:
         terms.append("d.id IN (SELECT value FROM json_each(:ids))")
         parameters["ids"] = _ids(connection, "deliveries", wanted.ids)
     return " AND ".join(terms) or "TRUE", parameters
+
+
+def _place(alias: str, table: str, wanted: Filter, parameters: Row) -> list[str]:
+    """Which part of the rows is looked through."""
+    terms = []
+    unbounded = wanted.text is not None and wanted.since is None
+    within = SEARCHED if unbounded and wanted.within is None else wanted.within
+    if within is not None:
+        terms.append(f"{alias}.seq > (SELECT coalesce(max(seq), 0) - :within FROM {table})")  # noqa: S608
+        parameters["within"] = within
+    if wanted.before is not None:
+        terms.append(f"{alias}.seq < (SELECT seq FROM {table} WHERE id = :before)")  # noqa: S608
+        parameters["before"] = plain(wanted.before)
+    return terms
 
 
 def _of_subject(wanted: Filter) -> tuple[list[str], Row]:

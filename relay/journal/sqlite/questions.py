@@ -23,6 +23,7 @@ from relay.journal import (
     Past,
     RulesVersion,
     Status,
+    Stopped,
     StoredDelivery,
     StoredEvent,
     Trouble,
@@ -143,6 +144,38 @@ def deliveries(connection: apsw.Connection, wanted: Filter) -> Sequence[StoredDe
     parameters["limit"] = max(0, wanted.limit)
     found = f"{_DELIVERY} WHERE {where} ORDER BY d.seq DESC LIMIT :limit"
     return _stored_deliveries(connection, found, parameters)[::-1]
+
+
+def count_events(connection: apsw.Connection, wanted: Filter) -> int:
+    """How many events a filter finds, counted up to its limit."""
+    where, parameters = filters.of_events(connection, wanted)
+    return _counted(connection, f"events AS e WHERE {where}", parameters, wanted.limit)
+
+
+def count_deliveries(connection: apsw.Connection, wanted: Filter) -> int:
+    """How many deliveries a filter finds, counted up to its limit."""
+    where, parameters = filters.of_deliveries(connection, wanted)
+    return _counted(connection, f"deliveries AS d WHERE {where}", parameters, wanted.limit)
+
+
+def _counted(connection: apsw.Connection, rows: str, parameters: Row, most: int) -> int:
+    counted: int = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT :limit) AS found",  # noqa: S608
+        {**parameters, "limit": max(0, most)},
+    ).get
+    return counted
+
+
+def stopped(connection: apsw.Connection) -> Sequence[Stopped]:
+    """What was given up or is parked, by reason and destination."""
+    return [
+        Stopped(state, reason, destination, count, moment(newest))
+        for state in (State.DEAD, State.PARKED)
+        for reason, destination, count, newest in connection.execute(
+            "SELECT coalesce(reason, ''), destination, count(*), max(created_at)"  # noqa: S608
+            f" FROM deliveries WHERE state = '{state}' GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+        )
+    ]
 
 
 def of_event(connection: apsw.Connection, event_id: str) -> Sequence[StoredDelivery]:
