@@ -43,6 +43,7 @@ def rules_schema() -> Json:
     keys = _keys()
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": f"urn:relay-360:rules:{VERSION}",
         "title": "Rules of the relay",
         "description": ABOUT[""],
         **_map("", {key: keys[key] for key in KEYS}, required=_REQUIRED),
