@@ -32,6 +32,7 @@ from relay.journal.values import (
     Routed,
     RulesVersion,
     Settlement,
+    Silenced,
     Status,
     Stopped,
     StoredDelivery,
@@ -40,6 +41,7 @@ from relay.journal.values import (
     Turn,
     WatchState,
 )
+from relay.quiet import Silence
 from relay.sources import Reading
 from relay.sources.watch import Changes, Seen, Watched
 
@@ -66,9 +68,9 @@ class Journal(Protocol):
         """Record what is owed for events, those left out that were routed before.
 
         Deliveries whose target or account is out of order are stored as parked. With the
-        completed event its additions are stored, and what its twin owes a target already is
-        suppressed. Lanes of the `idle` targets, which have nothing older that is due, get their
-        first delivery claimed at once.
+        completed event its additions are stored. What its twin owes a target already is
+        suppressed, and what a silence covers, which stays on record with it. Lanes of the `idle`
+        targets, which have nothing older that is due, get their first delivery claimed at once.
         """
         ...
 
@@ -132,6 +134,25 @@ class Journal(Protocol):
 
     async def discard(self, wanted: Filter, *, now: datetime, who: str) -> int:
         """Give up pending, parked or dead deliveries for good; how many."""
+        ...
+
+    async def begin_silence(self, silence: Silence) -> Silence:
+        """From now on nobody is told of what it covers; the same with its id."""
+        ...
+
+    async def end_silence(
+        self, silence_id: str, *, now: datetime, who: str | None = None
+    ) -> Silence | None:
+        """End a silence, by hand where `who` does; None if there is none that is on."""
+        ...
+
+    async def tell_silence(
+        self, silence_id: str, told: Sequence[tuple[Event, Delivery]], *, now: datetime
+    ) -> bool:
+        """Record that the end of a silence is told, with the events of the relay's own that do.
+
+        False, and nothing is recorded, if that was done before.
+        """
         ...
 
     async def adopt_rules(
@@ -266,6 +287,19 @@ class Records(Protocol):
 
     async def troubles(self) -> Sequence[Trouble]:
         """What is out of order."""
+        ...
+
+    async def silences(
+        self, *, since: datetime | None = None, silence_id: str | None = None
+    ) -> Sequence[Silenced]:
+        """Silences with what they suppressed, by their beginning.
+
+        Those that are on, and those that were over since a moment, or ever; or one by its id.
+        """
+        ...
+
+    async def untold_silences(self) -> Sequence[Silence]:
+        """Those whose end was not told yet; all that are on are among them."""
         ...
 
     async def alarms(self) -> Sequence[Alarm]:

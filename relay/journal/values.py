@@ -12,6 +12,7 @@ from relay.deliveries import Delivery, State
 from relay.directory import Completed, Origin
 from relay.events import Event
 from relay.outcomes import Scope
+from relay.quiet import Silence
 
 
 class EventState(StrEnum):
@@ -259,6 +260,27 @@ class StoredDelivery:
     """`{"title", "text"}`, and `"payload"` in sandbox mode or when it is dead."""
     created_at: datetime | None = None
     settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery that a silence suppressed."""
+
+    delivery_id: str
+    destination: str
+    at: datetime
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A silence with what it suppressed, as far as retention has kept it."""
+
+    silence: Silence
+    counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By destination and kind, the most first."""
+    last: tuple[Kept, ...] = ()
+    """The newest, newest first."""
 
 
 @dataclass(frozen=True, slots=True)

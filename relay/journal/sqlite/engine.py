@@ -39,6 +39,7 @@ from relay.journal.sqlite import (
     quarantine,
     retention,
     routing,
+    silences,
     troubles,
     watched,
     work,
@@ -235,6 +236,9 @@ class SqliteJournal:
     adopt_rules = _verb(notes.adopt_rules)
     rewrite_rules = _verb(notes.rewrite_rules)
     prune = _verb(retention.prune)
+    begin_silence = _verb(silences.begin)
+    end_silence = _verb(silences.end)
+    tell_silence = _verb(routing.tell_silence)
     look_at = _verb(quarantine.look_at)
     watch = _verb(watched.watch)
     watch_failed = _verb(watched.watch_failed)

@@ -22,7 +22,7 @@ from relay.journal import Filter
 from relay.journal.care import Forgotten
 from relay.journal.sqlite import directory, operators
 from relay.journal.sqlite.connection import BUSY_MS
-from relay.journal.sqlite.needle import Needle, event_without
+from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without
 from relay.journal.sqlite.rows import folded, micros, packed, plain, shape_of
 from relay.journal.sqlite.writer import INSISTENT_MS, Writer
 from relay.journal.sqlite.writing import Writing
@@ -64,6 +64,7 @@ _LARGE = {
 _SMALL = (
     _erasing("alarms", ("text",), "TRUE"),
     _erasing("troubles", ("reason",), "TRUE"),
+    _erasing("silences", ("phone", "client", "why"), "TRUE"),
     # Without the newest rules nobody could start.
     _erasing("rules_versions", ("files",), f"version <> {_NEWEST}"),
 )
@@ -164,7 +165,7 @@ def _rows(
     return Forgotten(**erased)
 
 
-def _the_rest(connection: Writing, *, phone: str) -> Forgotten:
+def _the_rest(connection: Writing, *, phone: str, now: datetime) -> Forgotten:
     """Erase it from the directory and from the small tables."""
     number = {"phone": phone}
     facts = directory.forget(connection, phone)
@@ -181,6 +182,12 @@ def _the_rest(connection: Writing, *, phone: str) -> Forgotten:
         connection.execute(statement, number)
         others += connection.changes()
     connection.changed_troubles()
+    # What a silence was about stands nowhere any more.
+    connection.execute(
+        "UPDATE silences SET ended_at = ? WHERE ended_at IS NULL AND ? IN (phone, client)",
+        (micros(now), FORGOTTEN),
+    )
+    connection.silences = None
     in_live_rules = connection.execute(
         "SELECT files IS NOT erased(:phone, 'files', files) FROM rules_versions"  # noqa: S608
         f" WHERE version = {_NEWEST}",
@@ -238,7 +245,7 @@ async def forget(
     for table, (noun, statement) in _LARGE.items():
         rows = partial(_rows, noun=noun, statement=statement, phone=phone)
         done += await _through(writer, table, rows)
-    done += await writer.submit(partial(_the_rest, phone=phone))
+    done += await writer.submit(partial(_the_rest, phone=phone, now=now))
     if done.found:
         mark = await asyncio.to_thread(sealed, phone, secrets.token_hex(8))
         await writer.submit(partial(_record, mark=mark, events=done.events, now=now, who=who))

@@ -11,7 +11,15 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import apsw
 
 from relay.errors import JournalBrokenError, JournalBusyError, JournalClosedError, JournalError
-from relay.journal.sqlite import balancing, directory, notes, quarantine, questions, watched
+from relay.journal.sqlite import (
+    balancing,
+    directory,
+    notes,
+    quarantine,
+    questions,
+    silences,
+    watched,
+)
 from relay.journal.sqlite.writer import BROKEN
 
 P = ParamSpec("P")
@@ -54,6 +62,8 @@ class SqliteRecords:
     dead = _question(questions.dead)
     troubles = _question(questions.troubles)
     alarms = _question(questions.alarms)
+    untold_silences = _question(silences.untold)
+    silences = _question(silences.silences)
     recalled = _question(notes.recalled)
     heard = _question(questions.heard)
     answers = _question(questions.answers)

@@ -170,6 +170,7 @@ def _quarantine(connection: apsw.Connection, before: int) -> Pruned:
     )
     gone = connection.changes()
     connection.execute("DELETE FROM ignored WHERE received_at < ?", (before,))
+    connection.execute("DELETE FROM silences WHERE told_at < ?", (before,))
     return Pruned(Mark(Phase.QUARANTINE if gone == STEP_ROWS else Phase.PAGES), quarantined=gone)
 
 

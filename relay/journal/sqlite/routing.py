@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from relay import deliveries
+from relay import deliveries, quiet
 from relay.deliveries import Delivery, State
 from relay.directory import Completed
 from relay.errors import JournalError
 from relay.events import Event, Source
 from relay.journal import Claimed, EventState, Owing, Routed
-from relay.journal.sqlite import troubles, twins
+from relay.journal.sqlite import silences, troubles, twins
 from relay.journal.sqlite.intake import DAY_MICROS, insert_event
 from relay.journal.sqlite.rows import (
     DELIVERY_FIELDS,
@@ -43,8 +43,8 @@ def route(
 ) -> Routed:
     """Record what is owed for received events; those that were routed before are left alone.
 
-    What its twin owes a target already is stored as suppressed. Of what an idle lane is owed the
-    first is claimed at once.
+    What its twin owes a target already is stored as suppressed, and so is what a silence covers.
+    Of what an idle lane is owed the first is claimed at once.
     """
     fresh: list[tuple[int, Owing]] = []
     completed: dict[int, Completed] = {}
@@ -74,17 +74,23 @@ def route(
                 connection.keep((owing.completed.event,))
     pairs = twins.pair(connection, completed)
     first = _firsts(fresh, idle)
+    quiet_now = silences.on(connection)
     claimed: dict[str, Claimed] = {}
     for seq, owing in fresh:
         twin = pairs.get(seq)
         for delivery in owing.routing.deliveries:
+            silence = None
             placed, orphan = troubles.place(connection, delivery)
             if twin is not None and twin.is_owed(connection, placed):
                 placed = deliveries.suppress(placed, f"{deliveries.TWIN}{twin.event_id}")
                 orphan = False
+            elif silence := quiet.covering(quiet_now, owing.event, placed, now):
+                placed, orphan = deliveries.suppress(placed, silence.reason), False
             if placed.state is State.PENDING and placed.id == first.get(placed.target):
                 placed = deliveries.claim(placed)
             new = _insert(connection, owing.event, placed, now, orphan=orphan)
+            if new is not None and silence is not None:
+                silences.keep(connection, silence, new)
             if new is not None and placed.state is State.CLAIMED:
                 claimed[placed.target] = opened(connection, placed, new, owing.event, now=now)
     return Routed(frozenset(owing.event.id for _, owing in fresh), claimed)
@@ -106,6 +112,16 @@ def post(connection: Writing, event: Event, owed: Sequence[Delivery], *, now: da
     """Record an event of the relay's own with what is owed for it."""
     insert_event(connection, event, EventState.ROUTED)
     owe(connection, owed, now=now)
+
+
+def tell_silence(
+    connection: Writing, silence_id: str, told: Sequence[tuple[Event, Delivery]], *, now: datetime
+) -> bool:
+    """Record that the end of a silence is told, and to whom; False if that was done before."""
+    is_new = silences.mark_told(connection, silence_id, now=now)
+    for event, delivery in told if is_new else ():
+        post(connection, event, (delivery,), now=now)
+    return is_new
 
 
 def owe(connection: Writing, owed: Sequence[Delivery], *, now: datetime, who: str = "") -> int:

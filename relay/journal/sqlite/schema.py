@@ -236,7 +236,32 @@ CREATE TABLE watched (                  -- numbers at 360dialog, as the last com
 ) STRICT, WITHOUT ROWID;
 """
 
-TABLES = _BASE + _IGNORED + _DIRECTORY + _WATCHED
+_SILENCES = """
+CREATE TABLE silences (
+    id            INTEGER PRIMARY KEY,
+    phone         TEXT,                 -- these five: what it is about, as it was written
+    client        TEXT,
+    kind          TEXT,
+    topic         TEXT,
+    destination   TEXT,
+    also_critical INTEGER NOT NULL,
+    why           TEXT NOT NULL,
+    who           TEXT NOT NULL,
+    began_at      INTEGER NOT NULL,
+    until         INTEGER NOT NULL,
+    zone          TEXT NOT NULL,        -- in which its end was said
+    ended_at      INTEGER,
+    ended_by      TEXT,                 -- who ended it by hand
+    told_at       INTEGER               -- when its end was told
+) STRICT;
+CREATE TABLE silenced (                 -- what each suppressed
+    delivery INTEGER PRIMARY KEY REFERENCES deliveries (seq) ON DELETE CASCADE,
+    silence  INTEGER NOT NULL REFERENCES silences (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX silenced_by ON silenced (silence, delivery);
+"""
+
+TABLES = _BASE + _IGNORED + _DIRECTORY + _WATCHED + _SILENCES
 
 _FOURTH = """
 ALTER TABLE deliveries ADD COLUMN fault TEXT;   -- why the plain message stands for the usual one
@@ -293,7 +318,7 @@ ALTER TABLE rules_versions ADD COLUMN who TEXT NOT NULL DEFAULT '';
 
 OLDEST = 3
 """The oldest version of tables that is brought to today's."""
-STEPS = (_FOURTH, _IGNORED, _SIXTH, _SEVENTH + _DIRECTORY + _TOLD, _WATCHED, _NINTH)
+STEPS = (_FOURTH, _IGNORED, _SIXTH, _SEVENTH + _DIRECTORY + _TOLD, _WATCHED, _NINTH, _SILENCES)
 """Each leads from one version to the next, the first of them from `OLDEST`."""
 VERSION = OLDEST + len(STEPS)
 

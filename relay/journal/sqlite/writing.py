@@ -16,6 +16,7 @@ from relay.deliveries import State
 from relay.events import Event
 from relay.journal import Aim
 from relay.outcomes import Scope
+from relay.quiet import Silence
 
 MOST_EVENTS = 1_000
 """Events that are kept, so that who took them need not read them again."""
@@ -44,6 +45,8 @@ class Writing(apsw.Connection):
         self._moved: defaultdict[tuple[int, str, str], int] = defaultdict(int)
         self._aims: dict[str, Aim] | None = None
         self._troubles: dict[tuple[Scope, str], str] | None = None
+        self.silences: tuple[Silence, ...] | None = None
+        """Those that are not over; None: they are to be read."""
         self._events: dict[str, Event] = {}
         self.is_hurried = False
         """What may take long is not to be done now."""
@@ -90,7 +93,7 @@ class Writing(apsw.Connection):
         """The transaction came to nothing: forget what was counted and what it may have changed."""
         self._taken.clear()
         self._moved.clear()
-        self._aims = self._troubles = None
+        self._aims = self._troubles = self.silences = None
         self._events.clear()
 
     @property

@@ -1,0 +1,166 @@
+"""Silences: what nobody is told for a while, by whose word, why, and until when. Pure.
+
+A silence is no rule: rules with `always` are covered by it as well. It covers what the rules and
+the default send; alarms, replays and tests pass, and so does a critical event, unless the silence
+says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from difflib import get_close_matches
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from relay.deliveries import Cause, Delivery
+from relay.errors import UsageError
+from relay.events import Event, Severity, Topic
+from relay.events.catalogue import KINDS
+from relay.phones import PhonePattern
+from relay.rules.conditions import Matcher, text_matcher
+from relay.text import shown
+from relay.times import coming, span
+
+COVERED = frozenset({Cause.RULE, Cause.DEFAULT})
+LONGEST_WHY = 200
+SILENCED = "silenced by "
+"""How the reason of a delivery begins that a silence suppressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a silence is about; what is None is no condition, and all others must hold.
+
+    Written as in rules: `*` and `?` are wildcards, case does not matter, numbers are compared by
+    their digits and with their aliases, a client is an id or a name.
+    """
+
+    phone: str | None = None
+    client: str | None = None
+    kind: str | None = None
+    topic: str | None = None
+    destination: str | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Those that there are, by name."""
+        every = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return {name: text for name, text in every if text is not None}
+
+    def __str__(self) -> str:
+        """In the words of a person: `phone +49 171 3920011, topic quality`."""
+        return ", ".join(f"{name} {text}" for name, text in self.given.items())
+
+
+@dataclass(frozen=True)
+class Silence:
+    """One silence, on or over."""
+
+    id: str
+    about: Conditions
+    why: str
+    who: str
+    began_at: datetime
+    until: datetime
+    """In the zone in which it was said."""
+    also_critical: bool = False
+    ended_at: datetime | None = None
+    """When it was over: at `until` or, by hand, before."""
+    ended_by: str | None = None
+    """Who ended it by hand."""
+
+    def is_on(self, now: datetime) -> bool:
+        """Whether it suppresses anything."""
+        return self.ended_at is None and now < self.until
+
+    def covers(self, event: Event, delivery: Delivery) -> bool:
+        """Whether it is about a delivery that is owed for an event.
+
+        An event of several numbers is covered if it is about all of them: what it says of the
+        others is news.
+        """
+        if delivery.cause not in COVERED or event.test:
+            return False
+        if event.severity is Severity.CRITICAL and not self.also_critical:
+            return False
+        phone = self._matchers.get("phone")
+        if phone and not (event.phones and all(map(phone.matches, event.phones))):
+            return False
+        return (
+            self._meets("kind", event.kind)
+            and self._meets("topic", event.topic)
+            and self._meets("client", event.client.id, event.client.name)
+            and self._meets("destination", delivery.destination)
+        )
+
+    def _meets(self, name: str, *found: str | None) -> bool:
+        matcher = self._matchers.get(name)
+        return matcher is None or any(text is not None and matcher.matches(text) for text in found)
+
+    @cached_property
+    def _matchers(self) -> dict[str, Matcher]:
+        return {
+            name: PhonePattern.parse(text) if name == "phone" else text_matcher(text)
+            for name, text in self.about.given.items()
+        }
+
+    @property
+    def reason(self) -> str:
+        """Why a delivery that it covers is owed to nobody: with its author and its end."""
+        until = f"{self.until:%d %b %Y, %H:%M %Z}"
+        return f"{SILENCED}{self.who} until {until} (silence {self.id}): {self.why}"
+
+
+def covering(
+    silences: Iterable[Silence], event: Event, owed: Delivery, now: datetime
+) -> Silence | None:
+    """The first silence that covers what is about to be owed."""
+    return next((one for one in silences if one.is_on(now) and one.covers(event, owed)), None)
+
+
+def until(text: str | None, lasting: str | None, now: datetime, zone: ZoneInfo) -> datetime:
+    """When a silence ends that is to last for a span, or until a moment. Raises `UsageError`."""
+    if (text is None) == (lasting is None):
+        raise UsageError("say when it ends: either for, such as 2h, or until, such as 18:00")
+    if lasting is not None:
+        length = span(lasting)
+        if length is None:
+            raise UsageError(f'for: "{shown(lasting, 40)}" is no span; write 30m, 2h, 3 days or 1w')
+        try:
+            return (now + length).astimezone(zone)
+        except OverflowError:
+            raise UsageError("for: no calendar knows the end of it; write 30m, 2h or 3d") from None
+    end = coming(text or "", now, zone)
+    if end is None:
+        raise UsageError(
+            f'until: "{shown(text or "", 40)}" is no time; write 18:00, "Monday 9:00" or '
+            "2026-11-29T09:00"
+        )
+    if end <= now:
+        raise UsageError(f"until: {end.astimezone(zone):%d %b %Y, %H:%M %Z} is over already")
+    return end.astimezone(zone)
+
+
+def check(about: Conditions, destinations: Collection[str]) -> None:
+    """Raise `UsageError` for conditions that nothing can meet, and for none at all."""
+    if not about.given:
+        names = ", ".join(one.name for one in fields(about))
+        raise UsageError(f"say what nobody is to be told of: at least one of {names}")
+    if about.phone is not None:
+        try:
+            PhonePattern.parse(about.phone)
+        except ValueError as error:
+            raise UsageError(f"phone: {error}") from None
+    known: dict[str, Collection[str]] = {
+        "kind": KINDS,
+        "topic": list(Topic),
+        "destination": destinations,
+    }
+    for name, words in known.items():
+        text = about.given.get(name)
+        if text is not None and not any(map(text_matcher(text).matches, words)):
+            near = get_close_matches(text.lower()[:80], words, 1)
+            hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(words)}"
+            raise UsageError(f'{name}: there is no "{shown(text, 80)}": {hint}')
