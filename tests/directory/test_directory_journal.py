@@ -19,7 +19,7 @@ from relay.deliveries import Cause, Delivery, State, delivery_id
 from relay.directory import Contact, Evidence, Facts, complete, entry_of, facts_of, learn
 from relay.events import Event
 from relay.journal import EventState, Filter, Routing, Store
-from relay.journal.sqlite import directory as on_disk
+from relay.journal.sql import directory as on_disk
 from relay.journal.sqlite import schema
 from relay.journal.sqlite.engine import open_journal
 from relay.phones import index_key
@@ -299,7 +299,7 @@ def test_the_disk_joins_facts_as_memory_does(lessons: list[Any], chance: Any) ->
 
 def test_no_question_looks_through_the_whole_directory() -> None:
     connection = in_memory()
-    rows = connection.execute(f"EXPLAIN QUERY PLAN {on_disk._KNOWN}", {"seeds": "[]"})
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {on_disk.KNOWN}", {"seeds": "[]"})
     plan = [str(row[3]) for row in rows if "directory" in str(row[3]) or " d " in f"{row[3]} "]
     assert len(plan) == 3
     assert all("SEARCH d USING" in step for step in plan), plan

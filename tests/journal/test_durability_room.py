@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from relay.errors import JournalFullError
+from relay.journal.sql.intake import tally
 from relay.journal.sqlite import connection
-from relay.journal.sqlite.intake import tally
 from relay.journal.sqlite.room import Room
 from relay.journal.sqlite.writer import Writer
 from tests.journal_suite import NOW

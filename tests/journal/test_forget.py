@@ -21,9 +21,9 @@ from relay.directory import complete
 from relay.events import Client, Source, event_id
 from relay.journal import EventState, Filter, Routing, Store, Trouble
 from relay.journal.care import Forgotten
+from relay.journal.sql.forget import sealed
+from relay.journal.sql.needle import FORGOTTEN, Needle, event_without
 from relay.journal.sqlite.engine import open_journal
-from relay.journal.sqlite.forget import sealed
-from relay.journal.sqlite.needle import FORGOTTEN, Needle, event_without
 from relay.outcomes import OutOfOrder, Proof, Scope, Sent, Transient
 from relay.phones import aliases, display
 from relay.sources import Reading, Unreadable

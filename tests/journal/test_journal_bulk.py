@@ -14,7 +14,7 @@ from relay import deliveries
 from relay.deliveries import Delivery, State, is_discarded
 from relay.errors import IllegalMoveError
 from relay.journal import Filter, Store
-from relay.journal.sqlite import troubles
+from relay.journal.sql import troubles
 from relay.journal.sqlite.engine import open_journal
 from relay.outcomes import OutOfOrder, Proof, Scope, Sent
 from relay.sources import Reading

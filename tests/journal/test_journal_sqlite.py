@@ -9,7 +9,8 @@ import apsw
 import pytest
 
 from relay.journal import Ask
-from relay.journal.sqlite import connection, work
+from relay.journal.sql import work
+from relay.journal.sqlite import connection
 from relay.journal.sqlite.engine import open_journal
 from tests.journal_suite import NOW, JournalSuite, Open
 

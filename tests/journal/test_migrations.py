@@ -15,9 +15,9 @@ import pytest
 
 from relay.errors import JournalUnusableError
 from relay.journal import Filter
+from relay.journal.sql.schema import STEPS, VERSION
 from relay.journal.sqlite import schema
 from relay.journal.sqlite.engine import open_journal, open_records
-from relay.journal.sqlite.schema import STEPS, VERSION
 from relay.sources import Reading
 from tests.journal_suite import NOW, arrival, owed
 from tests.needs import ROOT

@@ -17,8 +17,8 @@ from relay.errors import UsageError
 from relay.events import event_id
 from relay.journal import EventState, Filter, Routing, Store
 from relay.journal.care import START, Mark, Pruned
+from relay.journal.sql.retention import EXAMINED, STEP_ROWS
 from relay.journal.sqlite.engine import open_journal
-from relay.journal.sqlite.retention import EXAMINED, STEP_ROWS
 from relay.outcomes import OutOfOrder, Proof, Refused, Sent
 from relay.settings import parse_retention
 from relay.sources import Reading, Unreadable

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import apsw
 
-from relay.errors import JournalUnusableError
+from relay.errors import JournalLockedError, JournalUnusableError
 from relay.journal.address import SETTING
+from relay.journal.sql.writing import Writing
 from relay.journal.sqlite import damage, schema
-from relay.journal.sqlite.writing import Writing
 
 OLDEST_SQLITE = 3_051_003
 """Before 3.51.3 a WAL reset could lose commits (sqlite.org/wal.html#walresetbug)."""
@@ -23,9 +24,66 @@ WAL_BYTES = 64 * 1024 * 1024
 
 Synchronous = Literal["FULL", "NORMAL"]
 _LEVELS: dict[Synchronous, int] = {"NORMAL": 1, "FULL": 2}
+SPARE_PAGES = 1_000
+"""Free pages that stay in the file for what comes next (4 MB), or a tenth of it."""
+STEP_PAGES = 250
 
 
-def writer(path: Path, *, vfs: str | None = None, synchronous: Synchronous = "FULL") -> Writing:
+class Lock:
+    """An exclusive `flock` on `<journal>.lock`: who has it alone changes the journal.
+
+    The kernel gives it back when the process ends, however it ends, so it doubles as the lease of
+    all claimed deliveries: who gets the lock knows that no driver is alive.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        """Take the lock; raises `JournalLockedError` if it is held, `OSError` if it cannot be."""
+        self._path = journal.with_name(journal.name + ".lock")
+        self._fd: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip()
+            self.release()
+            by = f"process {holder}" if holder.isdecimal() else "another process"
+            raise JournalLockedError(f"the journal {journal} is in use by {by}") from None
+        except OSError:
+            self.release()
+            raise
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Give it back. The file stays: removing it would let two processes hold two locks."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class SqliteWriting(apsw.Connection, Writing):
+    """The connection that writes."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        apsw.Connection.__init__(self, *arguments, **named)
+        Writing.__init__(self)
+
+    def insert(self, sql: str, parameters: Any, key: str = "seq") -> int | None:  # noqa: ARG002
+        """Run an INSERT of one row; the number it got, None if it was none."""
+        self.execute(sql, parameters)
+        return self.last_insert_rowid() if self.changes() else None
+
+    def give_back_space(self) -> int:
+        """Give free pages back, where the file was made so that it can."""
+        free, size = self.pragma("freelist_count"), self.pragma("page_count")
+        if self.pragma("auto_vacuum") != 2 or free <= max(SPARE_PAGES, size // 10):
+            return 0
+        self.execute(f"PRAGMA incremental_vacuum({STEP_PAGES})").fetchall()
+        return int(size - self.pragma("page_count"))
+
+
+def writer(
+    path: Path, *, vfs: str | None = None, synchronous: Synchronous = "FULL"
+) -> SqliteWriting:
     """The connection that writes, with the tables of this relay; whoever calls holds the lock.
 
     `synchronous` is for the test that shows what a weaker setting loses.
@@ -39,7 +97,7 @@ def writer(path: Path, *, vfs: str | None = None, synchronous: Synchronous = "FU
             _create(path, vfs)
         _require_one_name(path)
         damage.require_content(path)
-        connection = Writing(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        connection = SqliteWriting(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:
             connection.set_busy_timeout(BUSY_MS)
             _require_writable(connection)

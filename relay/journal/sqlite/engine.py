@@ -3,65 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
 
 import apsw
 
-from relay import deliveries, failpoints
-from relay.errors import JournalFullError
-from relay.failpoints import Failpoint
-from relay.journal import (
-    Appended,
-    Ask,
-    Claimed,
-    Owing,
-    Records,
-    Routed,
-    Settlement,
-    Store,
-    Turn,
-)
+from relay.errors import JournalBrokenError, JournalBusyError, JournalError
+from relay.journal import Records, Store
 from relay.journal.address import journal_path
-from relay.journal.care import Forgotten
-from relay.journal.sqlite import (
-    connection,
-    damage,
-    directory,
-    forget,
-    intake,
-    notes,
-    operators,
-    quarantine,
-    retention,
-    routing,
-    silences,
-    troubles,
-    watched,
-    work,
-)
-from relay.journal.sqlite.connection import Synchronous
-from relay.journal.sqlite.lock import Lock
-from relay.journal.sqlite.records import SqliteRecords
+from relay.journal.sql import notes
+from relay.journal.sql.journal import SqlJournal, SqlRecords
+from relay.journal.sql.writing import Connection
+from relay.journal.sqlite import connection, damage
+from relay.journal.sqlite.connection import BUSY_MS, Lock, SqliteWriting, Synchronous
 from relay.journal.sqlite.room import RESERVE_BYTES, Room
-from relay.journal.sqlite.writer import Verb, Writer
-from relay.journal.sqlite.writing import Writing
-from relay.outcomes import Interrupted, outcome_word
-from relay.sources import Reading
+from relay.journal.sqlite.writer import BROKEN, INSISTENT_MS, Writer
 
 __all__ = ["examine_journal", "journal_path", "open_engine", "open_journal", "open_records"]
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 2
 """So many questions are answered at once: a long one does not hold up the lanes."""
-MOST_WAITING = 2_000
-"""From so many waiting changes on, further webhooks are refused instead of queued."""
+TRIES = 20
+"""To write the file anew while others read the journal."""
+BETWEEN_TRIES = 0.25
+"""Seconds, in which webhooks are recorded."""
 
 
 async def open_journal(
@@ -114,7 +83,7 @@ async def open_engine(
 ) -> Store:
     """As `open_journal`; `synchronous` is there to show what a weaker setting loses."""
 
-    def open_all() -> tuple[bool, Lock, Writing, list[apsw.Connection], bytes]:
+    def open_all() -> tuple[bool, Lock, SqliteWriting, list[apsw.Connection], bytes]:
         with connection.named_faults(path):
             lock = Lock(path)
             unclean = damage.is_unclean(path)
@@ -122,7 +91,7 @@ async def open_engine(
             try:
                 writing = connection.writer(path, vfs=vfs, synchronous=synchronous)
                 opened.append(writing)
-                key = _own_key(writing)
+                key = notes.own_key(writing)
                 opened.extend(connection.reader(path, vfs=vfs) for _ in range(READERS))
             except BaseException:
                 for one in reversed(opened):
@@ -143,36 +112,12 @@ async def open_engine(
     return Store(journal=journal, records=records, recovered=recovered, unclean=unclean, key=key)
 
 
-def _own_key(writing: apsw.Connection) -> bytes:
-    """The random key that the journal keeps for its fingerprints; made once."""
-    found = writing.execute("SELECT value FROM meta WHERE key = 'fingerprint_key'").get
-    if found is None:
-        found = secrets.token_hex(32)
-        writing.execute("INSERT INTO meta VALUES ('fingerprint_key', ?)", (found,))
-    return bytes.fromhex(found)
-
-
-def _verb(
-    work: Callable[Concatenate[Writing, P], T], *, quick: bool = False
-) -> Callable[Concatenate[SqliteJournal, P], Coroutine[Any, Any, T]]:
-    """The verb of the journal that this work is; its name and meaning stand in `Journal`."""
-
-    async def verb(self: SqliteJournal, /, *arguments: P.args, **named: P.kwargs) -> T:
-        return await self._writer.submit(
-            lambda writing: work(writing, *arguments, **named), quick=quick
-        )
-
-    return verb
-
-
-class SqliteJournal:
-    """The verbs, each run by the writer's thread and answered when its commit is on disk.
-
-    A caller that is cancelled gives up the answer, not the change.
-    """
+class SqliteJournal(SqlJournal):
+    """The verbs, in one file that one process owns."""
 
     def __init__(self, writer: Writer, records: SqliteRecords, lock: Lock, room: Room) -> None:
         """Take over the parts of an open store; `close` gives all of them back."""
+        super().__init__(writer)
         self._writer = writer
         self._records = records
         self._lock = lock
@@ -180,74 +125,23 @@ class SqliteJournal:
 
     def can_store(self) -> bool:
         """Whether a webhook would be taken now: the disk works, with room, and is keeping up."""
-        full = self._writer.waiting >= MOST_WAITING
-        return not (self._writer.is_broken or full) and self._room.is_enough()
+        return self.is_keeping_up and not self._writer.is_broken and self._room.is_enough()
 
-    @property
-    def commits(self) -> int:
-        """Commits since the opening: fewer than verbs where they shared one."""
-        return self._writer.commits
+    def require_room(self) -> None:
+        """Raise `JournalFullError` below the floor of free space."""
+        self._room.require()
 
     async def broken(self) -> str:
         """Return, with the reason, when the disk failed; the process has to end then."""
         return str(await asyncio.shield(self._writer.failure))
 
-    async def append(
-        self, reading: Reading, *, now: datetime, route: str | None = None
-    ) -> Appended:
-        """Record one webhook whole; raises `JournalFullError` below the floor of free space."""
-        if self._writer.waiting >= MOST_WAITING:
-            raise JournalFullError(f"{self._writer.waiting} changes wait to be recorded")
-
-        def verb(writing: Writing) -> Appended:
-            self._room.require()
-            added = intake.append(writing, reading, now=now, route=route)
-            failpoints.reach(Failpoint.BEFORE_COMMIT)
-            return added
-
-        return await self._writer.submit(verb, quick=True)
-
-    async def route(
-        self, batch: Sequence[Owing], *, now: datetime, idle: Collection[str] = ()
-    ) -> Routed:
-        """Record what is owed for events, with the first claims of idle lanes."""
-        verb = partial(routing.route, batch=batch, now=now, idle=idle)
-        return await self._claiming(verb, lambda done: tuple(done.claimed.values()), now)
-
-    async def claim(self, ask: Ask, *, now: datetime) -> Turn:
-        """Claim the next delivery of a lane; a cancelled caller gives it back."""
-        verb = partial(work.claim, ask=ask, now=now)
-        return await self._claiming(verb, lambda done: (done.claimed,), now)
-
-    tally = _verb(intake.tally, quick=True)
-    post = _verb(routing.post, quick=True)
-    expire = _verb(work.expire, quick=True)
-    probe = _verb(work.probe, quick=True)
-    settle = _verb(work.settle, quick=True)
-    raise_alarm = _verb(notes.raise_alarm, quick=True)
-    clear_alarm = _verb(notes.clear_alarm, quick=True)
-    remember = _verb(notes.remember, quick=True)
-    recover = _verb(work.recover)
-    learn = _verb(directory.teach)
-    owe = _verb(routing.owe)
-    aim = _verb(troubles.aim)
-    retry = _verb(operators.retry)
-    discard = _verb(operators.discard)
-    adopt_rules = _verb(notes.adopt_rules)
-    rewrite_rules = _verb(notes.rewrite_rules)
-    prune = _verb(retention.prune)
-    begin_silence = _verb(silences.begin)
-    end_silence = _verb(silences.end)
-    tell_silence = _verb(routing.tell_silence)
-    look_at = _verb(quarantine.look_at)
-    watch = _verb(watched.watch)
-    watch_failed = _verb(watched.watch_failed)
-
-    async def forget(
-        self, phone: str, *, now: datetime, who: str, discard: bool = False
-    ) -> Forgotten:
-        """Erase what is known of a number, then what the files still hold of it."""
-        return await forget.forget(self._writer, phone, now=now, who=who, discard=discard)
+    async def clear(self) -> bool:
+        """Leave nothing of what was erased in the files; False where others read them."""
+        for _ in range(TRIES):
+            if await self._writer.submit(_rewritten, alone=True):
+                return True
+            await asyncio.sleep(BETWEEN_TRIES)
+        return False
 
     async def close(self) -> None:
         """Finish what was asked for and give the store back, records and lock included."""
@@ -255,35 +149,45 @@ class SqliteJournal:
         await self._writer.close()
         self._lock.release()
 
-    async def _claiming(
-        self, verb: Verb[T], claims: Callable[[T], Sequence[Claimed | None]], now: datetime
-    ) -> T:
-        """Run a verb that claims; whoever gives up its answer gives back what it claimed."""
 
-        def give_back(answer: asyncio.Future[T]) -> None:
-            if not answer.cancelled() and answer.exception() is None:
-                for claimed in claims(answer.result()):
-                    if claimed is not None:
-                        self._give_back(claimed, now=now)
+def _rewritten(writing: SqliteWriting) -> bool:
+    """Write the whole file anew from its rows, and empty the WAL; False while others read it.
 
-        answer = self._writer.submit(verb, quick=True)
+    SQLite overwrites what it removes, but where it moves rows from one page to another, copies may
+    stay in the first. Outside of any transaction; nothing else is recorded meanwhile.
+    """
+    # A copy of a large journal does not fit into memory.
+    writing.pragma("temp_store", "file")
+    writing.set_busy_timeout(INSISTENT_MS)
+    try:
+        writing.execute("VACUUM")
+        writing.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except (apsw.BusyError, apsw.LockedError):
+        return False
+    finally:
+        writing.set_busy_timeout(BUSY_MS)
+        writing.pragma("temp_store", "memory")
+    return True
+
+
+class SqliteRecords(SqlRecords[apsw.Connection]):
+    """The questions; each connection is used by one thread at a time."""
+
+    def answer(self, connection: apsw.Connection, question: Callable[[Connection], T]) -> T:
+        """Answer one question from one moment of the journal."""
         try:
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            answer.add_done_callback(give_back)
-            raise
+            connection.execute("BEGIN")
+            try:
+                return question(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except (apsw.BusyError, apsw.LockedError) as error:
+            raise JournalBusyError("another program holds the journal") from error
+        except BROKEN as error:
+            raise JournalBrokenError(f"the journal cannot be read: {error}") from error
+        except apsw.Error as error:
+            raise JournalError(f"the journal has no answer: {error}") from error
 
-    def _give_back(self, claimed: Claimed, *, now: datetime) -> None:
-        """Nobody drives this claim: put it back as it was, before anything was sent."""
-        outcome = Interrupted(written=False)
-        settlement = Settlement(
-            before=claimed.delivery,
-            after=deliveries.settle(claimed.delivery, outcome, now, 0.0),
-            attempt=claimed.attempt,
-            outcome=outcome_word(outcome),
-            reason=outcome.reason,
-        )
-        verb = partial(work.settle, settlement=settlement, now=now)
-        settled = self._writer.submit(verb, quick=True)
-        # Without an answer it stays claimed until its lease ends.
-        settled.add_done_callback(lambda done: done.exception())
+    def shut(self, connection: apsw.Connection) -> None:
+        """Close a connection."""
+        connection.close(True)

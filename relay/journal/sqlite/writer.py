@@ -34,11 +34,10 @@ from relay.errors import (
     JournalError,
     JournalFullError,
 )
-from relay.journal.sqlite.connection import BUSY_MS
-from relay.journal.sqlite.writing import Writing
+from relay.journal.sqlite.connection import BUSY_MS, SqliteWriting
 
 T = TypeVar("T")
-Verb = Callable[[Writing], T]
+Verb = Callable[[SqliteWriting], T]
 
 LARGEST_GROUP = 500
 """Verbs in one commit: bounds how long the first of them waits."""
@@ -89,7 +88,9 @@ _Group = tuple[Sequence[_Job], Sequence[Any] | None]
 class Writer:
     """Runs verbs one after the other. Made and used in one event loop."""
 
-    def __init__(self, connection: Writing, make_room: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, connection: SqliteWriting, make_room: Callable[[], bool] = lambda: False
+    ) -> None:
         """Take over a connection, which nobody else may use from now on.
 
         `make_room` is asked when the disk is full: True if another try may find room.

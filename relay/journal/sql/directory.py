@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import apsw
-
 from relay import phones
 from relay.directory import (
     Contact,
@@ -27,7 +25,9 @@ from relay.directory import (
     number_id_of,
 )
 from relay.events import Event
-from relay.journal.sqlite.rows import micros, moment, packed, plain
+from relay.journal.sql.needle import Needle
+from relay.journal.sql.rows import micros, moment, packed, plain
+from relay.journal.sql.writing import Connection, Writing
 
 PAGE = 500
 """Numbers whose entries are made at once."""
@@ -37,13 +37,14 @@ _RELATIONS = {relation.value: relation for relation in Relation}
 _LEARN = """
     INSERT INTO directory (noun, subject, relation, value, under, at, kind, event)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET value = excluded.value, under = excluded.under, at = excluded.at,
-        kind = excluded.kind, event = excluded.event
+    ON CONFLICT (noun, subject, relation) DO UPDATE SET value = excluded.value,
+        under = excluded.under, at = excluded.at, kind = excluded.kind, event = excluded.event
     WHERE (excluded.at, excluded.event, excluded.kind, excluded.value, excluded.under)
-        > (at, event, kind, value, under)"""
+        > (directory.at, directory.event, directory.kind, directory.value, directory.under)"""
 # A fact leads to the next subject: from an account to its other id, from a number to its client.
-# All numbers are looked up only of accounts that an event without a number is about.
-_KNOWN = """
+# All numbers are looked up only of accounts that an event without a number is about. PostgreSQL has
+# a statement of its own for it.
+KNOWN = """
     WITH RECURSIVE reached (noun, subject, whole) AS (
         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:seeds)
         UNION
@@ -70,14 +71,15 @@ _HITS = f"""
          accounts AS (
              SELECT subject FROM hits WHERE noun = 'waba' UNION
              SELECT subject FROM directory
-              WHERE noun = 'waba' AND relation = 'client' AND value IN clients)
+              WHERE noun = 'waba' AND relation = 'client'
+                AND value IN (SELECT subject FROM clients))
     SELECT subject FROM hits WHERE noun = 'phone' UNION
     SELECT subject FROM directory WHERE noun = 'phone' AND (
-        subject = :key OR (relation = 'client' AND value IN clients)
-        OR (relation = 'waba' AND value IN accounts)) ORDER BY 1"""  # noqa: S608
+        subject = :key OR (relation = 'client' AND value IN (SELECT subject FROM clients))
+        OR (relation = 'waba' AND value IN (SELECT subject FROM accounts))) ORDER BY 1"""
 
 
-def learn(connection: apsw.Connection, facts: Iterable[Fact]) -> int:
+def learn(connection: Connection, facts: Iterable[Fact]) -> int:
     """Join facts with what is known; how many changed something."""
     rows: list[tuple[Any, ...]] = []
     told: Evidence | None = None
@@ -97,7 +99,7 @@ def learn(connection: apsw.Connection, facts: Iterable[Fact]) -> int:
 
 
 def teach(
-    connection: apsw.Connection, contacts: Sequence[Contact], kind: str, *, now: datetime, who: str
+    connection: Connection, contacts: Sequence[Contact], kind: str, *, now: datetime, who: str
 ) -> int:
     """Learn contacts that a person gave; how many facts changed something."""
     evidence = Evidence(now, kind)
@@ -109,7 +111,7 @@ def teach(
     return changed
 
 
-def known_for(connection: apsw.Connection, events: Iterable[Event]) -> Facts:
+def known_for(connection: Connection, events: Iterable[Event]) -> Facts:
     """All facts that may complete these events, by one question."""
     seeds: set[_Seed] = set()
     for event in filter(lacks_something, events):
@@ -126,12 +128,12 @@ _Seed = tuple[Noun, str | None, bool]
 """A subject that is asked for; of an account, whether with all its numbers."""
 
 
-def _facts(connection: apsw.Connection, seeds: Iterable[_Seed]) -> Facts:
+def _facts(connection: Connection, seeds: Iterable[_Seed]) -> Facts:
     """What is known of subjects and of what they lead to."""
     asked = [[noun.value, plain(subject), whole] for noun, subject, whole in seeds if subject]
     if not asked:
         return Facts()
-    rows: Iterable[tuple[Any, ...]] = connection.execute(_KNOWN, {"seeds": packed(asked)})
+    rows: Iterable[tuple[Any, ...]] = connection.execute(KNOWN, {"seeds": packed(asked)})
     said: dict[tuple[Any, ...], Evidence] = {}
     facts = []
     for noun, subject, relation, value, under, *by in rows:
@@ -143,9 +145,7 @@ def _facts(connection: apsw.Connection, seeds: Iterable[_Seed]) -> Facts:
     return Facts(facts)
 
 
-def entries(
-    connection: apsw.Connection, search: str | None = None, limit: int = 100
-) -> list[Entry]:
+def entries(connection: Connection, search: str | None = None, limit: int = 100) -> list[Entry]:
     """The entries of all numbers that a search finds, by number; at most `limit`."""
     found: list[Entry] = []
     keys = _candidates(connection, search)
@@ -161,7 +161,7 @@ def entries(
     return found
 
 
-def _candidates(connection: apsw.Connection, search: str | None) -> list[str]:
+def _candidates(connection: Connection, search: str | None) -> list[str]:
     """The keys of numbers that may be found; those that are not are left out afterwards."""
     # SQLite compares without case in ASCII alone.
     if search is None or not search.isascii():
@@ -201,11 +201,22 @@ def _is_found(entry: Entry, search: str) -> bool:
     return any(wanted in value.casefold() for value in said)
 
 
-def forget(connection: apsw.Connection, phone: str) -> int:
+def forget(connection: Writing, phone: str, needle: Needle) -> int:
     """Take a number out; how many rows held it."""
     connection.execute(
         "DELETE FROM directory WHERE (noun = 'phone' AND subject = :key)"
         " OR (noun = 'channel' AND relation = 'phone' AND value = :key)",
         {"key": phones.index_key(phone)},
     )
-    return connection.changes()
+    gone = connection.changes()
+    holding = [
+        key
+        for *key, value in connection.execute(
+            "SELECT noun, subject, relation, value FROM directory"
+        )
+        if needle.is_in(key[1]) or needle.is_in(value)
+    ]
+    connection.executemany(
+        "DELETE FROM directory WHERE noun = ? AND subject = ? AND relation = ?", holding
+    )
+    return gone + len(holding)

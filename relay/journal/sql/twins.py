@@ -16,8 +16,8 @@ from relay.directory import Completed
 from relay.directory.twins import WINDOW, Happening, happening, is_told_by, number_keys
 from relay.events import Event
 from relay.events.properties import new_value
-from relay.journal.sqlite.rows import event_of, micros, origins_of, packed, plain, shape_of
-from relay.journal.sqlite.writing import Writing
+from relay.journal.sql.rows import event_of, micros, origins_of, packed, plain, shape_of
+from relay.journal.sql.writing import Writing
 
 MOST_PHONES = 50
 """Numbers of an account that are looked at; beyond them the account itself must do."""
@@ -27,7 +27,7 @@ _SHARERS = (
 )
 _CANDIDATES = (
     "SELECT json, added, id, received_at, twin FROM events"
-    " WHERE seq IN (SELECT value FROM json_each(?)) AND source <> ?"
+    " WHERE seq IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) AND source <> ?"
 )
 _OWED = (
     "SELECT 1 FROM deliveries WHERE event_id = ? AND target = ? AND cause IN ('rule', 'default')"

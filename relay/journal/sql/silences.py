@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import apsw
-
-from relay.journal.sqlite.rows import EVENT_COLUMNS, event_of_row, micros, moment, plain
-from relay.journal.sqlite.writing import Writing
+from relay.journal.sql.rows import EVENT_COLUMNS, event_of_row, micros, moment, plain
+from relay.journal.sql.writing import Connection, Writing
 from relay.journal.values import Kept, Silenced
 from relay.quiet import Conditions, Silence
 
@@ -48,7 +46,7 @@ def begin(connection: Writing, silence: Silence) -> Silence:
         **{name: plain(text) for name, text in about.given.items()},
     }
     ((number,),) = connection.rows(
-        f"INSERT INTO silences ({', '.join(values)})"  # noqa: S608
+        f"INSERT INTO silences ({', '.join(values)})"
         f" VALUES ({', '.join('?' * len(values))}) RETURNING id",
         tuple(values.values()),
     )
@@ -88,13 +86,13 @@ def keep(connection: Writing, silence: Silence, delivery: int) -> None:
     )
 
 
-def untold(connection: apsw.Connection) -> tuple[Silence, ...]:
+def untold(connection: Connection) -> tuple[Silence, ...]:
     """Those whose end was not told yet: all that are on, too."""
     return _read(connection, "told_at IS NULL")
 
 
 def silences(
-    connection: apsw.Connection, *, since: datetime | None = None, silence_id: str | None = None
+    connection: Connection, *, since: datetime | None = None, silence_id: str | None = None
 ) -> tuple[Silenced, ...]:
     """Each with what it suppressed, by its beginning.
 
@@ -109,7 +107,7 @@ def silences(
     return tuple(_with_what_it_kept(connection, one) for one in found)
 
 
-def _with_what_it_kept(connection: apsw.Connection, silence: Silence) -> Silenced:
+def _with_what_it_kept(connection: Connection, silence: Silence) -> Silenced:
     number = (int(silence.id),)
     counts: list[tuple[Any, ...]] = connection.execute(
         f"SELECT d.destination, e.kind, count(*) {_OF} WHERE s.silence = ?"
@@ -137,10 +135,10 @@ def _number(silence_id: str) -> int:
 
 
 def _read(
-    connection: apsw.Connection, where: str, parameters: tuple[Any, ...] = ()
+    connection: Connection, where: str, parameters: tuple[Any, ...] = ()
 ) -> tuple[Silence, ...]:
     rows: list[tuple[Any, ...]] = connection.execute(
-        f"SELECT {_NAMES} FROM silences WHERE {where} ORDER BY id",  # noqa: S608
+        f"SELECT {_NAMES} FROM silences WHERE {where} ORDER BY id",
         parameters,
     ).fetchall()
     return tuple(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from string import ascii_lowercase, ascii_uppercase
 
-import apsw
-
 from relay.deliveries import State
 from relay.journal import SEARCHED, EventState, Filter
-from relay.journal.sqlite.rows import Row, folded, micros, packed, plain
+from relay.journal.sql.rows import Row, folded, micros, packed, plain
+from relay.journal.sql.writing import Connection
 
 SHORTEST_BEGINNING = 4
 """Characters of an id that may stand for the whole of it."""
@@ -17,15 +16,15 @@ SHORTEST_BEGINNING = 4
 _LITERALS = {state.value for state in (*State, *EventState)}
 
 
-def resolve(connection: apsw.Connection, table: str, given: str) -> str | None:
+def resolve(connection: Connection, table: str, given: str) -> str | None:
     """The id that is meant: the very one, or the only one with this beginning."""
     given = plain(given)
-    if connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (given,)).fetchone():  # noqa: S608
+    if connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (given,)).fetchone():
         return given
     if len(given) < SHORTEST_BEGINNING:
         return None
     found = connection.execute(
-        f"SELECT id FROM {table} WHERE id >= ? AND id < ? LIMIT 2",  # noqa: S608
+        f"SELECT id FROM {table} WHERE id >= ? AND id < ? LIMIT 2",
         (given, given + "\U0010ffff"),
     ).fetchall()
     return str(found[0][0]) if len(found) == 1 else None
@@ -47,7 +46,7 @@ FEWEST_DIGITS = 4
 """Of a part of a number that is looked for."""
 
 
-def of_events(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row]:
+def of_events(connection: Connection, wanted: Filter) -> tuple[str, Row]:
     """The conditions on `events AS e`, and their parameters."""
     terms, parameters = _of_subject(wanted)
     if wanted.state is not None:
@@ -73,12 +72,12 @@ def of_events(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row]:
     return " AND ".join(terms) or "TRUE", parameters
 
 
-def of_deliveries(connection: apsw.Connection, wanted: Filter) -> tuple[str, Row]:
+def of_deliveries(connection: Connection, wanted: Filter) -> tuple[str, Row]:
     """The conditions on `deliveries AS d`, and their parameters."""
     subject, parameters = _of_subject(wanted)
     terms = []
     if subject:
-        terms.append(f"d.event_id IN (SELECT e.id FROM events AS e WHERE {' AND '.join(subject)})")  # noqa: S608
+        terms.append(f"d.event_id IN (SELECT e.id FROM events AS e WHERE {' AND '.join(subject)})")
     if wanted.state is not None:
         terms.append(_state("d", wanted.state, parameters))
     if wanted.destination is not None:
@@ -108,10 +107,10 @@ def _place(alias: str, table: str, wanted: Filter, parameters: Row) -> list[str]
     unbounded = wanted.text is not None and wanted.since is None
     within = SEARCHED if unbounded and wanted.within is None else wanted.within
     if within is not None:
-        terms.append(f"{alias}.seq > (SELECT coalesce(max(seq), 0) - :within FROM {table})")  # noqa: S608
+        terms.append(f"{alias}.seq > (SELECT coalesce(max(seq), 0) - :within FROM {table})")
         parameters["within"] = within
     if wanted.before is not None:
-        terms.append(f"{alias}.seq < (SELECT seq FROM {table} WHERE id = :before)")  # noqa: S608
+        terms.append(f"{alias}.seq < (SELECT seq FROM {table} WHERE id = :before)")
         parameters["before"] = plain(wanted.before)
     return terms
 
@@ -120,26 +119,42 @@ def _of_subject(wanted: Filter) -> tuple[list[str], Row]:
     terms: list[str] = []
     parameters: Row = {}
     if wanted.kind is not None:
-        terms.append(f"e.kind {_meets(wanted.kind)} :kind")
+        terms.append(_meets("e.kind", "kind", wanted.kind))
         parameters["kind"] = _pattern(plain(wanted.kind))
     if wanted.phone is not None:
-        meets = _meets(wanted.phone)
-        terms.append(f"e.seq IN (SELECT event FROM event_phones WHERE phone {meets} :phone)")  # noqa: S608
-        parameters["phone"] = plain(wanted.phone)
+        meets = _begins("phone", "phone") if wanted.phone.endswith("*") else "phone = :phone"
+        terms.append(f"e.seq IN (SELECT event FROM event_phones WHERE {meets})")
+        parameters["phone"] = plain(wanted.phone.removesuffix("*"))
     if wanted.client is not None:
-        meets = _meets(wanted.client)
-        terms.append(f"(e.client_id {meets} :client OR e.client_name {meets} :client)")
+        columns = ("e.client_id", "e.client_name")
+        either = (_meets(column, "client", wanted.client) for column in columns)
+        terms.append(f"({' OR '.join(either)})")
         parameters["client"] = _pattern(folded(wanted.client) or "")
     return terms, parameters
 
 
-def _meets(pattern: str) -> str:
-    return "GLOB" if "*" in pattern or "?" in pattern else "="
+def _begins(column: str, parameter: str) -> str:
+    """Whether a column begins with a parameter, so that an index serves it."""
+    return f"({column} >= :{parameter} AND {column} < :{parameter} || '\U0010ffff')"
+
+
+def _has_wildcards(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+def _meets(column: str, parameter: str, pattern: str) -> str:
+    """Whether a column is a text or fits a pattern of rules, which is given by `_pattern`."""
+    if _has_wildcards(pattern):
+        return f"{column} LIKE :{parameter} ESCAPE '\\'"
+    return f"{column} = :{parameter}"
 
 
 def _pattern(text: str) -> str:
-    """A pattern of rules as GLOB reads it: only `*` and `?` are wildcards, a bracket is none."""
-    return text.replace("[", "[[]") if _meets(text) == "GLOB" else text
+    """A pattern of rules as LIKE reads it."""
+    if not _has_wildcards(text):
+        return text
+    escaped = re.sub(r"[\\%_]", r"\\\g<0>", text)
+    return escaped.replace("*", "%").replace("?", "_")
 
 
 def _event_has(text: str, parameters: Row) -> str:
@@ -153,8 +168,8 @@ def _event_has(text: str, parameters: Row) -> str:
     parameters["folded"] = folded(text) or ""
     parameters["quoted"] = packed(text)[1:-1].lower()
     if _ID.fullmatch(text):
-        terms.append("e.id GLOB :beginning")
-        parameters["beginning"] = f"{text}*"
+        terms.append(_begins("e.id", "beginning"))
+        parameters["beginning"] = text
     digits = re.sub(r"[^0-9]", "", text).lstrip("0")
     if _NUMBER.fullmatch(text) and len(digits) >= FEWEST_DIGITS:
         terms.append("e.seq IN (SELECT event FROM event_phones WHERE instr(phone, :digits) > 0)")
@@ -171,10 +186,10 @@ def _delivery_has(text: str, parameters: Row) -> str:
             f"instr(lower(coalesce(d.{column}, '')), :{written}) > 0"
             for column, written in _WORDS.items()
         ),
-        f"EXISTS (SELECT 1 FROM events AS e WHERE e.id = d.event_id AND {event})",  # noqa: S608
+        f"EXISTS (SELECT 1 FROM events AS e WHERE e.id = d.event_id AND {event})",
     ]
     if "beginning" in parameters:
-        terms.append("d.id GLOB :beginning")
+        terms.append(_begins("d.id", "beginning"))
     return f"({' OR '.join(terms)})"
 
 
@@ -186,6 +201,6 @@ def _state(alias: str, state: str, parameters: Row) -> str:
     return f"{alias}.state = :state"
 
 
-def _ids(connection: apsw.Connection, table: str, given: tuple[str, ...]) -> str:
+def _ids(connection: Connection, table: str, given: tuple[str, ...]) -> str:
     found = (resolve(connection, table, one) for one in given)
     return packed([one for one in found if one is not None])

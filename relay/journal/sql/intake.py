@@ -9,14 +9,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-import apsw
-
 from relay.directory import learn
 from relay.events import Event, Source, event_id, iso
 from relay.journal import Appended, EventState
-from relay.journal.sqlite import directory
-from relay.journal.sqlite.rows import folded, micros, packed, plain, plain_or_none
-from relay.journal.sqlite.writing import Writing
+from relay.journal.sql import directory
+from relay.journal.sql.rows import folded, micros, packed, plain, plain_or_none
+from relay.journal.sql.writing import Connection, Writing
 from relay.sources import Arrival, Ignored, Reading, Unreadable
 
 DAY_MICROS = 86_400_000_000
@@ -69,7 +67,7 @@ def append(
 
 def insert_event(connection: Writing, event: Event, state: EventState) -> bool:
     """Store a new event with the columns by which it is looked for; False if its id is known."""
-    connection.execute(
+    seq = connection.insert(
         "INSERT INTO events (id, source, kind, client_id, client_name, state, received_at, json)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
         (
@@ -83,10 +81,9 @@ def insert_event(connection: Writing, event: Event, state: EventState) -> bool:
             packed(event.to_json()),
         ),
     )
-    if connection.changes() == 0:
+    if seq is None:
         return False
     if event.phones:
-        seq = connection.last_insert_rowid()
         connection.executemany(
             "INSERT INTO event_phones VALUES (?, ?)",
             [(plain(phone), seq) for phone in dict.fromkeys(event.phones)],
@@ -96,7 +93,7 @@ def insert_event(connection: Writing, event: Event, state: EventState) -> bool:
     return True
 
 
-def _withheld(connection: apsw.Connection, ignored: Sequence[Ignored]) -> Iterator[Event]:
+def _withheld(connection: Connection, ignored: Sequence[Ignored]) -> Iterator[Event]:
     """Record the ignored items that people should know of; those that are new."""
     for item in ignored:
         if (event := item.event) is not None:
@@ -115,12 +112,12 @@ def _withheld(connection: apsw.Connection, ignored: Sequence[Ignored]) -> Iterat
                 yield event
 
 
-def tally(connection: apsw.Connection, name: str, *, now: datetime, count: int = 1) -> None:
+def tally(connection: Connection, name: str, *, now: datetime, count: int = 1) -> None:
     """Add to a count of the current hour."""
     if count:
         connection.execute(
             "INSERT INTO tallies VALUES (?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            " ON CONFLICT (hour, name) DO UPDATE SET count = tallies.count + excluded.count",
             (hour(now), plain(name), count),
         )
 
@@ -163,14 +160,12 @@ def _another(arrival: Arrival) -> Event:
     return replace(event, id=event_id(f"{arrival.key}#{iso(event.received_at)}"))
 
 
-def _is_old(connection: apsw.Connection, event: str, now: datetime) -> bool:
+def _is_old(connection: Connection, event: str, now: datetime) -> bool:
     row = connection.execute("SELECT received_at FROM events WHERE id = ?", (event,)).fetchone()
     return row is not None and micros(now) - row[0] > WINDOW // timedelta(microseconds=1)
 
 
-def _quarantine(
-    connection: apsw.Connection, item: Unreadable, now: datetime, route: str | None
-) -> None:
+def _quarantine(connection: Connection, item: Unreadable, now: datetime, route: str | None) -> None:
     connection.execute(
         "INSERT INTO quarantine (at, route, reason, size, sha256, body) VALUES (?, ?, ?, ?, ?, ?)",
         (

@@ -8,11 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import apsw
-
 from relay.deliveries import Cause, Delivery, State
 from relay.directory import Completed, Origin
 from relay.events import Client, Direction, Event, Severity, Source, Topic
+from relay.journal.sql.writing import Connection
 from relay.outcomes import Proof
 
 Value = str | int | float | bytes | None
@@ -50,6 +49,10 @@ DELIVERY_FIELDS = (
 )
 DELIVERY_COLUMNS = ", ".join(f"d.{name}" for name in DELIVERY_FIELDS)
 """For a SELECT from `deliveries AS d`, in the order that `to_delivery` reads."""
+
+
+NUMBERS = "(SELECT CAST(value AS BIGINT) FROM json_each(?))"
+"""The numbers of a list in JSON, for `IN`."""
 
 
 def micros(moment: datetime) -> int:
@@ -261,10 +264,10 @@ def event_of_row(row: Sequence[Any]) -> Event:
         )
 
 
-def completed_event(connection: apsw.Connection, event_id: str) -> Event:
+def completed_event(connection: Connection, event_id: str) -> Event:
     """A stored event as it was completed."""
     row: Any = connection.execute(
-        f"SELECT {EVENT_COLUMNS} FROM events AS e WHERE e.id = ?",  # noqa: S608
+        f"SELECT {EVENT_COLUMNS} FROM events AS e WHERE e.id = ?",
         (event_id,),
     ).fetchone()
     return event_of_row(row)

@@ -11,9 +11,9 @@ from relay.directory import Completed
 from relay.errors import JournalError
 from relay.events import Event, Source
 from relay.journal import Claimed, EventState, Owing, Routed
-from relay.journal.sqlite import silences, troubles, twins
-from relay.journal.sqlite.intake import DAY_MICROS, insert_event
-from relay.journal.sqlite.rows import (
+from relay.journal.sql import silences, troubles, twins
+from relay.journal.sql.intake import DAY_MICROS, insert_event
+from relay.journal.sql.rows import (
     DELIVERY_FIELDS,
     additions,
     delivery_values,
@@ -23,15 +23,15 @@ from relay.journal.sqlite.rows import (
     plain,
     plain_or_none,
 )
-from relay.journal.sqlite.work import opened
-from relay.journal.sqlite.writing import Writing, noun_of
+from relay.journal.sql.work import opened
+from relay.journal.sql.writing import Writing, noun_of
 
 _ROUTE = (
     "UPDATE events SET state = ?, muted_by = ?, rules_version = ?"
     " WHERE id = ? AND state = 'received' RETURNING seq, forgotten_at"
 )
 _INSERT = (
-    f"INSERT INTO deliveries ({', '.join(DELIVERY_FIELDS)},"  # noqa: S608
+    f"INSERT INTO deliveries ({', '.join(DELIVERY_FIELDS)},"
     " orphan, created_at, settled_at, day, own)"
     f" VALUES ({', '.join('?' * (len(DELIVERY_FIELDS) + 5))}) ON CONFLICT (id) DO NOTHING"
 )
@@ -161,14 +161,13 @@ def _row(
     """Insert a delivery; its row's number, or None if it is known."""
     at = micros(now)
     final = delivery.state in (State.DELIVERED, State.DEAD, State.SUPPRESSED)
-    connection.execute(
+    seq = connection.insert(
         _INSERT,
         (*delivery_values(delivery), int(orphan), at, at if final else None, day, own),
     )
-    if connection.changes() == 0:
-        return None
-    connection.take(day, noun_of(own), delivery.state)
-    return connection.last_insert_rowid()
+    if seq is not None:
+        connection.take(day, noun_of(own), delivery.state)
+    return seq
 
 
 def _keep_additions(connection: Writing, seq: int, completed: Completed) -> None:

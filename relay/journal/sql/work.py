@@ -13,8 +13,8 @@ from relay.deliveries import Delivery, State
 from relay.errors import IllegalMoveError
 from relay.events import Event
 from relay.journal import Ask, Claimed, Recorded, Settlement, Turn
-from relay.journal.sqlite import troubles
-from relay.journal.sqlite.rows import (
+from relay.journal.sql import troubles
+from relay.journal.sql.rows import (
     DELIVERY_COLUMNS,
     DELIVERY_FIELDS,
     completed_event,
@@ -26,7 +26,7 @@ from relay.journal.sqlite.rows import (
     plain_or_none,
     to_delivery,
 )
-from relay.journal.sqlite.writing import Writing, noun_of
+from relay.journal.sql.writing import Writing, noun_of
 from relay.outcomes import Interrupted, Lost, outcome_word
 
 LEASE = timedelta(minutes=10)
@@ -41,8 +41,9 @@ _FIRST = (
     " WHERE state = 'pending' AND target = ? ORDER BY turn, due_at, seq LIMIT 1"
 )
 _HEADS = " UNION ALL ".join(
-    "SELECT * FROM (SELECT turn, due_at, seq FROM deliveries INDEXED BY pending_by_lane"  # noqa: S608
+    "SELECT * FROM (SELECT turn, due_at, seq FROM deliveries INDEXED BY pending_by_lane"
     f" WHERE state = 'pending' AND target = ?1 AND turn = {turn} ORDER BY due_at, seq LIMIT 1)"
+    f" AS of_turn_{turn}"
     for turn in range(4)
 )
 _OLDEST = (
@@ -50,12 +51,12 @@ _OLDEST = (
     " WHERE state = 'pending' AND target = ?"
 )
 _OLDEST_PARKED = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.day, d.own"  # noqa: S608
+    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.day, d.own"
     " FROM deliveries AS d INDEXED BY parked_by_lane"
     " WHERE d.state = 'parked' AND d.target = ? AND d.orphan = 0 ORDER BY d.seq LIMIT 1"
 )
 _CLAIM = (
-    "UPDATE deliveries SET state = 'claimed', claim = claim + 1"  # noqa: S608
+    "UPDATE deliveries SET state = 'claimed', claim = claim + 1"
     f" WHERE seq = ? RETURNING {', '.join(DELIVERY_FIELDS)}, day, own"
 )
 _ATTEMPT = "INSERT INTO attempts (delivery, claim, at) VALUES (?, ?, ?)"
@@ -68,7 +69,7 @@ _CLOSE = (
     " WHERE id = ? AND delivery = ? AND claim = ? AND outcome IS NULL"
 )
 _ALL_CLAIMED = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.day, d.own,"  # noqa: S608
+    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.day, d.own,"
     " (SELECT max(a.at) FROM attempts AS a WHERE a.delivery = d.seq AND a.claim = d.claim)"
     " FROM deliveries AS d INDEXED BY claimed WHERE d.state = 'claimed' ORDER BY d.seq"
 )
@@ -120,8 +121,8 @@ def opened(
         connection.execute(
             "UPDATE deliveries SET tried_since = ? WHERE seq = ?", (micros(fresh.tried_since), seq)
         )
-    connection.execute(_ATTEMPT, (seq, claimed.claim, micros(now)))
-    attempt = connection.last_insert_rowid()
+    attempt = connection.insert(_ATTEMPT, (seq, claimed.claim, micros(now)), "id")
+    assert attempt is not None
     event = event or connection.kept(claimed.event_id)
     return Claimed(fresh, event or completed_event(connection, claimed.event_id), attempt)
 
@@ -256,6 +257,6 @@ def _store(
     }
     changes |= more or {}
     connection.execute(
-        f"UPDATE deliveries SET {', '.join(changes)} WHERE seq = ?",  # noqa: S608
+        f"UPDATE deliveries SET {', '.join(changes)} WHERE seq = ?",
         (*changes.values(), seq),
     )

@@ -8,21 +8,19 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-import apsw
-
 from relay.directory import Contact, learn
 from relay.events.properties import Property
 from relay.journal import EventState, WatchState
-from relay.journal.sqlite import directory
-from relay.journal.sqlite.intake import insert_event
-from relay.journal.sqlite.rows import micros, moment, packed
-from relay.journal.sqlite.writing import Writing
+from relay.journal.sql import directory, notes
+from relay.journal.sql.intake import insert_event
+from relay.journal.sql.rows import micros, moment, packed
+from relay.journal.sql.writing import Connection, Writing
 from relay.sources.watch import Changes, Seen, Watched, compare
 
 _META = "SELECT value FROM meta WHERE key = 'watch'"
 _KEEP = (
-    "INSERT INTO watched VALUES (?, ?) ON CONFLICT DO UPDATE SET json = excluded.json"
-    " WHERE json <> excluded.json"
+    "INSERT INTO watched VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET json = excluded.json"
+    " WHERE watched.json <> excluded.json"
 )
 
 
@@ -54,7 +52,7 @@ def watch_failed(connection: Writing, reason: str) -> int:
     return failed
 
 
-def watch_state(connection: apsw.Connection) -> WatchState:
+def watch_state(connection: Connection) -> WatchState:
     """When the last complete look was, and what failed since."""
     found = connection.execute(_META).get
     if found is None:
@@ -64,19 +62,19 @@ def watch_state(connection: apsw.Connection) -> WatchState:
     return WatchState(None if at is None else moment(at), said["failed"], said["reason"])
 
 
-def watched(connection: apsw.Connection) -> dict[str, Watched]:
+def watched(connection: Connection) -> dict[str, Watched]:
     """What is known of each number since the last complete look, by key."""
     rows = connection.execute("SELECT key, json FROM watched ORDER BY key")
     return {key: _watched(text) for key, text in rows}
 
 
-def _note(connection: apsw.Connection, state: WatchState) -> None:
+def _note(connection: Connection, state: WatchState) -> None:
     said = {
         "seen_at": None if state.seen_at is None else micros(state.seen_at),
         "failed": state.failed,
         "reason": state.reason,
     }
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('watch', ?)", (packed(said),))
+    notes.keep(connection, "watch", packed(said))
 
 
 def _text(one: Watched) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import phonenumbers
 
-from relay.journal.sqlite.rows import COMPLETED, packed
+from relay.journal.sql.rows import COMPLETED, packed
 from relay.phones import aliases, index_key
 
 FORGOTTEN = "[forgotten]"

@@ -1,16 +1,15 @@
-"""The connection that writes, with what its one thread knows by heart and books beside the rows.
+"""What the verbs and questions need of a connection, and the books of the one that writes.
 
-One process owns the file, so what few rows say (the aims of destinations, the troubles) is read
-once and then kept. A transaction that is taken back takes this knowledge with it.
+What few rows say (the aims of destinations, the troubles) is read once and then kept. A transaction
+that is taken back takes this knowledge with it, and so does a change by another relay.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-import apsw
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 from relay.deliveries import State
 from relay.events import Event
@@ -22,11 +21,12 @@ MOST_EVENTS = 1_000
 """Events that are kept, so that who took them need not read them again."""
 
 _TAKEN = (
-    "INSERT INTO taken VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
+    "INSERT INTO taken VALUES (?, ?, ?)"
+    " ON CONFLICT (day, noun) DO UPDATE SET count = taken.count + excluded.count"
 )
 _LEDGER = (
     "INSERT INTO ledger VALUES (?, ?, ?, ?, 0)"
-    " ON CONFLICT DO UPDATE SET count = count + excluded.count"
+    " ON CONFLICT (day, noun, state) DO UPDATE SET count = ledger.count + excluded.count"
 )
 
 Troubles = Mapping[tuple[Scope, str], str]
@@ -36,11 +36,49 @@ class HurriedError(Exception):
     """What was asked for may take long, and whoever asked has no time."""
 
 
-class Writing(apsw.Connection):
-    """A connection of the writer's thread, used by no other."""
+class Result(Protocol):
+    """The rows of a statement."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    @property
+    def get(self) -> Any:
+        """The only value of a single row; None where there is no row."""
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All that are left."""
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
+
+
+class Connection(Protocol):
+    """A connection within a transaction. Parameters are `?` with a sequence, `:name` with a dict.
+
+    An engine may put a statement off until a result is asked for, or the commit.
+    """
+
+    def execute(self, statements: str, bindings: Any = None, /) -> Result:
+        """Run a statement."""
+        ...
+
+    def executemany(self, statements: str, sequenceofbindings: Iterable[Any], /) -> object:
+        """Run a statement once for each of its parameters."""
+        ...
+
+    def changes(self) -> int:
+        """Rows that the last INSERT, UPDATE or DELETE changed."""
+        ...
+
+    def total_changes(self) -> int:
+        """Rows that were ever changed by this connection."""
+        ...
+
+
+class Writing(Connection):
+    """A connection that writes, used by one thread alone; an engine mixes its own into it."""
+
+    def __init__(self) -> None:
         self._taken: defaultdict[tuple[int, str], int] = defaultdict(int)
         self._moved: defaultdict[tuple[int, str, str], int] = defaultdict(int)
         self._aims: dict[str, Aim] | None = None
@@ -50,6 +88,14 @@ class Writing(apsw.Connection):
         self._events: dict[str, Event] = {}
         self.is_hurried = False
         """What may take long is not to be done now."""
+
+    @abstractmethod
+    def insert(self, sql: str, parameters: Any, key: str = "seq") -> int | None:
+        """Run an INSERT of one row; the number it got in the column `key`, None if it was none."""
+
+    @abstractmethod
+    def give_back_space(self) -> int:
+        """Give some of the space back that nothing uses any more; how many pages."""
 
     def rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement, which is over with it."""

@@ -8,8 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import apsw
-
 from relay.deliveries import Delivery, State
 from relay.events import Event
 from relay.journal import (
@@ -28,9 +26,9 @@ from relay.journal import (
     StoredEvent,
     Trouble,
 )
-from relay.journal.sqlite import filters, notes
-from relay.journal.sqlite.intake import hour
-from relay.journal.sqlite.rows import (
+from relay.journal.sql import filters, notes
+from relay.journal.sql.intake import hour
+from relay.journal.sql.rows import (
     DELIVERY_COLUMNS,
     EVENT_COLUMNS,
     Row,
@@ -46,15 +44,15 @@ from relay.journal.sqlite.rows import (
     shape_of,
     to_delivery,
 )
+from relay.journal.sql.writing import Connection
 from relay.outcomes import Scope
 
 _NEWEST = 100_000
 """Rows that are read at most to find who spoke."""
 _TALLIED = ("quarantined", "duplicate", "ignored")
-_EVENT = f"SELECT {EVENT_COLUMNS}, e.state, e.muted_by, e.rules_version FROM events AS e"  # noqa: S608
+_EVENT = f"SELECT {EVENT_COLUMNS}, e.state, e.muted_by, e.rules_version FROM events AS e"
 _DELIVERY = (
-    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.rendered, d.created_at, d.settled_at"  # noqa: S608
-    " FROM deliveries AS d"
+    f"SELECT {DELIVERY_COLUMNS}, d.seq, d.rendered, d.created_at, d.settled_at FROM deliveries AS d"
 )
 _LANES = """
     WITH lanes AS (
@@ -68,7 +66,7 @@ _LANES = """
               FROM deliveries INDEXED BY parked_by_lane WHERE state = 'parked' GROUP BY target
             UNION ALL
             SELECT target, 0, 0, count(*), min(due_at), min(seq), min(seq)
-              FROM deliveries INDEXED BY claimed WHERE state = 'claimed' GROUP BY target)
+              FROM deliveries INDEXED BY claimed WHERE state = 'claimed' GROUP BY target) AS parts
         GROUP BY target)
     SELECT lanes.target, first.account, lanes.pending, lanes.parked, lanes.oldest, lanes.claimed,
            (SELECT tried_since FROM deliveries WHERE seq = lanes.open), first.id
@@ -82,10 +80,10 @@ _DEAD = """
            USING (destination)
       JOIN deliveries AS last ON last.seq = newest.seq
      WHERE d.state = 'dead' AND d.cause <> 'alarm'
-     GROUP BY d.destination ORDER BY d.destination"""
+     GROUP BY d.destination, last.id ORDER BY d.destination"""
 
 
-def event(connection: apsw.Connection, event_id: str) -> StoredEvent | None:
+def event(connection: Connection, event_id: str) -> StoredEvent | None:
     """The event of an id, or of a beginning that only one has."""
     found = filters.resolve(connection, "events", event_id)
     if found is None:
@@ -94,7 +92,7 @@ def event(connection: apsw.Connection, event_id: str) -> StoredEvent | None:
     return None if row is None else _stored_event(row)
 
 
-def events(connection: apsw.Connection, wanted: Filter) -> Sequence[StoredEvent]:
+def events(connection: Connection, wanted: Filter) -> Sequence[StoredEvent]:
     """Events that a filter finds, newest last."""
     if wanted.state == EventState.IGNORED:
         return _ignored(connection, wanted)
@@ -106,7 +104,7 @@ def events(connection: apsw.Connection, wanted: Filter) -> Sequence[StoredEvent]
     return [_stored_event(row) for row in rows][::-1]
 
 
-def past(connection: apsw.Connection, wanted: Filter, after: int) -> Sequence[Past]:
+def past(connection: Connection, wanted: Filter, after: int) -> Sequence[Past]:
     """Recorded events that a filter finds behind a place, oldest first."""
     if after == 0 and wanted.since is not None:
         # By its index, so that what is older is not read.
@@ -118,7 +116,7 @@ def past(connection: apsw.Connection, wanted: Filter, after: int) -> Sequence[Pa
         after = first - 1
     where, parameters = filters.of_events(connection, wanted)
     rows = connection.execute(
-        f"SELECT e.seq, e.state, {EVENT_COLUMNS} FROM events AS e"  # noqa: S608
+        f"SELECT e.seq, e.state, {EVENT_COLUMNS} FROM events AS e"
         f" WHERE {where} AND e.seq > :after AND e.source <> 'relay' ORDER BY e.seq LIMIT :limit",
         {**parameters, "after": after, "limit": max(0, wanted.limit)},
     )
@@ -128,17 +126,17 @@ def past(connection: apsw.Connection, wanted: Filter, after: int) -> Sequence[Pa
     ]
 
 
-def unrouted(connection: apsw.Connection, limit: int) -> Sequence[Event]:
+def unrouted(connection: Connection, limit: int) -> Sequence[Event]:
     """Events that wait for routing, oldest first."""
     rows = connection.execute(
-        f"SELECT {EVENT_COLUMNS} FROM events AS e INDEXED BY events_unrouted"  # noqa: S608
+        f"SELECT {EVENT_COLUMNS} FROM events AS e INDEXED BY events_unrouted"
         " WHERE e.state = 'received' ORDER BY e.seq LIMIT ?",
         (max(0, limit),),
     )
     return [event_of_row(row) for row in rows]
 
 
-def deliveries(connection: apsw.Connection, wanted: Filter) -> Sequence[StoredDelivery]:
+def deliveries(connection: Connection, wanted: Filter) -> Sequence[StoredDelivery]:
     """Deliveries that a filter finds, newest last."""
     where, parameters = filters.of_deliveries(connection, wanted)
     parameters["limit"] = max(0, wanted.limit)
@@ -146,55 +144,55 @@ def deliveries(connection: apsw.Connection, wanted: Filter) -> Sequence[StoredDe
     return _stored_deliveries(connection, found, parameters)[::-1]
 
 
-def count_events(connection: apsw.Connection, wanted: Filter) -> int:
+def count_events(connection: Connection, wanted: Filter) -> int:
     """How many events a filter finds, counted up to its limit."""
     where, parameters = filters.of_events(connection, wanted)
     return _counted(connection, f"events AS e WHERE {where}", parameters, wanted.limit)
 
 
-def count_deliveries(connection: apsw.Connection, wanted: Filter) -> int:
+def count_deliveries(connection: Connection, wanted: Filter) -> int:
     """How many deliveries a filter finds, counted up to its limit."""
     where, parameters = filters.of_deliveries(connection, wanted)
     return _counted(connection, f"deliveries AS d WHERE {where}", parameters, wanted.limit)
 
 
-def _counted(connection: apsw.Connection, rows: str, parameters: Row, most: int) -> int:
+def _counted(connection: Connection, rows: str, parameters: Row, most: int) -> int:
     counted: int = connection.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT :limit) AS found",  # noqa: S608
+        f"SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT :limit) AS found",
         {**parameters, "limit": max(0, most)},
     ).get
     return counted
 
 
-def stopped(connection: apsw.Connection) -> Sequence[Stopped]:
+def stopped(connection: Connection) -> Sequence[Stopped]:
     """What was given up or is parked, by reason and destination."""
     return [
         Stopped(state, reason, destination, count, moment(newest))
         for state in (State.DEAD, State.PARKED)
         for reason, destination, count, newest in connection.execute(
-            "SELECT coalesce(reason, ''), destination, count(*), max(created_at)"  # noqa: S608
+            "SELECT coalesce(reason, ''), destination, count(*), max(created_at)"
             f" FROM deliveries WHERE state = '{state}' GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
         )
     ]
 
 
-def of_event(connection: apsw.Connection, event_id: str) -> Sequence[StoredDelivery]:
+def of_event(connection: Connection, event_id: str) -> Sequence[StoredDelivery]:
     """All deliveries of one event, in the order of its rules."""
     found = f"{_DELIVERY} WHERE d.event_id = :event ORDER BY d.seq"
     return _stored_deliveries(connection, found, {"event": plain(event_id)})
 
 
-def owed(connection: apsw.Connection, event_ids: Sequence[str]) -> Sequence[Delivery]:
+def owed(connection: Connection, event_ids: Sequence[str]) -> Sequence[Delivery]:
     """The deliveries of some events, each event's in the order of its rules."""
     rows = connection.execute(
-        f"SELECT {DELIVERY_COLUMNS} FROM deliveries AS d"  # noqa: S608
-        f" WHERE d.event_id IN ({', '.join('?' * len(event_ids))}) ORDER BY d.event_id, d.seq",
-        tuple(map(plain, event_ids)),
+        f"SELECT {DELIVERY_COLUMNS} FROM deliveries AS d"
+        " WHERE d.event_id IN (SELECT value FROM json_each(?)) ORDER BY d.event_id, d.seq",
+        (packed([plain(one) for one in event_ids]),),
     )
     return [to_delivery(row) for row in rows]
 
 
-def lanes(connection: apsw.Connection) -> Sequence[Lane]:
+def lanes(connection: Connection) -> Sequence[Lane]:
     """The unfinished work of every target."""
     rows = connection.execute(_LANES)
     return [
@@ -212,13 +210,13 @@ def lanes(connection: apsw.Connection) -> Sequence[Lane]:
     ]
 
 
-def dead(connection: apsw.Connection) -> Sequence[Dead]:
+def dead(connection: Connection) -> Sequence[Dead]:
     """What was given up, by destination."""
     rows = connection.execute(_DEAD)
     return [Dead(name, count, moment(since), last) for name, count, since, last in rows]
 
 
-def troubles(connection: apsw.Connection) -> Sequence[Trouble]:
+def troubles(connection: Connection) -> Sequence[Trouble]:
     """What is out of order, the longest first."""
     rows = connection.execute(
         "SELECT key, scope, reason, fingerprint, since FROM troubles ORDER BY since, key"
@@ -229,13 +227,13 @@ def troubles(connection: apsw.Connection) -> Sequence[Trouble]:
     ]
 
 
-def alarms(connection: apsw.Connection) -> Sequence[Alarm]:
+def alarms(connection: Connection) -> Sequence[Alarm]:
     """What is on, the oldest first."""
     rows = connection.execute("SELECT key, began_at, text FROM alarms ORDER BY began_at, key")
     return [Alarm(key, moment(began_at), text) for key, began_at, text in rows]
 
 
-def rules(connection: apsw.Connection, version: int | None = None) -> RulesVersion | None:
+def rules(connection: Connection, version: int | None = None) -> RulesVersion | None:
     """A rules version; None: the newest."""
     row = connection.execute(
         "SELECT version, loaded_at, files, who FROM rules_versions"
@@ -255,7 +253,7 @@ def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
     )
 
 
-def _ignored(connection: apsw.Connection, wanted: Filter) -> list[StoredEvent]:
+def _ignored(connection: Connection, wanted: Filter) -> list[StoredEvent]:
     """What was dropped as private; it has neither number, client nor destination."""
     if any((wanted.phone, wanted.client, wanted.destination)):
         return []
@@ -277,14 +275,12 @@ def _ignored(connection: apsw.Connection, wanted: Filter) -> list[StoredEvent]:
     ][::-1]
 
 
-def _stored_deliveries(
-    connection: apsw.Connection, sql: str, parameters: Row
-) -> list[StoredDelivery]:
+def _stored_deliveries(connection: Connection, sql: str, parameters: Row) -> list[StoredDelivery]:
     rows: list[tuple[Any, ...]] = connection.execute(sql, parameters).fetchall()
     attempts: dict[int, list[Attempt]] = {row[-4]: [] for row in rows}
     tried: Iterable[tuple[Any, ...]] = connection.execute(
         "SELECT delivery, at, outcome, reason, duration_ms FROM attempts"
-        " WHERE delivery IN (SELECT value FROM json_each(?)) ORDER BY delivery, id",
+        " WHERE delivery IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) ORDER BY delivery, id",
         (packed(list(attempts)),),
     )
     for seq, at, outcome, reason, duration_ms in tried:
@@ -305,7 +301,7 @@ _ANSWERS = """
     SELECT a.at, a.outcome, a.reason, a.duration_ms FROM attempts AS a
      WHERE a.outcome IS NOT NULL AND a.delivery IN (
         SELECT * FROM (SELECT seq FROM deliveries INDEXED BY deliveries_by_destination
-                        WHERE destination = :name ORDER BY seq DESC LIMIT 20)
+                        WHERE destination = :name ORDER BY seq DESC LIMIT 20) AS newest
         UNION SELECT min(seq) FROM deliveries INDEXED BY pending_by_lane
                WHERE state = 'pending' AND target = :target
         UNION SELECT min(seq) FROM deliveries INDEXED BY parked_by_lane
@@ -314,7 +310,7 @@ _ANSWERS = """
 
 
 def answers(
-    connection: apsw.Connection, targets: Mapping[str, str], count: int
+    connection: Connection, targets: Mapping[str, str], count: int
 ) -> dict[str, list[Attempt]]:
     """The last tries of some destinations that came to an end, newest first.
 
@@ -331,7 +327,7 @@ def answers(
     }
 
 
-def heard(connection: apsw.Connection, after: int) -> tuple[int, dict[str, datetime]]:
+def heard(connection: Connection, after: int) -> tuple[int, dict[str, datetime]]:
     """The newest row's number, and of the newer rows than `after` the last time of each source.
 
     Of a long absence only the newest rows are read: what is older is no news.
@@ -344,11 +340,12 @@ def heard(connection: apsw.Connection, after: int) -> tuple[int, dict[str, datet
     return newest, {source: moment(at) for source, at in rows}
 
 
-def status(connection: apsw.Connection, *, now: datetime) -> Status:
+def status(connection: Connection, *, now: datetime) -> Status:
     """The counts, all from one moment."""
     counted: dict[str, dict[str, int]] = {"events": {}, "deliveries": {}}
     for noun, state, count in connection.execute(
-        "SELECT iif(noun = 'own', 'deliveries', noun), state, sum(count) FROM ledger GROUP BY 1, 2"
+        "SELECT CASE noun WHEN 'own' THEN 'deliveries' ELSE noun END, state, sum(count)"
+        " FROM ledger GROUP BY 1, 2"
     ):
         counted[noun][state] = count
     events = counted["events"]
@@ -357,7 +354,7 @@ def status(connection: apsw.Connection, *, now: datetime) -> Status:
             "SELECT name, sum(count) FROM tallies WHERE name IN (?, ?, ?) GROUP BY name", _TALLIED
         )
     )
-    ignored = dict(
+    ignored: dict[str, int] = dict(
         connection.execute(
             "SELECT substr(name, 10), sum(count) FROM tallies"
             " WHERE name LIKE 'ignored: %' GROUP BY 1"
@@ -391,7 +388,7 @@ _HOUR = 3_600_000_000
 """Microseconds."""
 
 
-def hours(connection: apsw.Connection, *, now: datetime) -> Sequence[Hour]:
+def hours(connection: Connection, *, now: datetime) -> Sequence[Hour]:
     """The hours of the last day in which anything happened, oldest first."""
     first = micros(now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23))
     found: dict[int, dict[str, int]] = {}

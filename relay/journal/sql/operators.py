@@ -6,21 +6,18 @@ The moves are SQL because a filter may name very many; the tests hold them to `r
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
 
 from relay.deliveries import DISCARDED, State
 from relay.journal import Filter
-from relay.journal.sqlite import filters, troubles
-from relay.journal.sqlite.rows import Row, micros, plain
-from relay.journal.sqlite.writing import Writing
+from relay.journal.sql import filters, troubles
+from relay.journal.sql.rows import Row, micros, packed, plain
+from relay.journal.sql.writing import Writing
 
 _RETRY = """
     state = 'pending', due_at = :now, tried_since = :now, failures = 0, losses = 0, fault = NULL,
-    recipients = CASE refused WHEN '{}' THEN recipients ELSE (
-        SELECT json_group_array(who) FROM (
-            SELECT value AS who FROM json_each(recipients)
-            UNION ALL SELECT key FROM json_each(refused))) END,
     refused = '{}', reason = NULL, snoozed = 0, orphan = 0, settled_at = NULL"""
 _DISCARD = "state = 'suppressed', reason = :reason, settled_at = :now"
 
@@ -65,17 +62,35 @@ def _move(
             continue
         where, found = filters.of_deliveries(connection, replace(wanted, state=state.value))
         if state is State.SUPPRESSED:
-            where += f" AND d.reason GLOB '{DISCARDED}*'"
+            where += f" AND d.reason LIKE '{DISCARDED}%'"
         connection.execute(
-            "INSERT INTO audit (at, who, action, subject)"  # noqa: S608
+            "INSERT INTO audit (at, who, action, subject)"
             f" SELECT :at, :who, :action, d.id FROM deliveries AS d WHERE {where} ORDER BY d.seq",
             {**found, "at": parameters["now"], "who": plain(who), "action": action},
         )
+        if to is State.PENDING:
+            _ask_all_again(connection, where, found)
         moved += connection.move_all(
             state,
             to,
-            f"UPDATE deliveries SET {change}"  # noqa: S608
+            f"UPDATE deliveries SET {change}"
             f" WHERE seq IN (SELECT d.seq FROM deliveries AS d WHERE {where})",
             {**found, **parameters},
         )
     return moved
+
+
+def _ask_all_again(connection: Writing, where: str, parameters: Row) -> None:
+    """Whoever refused a mail is its recipient again."""
+    rows = connection.rows(
+        "SELECT d.seq, d.recipients, d.refused FROM deliveries AS d"
+        f" WHERE d.refused <> '{{}}' AND {where}",
+        parameters,
+    )
+    connection.executemany(
+        "UPDATE deliveries SET recipients = ? WHERE seq = ?",
+        [
+            (packed([*json.loads(recipients), *json.loads(refused)]), seq)
+            for seq, recipients, refused in rows
+        ],
+    )

@@ -6,10 +6,9 @@ from collections import defaultdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import apsw
-
 from relay.journal.balance import TALLIES, Account, Balance, Day
-from relay.journal.sqlite.rows import micros
+from relay.journal.sql.rows import micros
+from relay.journal.sql.writing import Connection
 
 DAY_MICROS = 86_400_000_000
 _HOURS = 24
@@ -21,17 +20,17 @@ _EVENTS = """
       FROM events
      WHERE received_at >= :day * 86400000000 AND source <> 'relay' GROUP BY 1, 3"""
 _DELIVERIES = """
-    SELECT day, iif(own, 'own', 'deliveries'), state, count(*)
+    SELECT day, CASE own WHEN 0 THEN 'deliveries' ELSE 'own' END, state, count(*)
       FROM deliveries WHERE day >= :day GROUP BY day, own, state"""
 _TALLIES = f"""
     SELECT hour / {_HOURS}, name, sum(count) FROM tallies
      WHERE hour >= :day * {_HOURS} AND name IN ({", ".join(f"'{name}'" for name in TALLIES)})
-     GROUP BY 1, 2"""  # noqa: S608
+     GROUP BY 1, 2"""
 
 _Counts = dict[tuple[int, str], dict[str, int]]
 
 
-def balance(connection: apsw.Connection, since: datetime | None = None) -> Balance:
+def balance(connection: Connection, since: datetime | None = None) -> Balance:
     """The balance of every day from that of `since` on."""
     first = {"day": 0 if since is None else micros(since) // DAY_MICROS}
     taken: dict[tuple[int, str], int] = {}

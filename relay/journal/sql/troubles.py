@@ -17,8 +17,8 @@ from datetime import datetime
 from relay import deliveries
 from relay.deliveries import Delivery, State
 from relay.journal import Aim, Trouble
-from relay.journal.sqlite.rows import micros, packed, plain
-from relay.journal.sqlite.writing import Writing
+from relay.journal.sql.rows import micros, packed, plain
+from relay.journal.sql.writing import Writing
 from relay.outcomes import Scope
 
 UNKNOWN_DESTINATION = "its destination is no longer known"
@@ -60,7 +60,8 @@ def begin(connection: Writing, trouble: Trouble, *, now: datetime) -> None:
     """Remember a trouble and park all that is pending behind it."""
     connection.execute(
         "INSERT INTO troubles (scope, key, reason, fingerprint, since) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET reason = excluded.reason, fingerprint = excluded.fingerprint",
+        " ON CONFLICT (scope, key) DO UPDATE"
+        " SET reason = excluded.reason, fingerprint = excluded.fingerprint",
         (
             trouble.scope.value,
             plain(trouble.key),
@@ -74,7 +75,7 @@ def begin(connection: Writing, trouble: Trouble, *, now: datetime) -> None:
     connection.move_all(
         State.PENDING,
         State.PARKED,
-        "UPDATE deliveries INDEXED BY pending_by_lane SET state = 'parked', reason = ?"  # noqa: S608
+        "UPDATE deliveries INDEXED BY pending_by_lane SET state = 'parked', reason = ?"
         f" WHERE state = 'pending' AND {column} = ?",
         (plain(trouble.reason), plain(trouble.key)),
     )
@@ -104,9 +105,9 @@ def end(connection: Writing, keys: Sequence[str], *, now: datetime) -> None:
         connection.move_all(
             State.PARKED,
             State.PENDING,
-            f"UPDATE deliveries INDEXED BY parked_by_lane {_UNPARK}"  # noqa: S608
+            f"UPDATE deliveries INDEXED BY parked_by_lane {_UNPARK}"
             f" WHERE state = 'parked' AND {column} IN (SELECT value FROM json_each(:keys))"
-            f" AND NOT orphan AND NOT EXISTS (SELECT 1 {_COVERING})",
+            f" AND orphan = 0 AND NOT EXISTS (SELECT 1 {_COVERING})",
             {"now": micros(now), "keys": wanted},
         )
 
@@ -140,16 +141,16 @@ def aim(
         State.PARKED,
         State.PENDING,
         f"UPDATE deliveries INDEXED BY parked_by_lane {_UNPARK}"
-        f" WHERE state = 'parked' AND NOT orphan AND NOT EXISTS (SELECT 1 {_COVERING})",
+        f" WHERE state = 'parked' AND orphan = 0 AND NOT EXISTS (SELECT 1 {_COVERING})",
         {"now": micros(now)},
     )
     for state, index in ((State.PARKED, "parked_by_lane"), (State.PENDING, "pending_by_lane")):
         connection.move_all(
             state,
             State.PARKED,
-            f"UPDATE deliveries INDEXED BY {index} SET state = 'parked',"  # noqa: S608
+            f"UPDATE deliveries INDEXED BY {index} SET state = 'parked',"
             f" reason = (SELECT t.reason {_COVERING} ORDER BY t.scope LIMIT 1)"
-            f" WHERE state = '{state.value}' AND NOT orphan AND EXISTS (SELECT 1 {_COVERING})",
+            f" WHERE state = '{state.value}' AND orphan = 0 AND EXISTS (SELECT 1 {_COVERING})",
             (),
         )
 
@@ -166,10 +167,10 @@ def follow(connection: Writing, *, orphans: bool) -> None:
         ("parked", "parked_by_lane"),
     ):
         connection.execute(
-            f"UPDATE deliveries INDEXED BY {index}"  # noqa: S608
+            f"UPDATE deliveries INDEXED BY {index}"
             " SET target = a.target, account = a.account, channel = a.channel, orphan = 0"
             " FROM aims AS a WHERE a.destination = deliveries.destination"
-            f" AND deliveries.state = '{state}' AND (deliveries.orphan OR"
+            f" AND deliveries.state = '{state}' AND (deliveries.orphan <> 0 OR"
             " (deliveries.target, deliveries.account, deliveries.channel)"
             " <> (a.target, a.account, a.channel))"
         )
@@ -179,8 +180,8 @@ def follow(connection: Writing, *, orphans: bool) -> None:
         connection.move_all(
             before,
             State.PARKED,
-            f"UPDATE deliveries INDEXED BY {index}"  # noqa: S608
+            f"UPDATE deliveries INDEXED BY {index}"
             " SET state = 'parked', orphan = 1, reason = ?"
-            f" WHERE state = '{before.value}' AND NOT orphan AND NOT EXISTS ({_KNOWN})",
+            f" WHERE state = '{before.value}' AND orphan = 0 AND NOT EXISTS ({_KNOWN})",
             (UNKNOWN_DESTINATION,),
         )

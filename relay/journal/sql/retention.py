@@ -11,10 +11,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import apsw
-
 from relay.journal.care import START, Mark, Phase, Pruned
-from relay.journal.sqlite.rows import micros, packed
+from relay.journal.sql.rows import NUMBERS, micros, packed
+from relay.journal.sql.writing import Connection, Writing
 
 STEP_ROWS = 500
 """Rows that one step removes at most, but for a single event that has more of its own."""
@@ -24,9 +23,6 @@ EXAMINED = 500
 KEYS_OUTLIVE = timedelta(days=14)
 """So much longer than events their keys stay: a late repeat of a removed event is still one."""
 BODIES_STAY = timedelta(days=14)
-SPARE_PAGES = 1_000
-"""Free pages that stay in the file for what comes next (4 MB), or a tenth of it."""
-STEP_PAGES = 250
 
 _EXAMINED = """
     SELECT e.seq, e.received_at, octet_length(e.json) + coalesce(octet_length(e.added), 0),
@@ -45,14 +41,17 @@ _EXAMINED = """
 _CLOSE_EVENTS = """
     INSERT INTO ledger (day, noun, state, count, closed)
         SELECT received_at / 86400000000, 'events', state, 0, count(*) FROM events
-         WHERE seq IN (SELECT value FROM json_each(?)) AND source <> 'relay'
+         WHERE seq IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) AND source <> 'relay'
          GROUP BY 1, 3
-        ON CONFLICT DO UPDATE SET closed = closed + excluded.closed"""
+        ON CONFLICT (day, noun, state)
+        DO UPDATE SET closed = ledger.closed + excluded.closed"""
 _CLOSE_DELIVERIES = """
     INSERT INTO ledger (day, noun, state, count, closed)
-        SELECT day, iif(own, 'own', 'deliveries'), state, 0, count(*) FROM deliveries
-         WHERE seq IN (SELECT value FROM json_each(?)) GROUP BY day, own, state
-        ON CONFLICT DO UPDATE SET closed = closed + excluded.closed"""
+        SELECT day, CASE own WHEN 0 THEN 'deliveries' ELSE 'own' END, state, 0, count(*)
+          FROM deliveries
+         WHERE seq IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) GROUP BY day, own, state
+        ON CONFLICT (day, noun, state)
+        DO UPDATE SET closed = ledger.closed + excluded.closed"""
 _OLD_KEYS = """
     SELECT k.hash, k.seen_at, EXISTS (SELECT 1 FROM events AS e WHERE e.id = k.event_id)
       FROM dedupe_keys AS k INDEXED BY dedupe_by_time
@@ -61,7 +60,7 @@ _OLD_KEYS = """
 
 
 def prune(
-    connection: apsw.Connection, *, now: datetime, keep: timedelta | None, after: Mark = START
+    connection: Writing, *, now: datetime, keep: timedelta | None, after: Mark = START
 ) -> Pruned:
     """One step of a pass."""
     match after.phase:
@@ -79,7 +78,7 @@ def prune(
             return _pages(connection)
 
 
-def _events(connection: apsw.Connection, before: int, after: Mark) -> Pruned:
+def _events(connection: Connection, before: int, after: Mark) -> Pruned:
     at, seq = after.after
     rows: list[tuple[Any, ...]] = connection.execute(
         _EXAMINED, {"at": at, "seq": seq, "before": before, "limit": EXAMINED}
@@ -101,7 +100,7 @@ def _events(connection: apsw.Connection, before: int, after: Mark) -> Pruned:
     return _remove(connection, leaving, following)
 
 
-def _remove(connection: apsw.Connection, events: list[int], following: Mark) -> Pruned:
+def _remove(connection: Connection, events: list[int], following: Mark) -> Pruned:
     if not events:
         return Pruned(following)
     gone = packed(events)
@@ -109,7 +108,7 @@ def _remove(connection: apsw.Connection, events: list[int], following: Mark) -> 
         seq
         for (seq,) in connection.execute(
             "SELECT seq FROM deliveries WHERE event_id IN"
-            " (SELECT id FROM events WHERE seq IN (SELECT value FROM json_each(?)))",
+            f" (SELECT id FROM events WHERE seq IN {NUMBERS})",
             (gone,),
         )
     ]
@@ -117,17 +116,19 @@ def _remove(connection: apsw.Connection, events: list[int], following: Mark) -> 
     connection.execute(_CLOSE_EVENTS, (gone,))
     connection.execute(_CLOSE_DELIVERIES, (owed,))
     connection.execute(
-        "DELETE FROM attempts WHERE delivery IN (SELECT value FROM json_each(?))", (owed,)
+        f"DELETE FROM attempts WHERE delivery IN {NUMBERS}",
+        (owed,),
     )
     attempts = connection.changes()
     connection.execute(
-        "DELETE FROM deliveries WHERE seq IN (SELECT value FROM json_each(?))", (owed,)
+        f"DELETE FROM deliveries WHERE seq IN {NUMBERS}",
+        (owed,),
     )
-    connection.execute("DELETE FROM events WHERE seq IN (SELECT value FROM json_each(?))", (gone,))
+    connection.execute(f"DELETE FROM events WHERE seq IN {NUMBERS}", (gone,))
     return Pruned(following, events=len(events), deliveries=len(deliveries), attempts=attempts)
 
 
-def _keys(connection: apsw.Connection, before: int, after: Mark) -> Pruned:
+def _keys(connection: Connection, before: int, after: Mark) -> Pruned:
     at, last = after.after
     rows: list[tuple[Any, ...]] = connection.execute(
         _OLD_KEYS, {"at": at, "hash": last, "before": before, "limit": STEP_ROWS}
@@ -139,7 +140,7 @@ def _keys(connection: apsw.Connection, before: int, after: Mark) -> Pruned:
     return Pruned(following, keys=len(leaving))
 
 
-def _bodies(connection: apsw.Connection, before: int) -> Pruned:
+def _bodies(connection: Connection, before: int) -> Pruned:
     """The bodies of quarantine, whose size, hash and reason stay."""
     leaving: list[int] = []
     size = 0
@@ -156,29 +157,29 @@ def _bodies(connection: apsw.Connection, before: int) -> Pruned:
     if not leaving:
         return Pruned(Mark(Phase.EVENTS))
     connection.execute(
-        "UPDATE quarantine SET body = NULL WHERE id IN (SELECT value FROM json_each(?))",
+        f"UPDATE quarantine SET body = NULL WHERE id IN {NUMBERS}",
         (packed(leaving),),
     )
     return Pruned(Mark(Phase.BODIES), bodies=len(leaving))
 
 
-def _quarantine(connection: apsw.Connection, before: int) -> Pruned:
+def _quarantine(connection: Connection, before: int) -> Pruned:
     connection.execute(
         "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine INDEXED BY"
         " quarantine_by_time WHERE at < ? AND body IS NULL LIMIT ?)",
         (before, STEP_ROWS),
     )
     gone = connection.changes()
-    connection.execute("DELETE FROM ignored WHERE received_at < ?", (before,))
+    connection.execute(
+        "DELETE FROM ignored WHERE seq IN"
+        " (SELECT seq FROM ignored WHERE received_at < ? ORDER BY received_at LIMIT ?)",
+        (before, STEP_ROWS),
+    )
+    more = STEP_ROWS in (gone, connection.changes())
     connection.execute("DELETE FROM silences WHERE told_at < ?", (before,))
-    return Pruned(Mark(Phase.QUARANTINE if gone == STEP_ROWS else Phase.PAGES), quarantined=gone)
+    return Pruned(Mark(Phase.QUARANTINE if more else Phase.PAGES), quarantined=gone)
 
 
-def _pages(connection: apsw.Connection) -> Pruned:
-    """Give free pages back, where the file was made so that it can."""
-    free, size = connection.pragma("freelist_count"), connection.pragma("page_count")
-    if connection.pragma("auto_vacuum") != 2 or free <= max(SPARE_PAGES, size // 10):
-        return Pruned(None)
-    connection.execute(f"PRAGMA incremental_vacuum({STEP_PAGES})").fetchall()
-    gone = size - connection.pragma("page_count")
+def _pages(connection: Writing) -> Pruned:
+    gone = connection.give_back_space()
     return Pruned(Mark(Phase.PAGES) if gone else None, pages=gone)

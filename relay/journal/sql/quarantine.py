@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import apsw
-
 from relay.journal.care import Quarantined
-from relay.journal.sqlite.rows import micros, moment, plain
+from relay.journal.sql.rows import micros, moment, plain
+from relay.journal.sql.writing import Connection
 
 LOOK = "look at quarantine"
 """The action of the audit line that each look leaves."""
@@ -17,22 +16,20 @@ _COLUMNS = "id, at, route, reason, size, sha256, body IS NOT NULL"
 
 
 def quarantined(
-    connection: apsw.Connection, since: datetime | None = None, limit: int = 100
+    connection: Connection, since: datetime | None = None, limit: int = 100
 ) -> Sequence[Quarantined]:
     """What stands there, newest last; at most `limit`, the newest ones."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM quarantine WHERE at >= ? ORDER BY at DESC, id DESC LIMIT ?",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM quarantine WHERE at >= ? ORDER BY at DESC, id DESC LIMIT ?",
         (0 if since is None else micros(since), max(0, limit)),
     )
     return [_item(row) for row in rows][::-1]
 
 
-def look_at(
-    connection: apsw.Connection, item: int, *, now: datetime, who: str
-) -> Quarantined | None:
+def look_at(connection: Connection, item: int, *, now: datetime, who: str) -> Quarantined | None:
     """One item with its body where it is kept; None if there is none."""
     row = connection.execute(
-        f"SELECT {_COLUMNS}, body FROM quarantine WHERE id = ?",  # noqa: S608
+        f"SELECT {_COLUMNS}, body FROM quarantine WHERE id = ?",
         (item,),
     ).fetchone()
     if row is None:
