@@ -23,7 +23,7 @@ from relay.errors import (
 )
 from relay.events import Event, Severity
 from relay.journal import EventState, Routing
-from relay.messages import Message
+from relay.messages import READERS, Message
 from relay.messages.builtin import fallback, without_override
 from relay.messages.languages import DEFAULT
 from relay.messages.templates import Context, Templates
@@ -169,6 +169,7 @@ def _context(delivery: Delivery, plan: Plan, now: datetime) -> Context:
         language=destination.language if destination is not None else DEFAULT,
         channel=delivery.channel,
         body=destination.body if destination is not None else None,
+        audience=destination.audience if destination is not None else READERS,
     )
 
 

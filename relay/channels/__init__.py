@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from relay.messages import READERS
 from relay.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Destination:
     """A hash over all its settings, secrets included: another one means that it was edited."""
     language: str = "en"
     """The language of its messages: `de`, `pt-BR`."""
+    audience: tuple[str, ...] = READERS
+    """Who reads there, and so whose advice its messages show."""
     body: str | None = None
     """The template that writes its JSON, for a webhook that has its own."""
 

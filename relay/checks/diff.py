@@ -220,7 +220,8 @@ class _Side:
         """Equal where an event must read the same."""
         at = self._at(choice)
         written = self.plan.templates.words(event, choice.template, at.language)
-        return (written, choice.rule, choice.template, at.language, at.channel, self.plan.timezone)
+        spoken = (at.language, at.audience, at.channel, self.plan.timezone)
+        return (written, choice.rule, choice.template, *spoken)
 
     def text(self, event: Event, choice: Choice) -> str:
         """What is read, as if it were told when it happened; with the channel's own form."""

@@ -108,13 +108,13 @@ class _Checker:
             self.note(self._written(event, place, template), files.get(place.channel, file), name)
 
     def _places(self, language: str) -> Iterator[Destination]:
-        """One destination of each channel that speaks that language.
+        """One destination of each channel and audience that speaks that language.
 
         Those with a body of their own are rendered by it, for every sample.
         """
         spoken = (one for one in self.plan.destinations.values() if one.language == language)
         places = (one for one in spoken if one.body is None)
-        yield from {place.channel: place for place in places}.values()
+        yield from {(place.channel, place.audience): place for place in places}.values()
 
     def _written(self, event: Event, place: Destination, template: str | None) -> Message:
         now = event.late_since

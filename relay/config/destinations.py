@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
 from relay.config.form import Form
 from relay.config.models import validate
-from relay.config.nodes import Entry, Fields, Node, Scalar, quoted, unknown
+from relay.config.nodes import Entry, Fields, Node, Scalar, nearest, quoted, unknown
+from relay.messages import READERS
 from relay.messages.languages import canonical, meant
 
 NOBODY = "none"
@@ -47,7 +48,7 @@ def read_accounts(form: Form, node: Node | None) -> Accounts:
     for entry in fields or ():
         kind = CHANNELS.get(entry.name)
         if kind is None:
-            _unknown_transport(form, entry, with_accounts)
+            _unknown(form, entry, with_accounts)
             continue
         if kind.account is None:
             form.error(
@@ -107,7 +108,7 @@ def _destination(
         elif field.name in CHANNELS:
             transports.append(field)
         else:
-            _unknown_transport(form, field, [*CHANNELS, *BESIDE])
+            _unknown(form, field, list(CHANNELS), BESIDE)
     if len(transports) == 1:
         pace = said.pop("pace", None)
         built = _build(form, entry.name, transports[0], accounts, pace, outbound)
@@ -184,14 +185,18 @@ def _meant_by(message: str, fields: Fields) -> Node | None:
     return None
 
 
-def _unknown_transport(form: Form, entry: Entry, known: list[str]) -> None:
+def _unknown(
+    form: Form, entry: Entry, transports: Collection[str], beside: Collection[str] = ()
+) -> None:
     if entry.name in _MEANT:
         form.error(
             entry.key,
             f'unknown transport {quoted(entry.name)}: did you mean "{_MEANT[entry.name]}"?',
         )
     else:
-        form.error(entry.key, unknown("transport", entry.name, known))
+        known = [*transports, *beside]
+        is_key = beside and nearest(entry.name, known) not in transports
+        form.error(entry.key, unknown("key" if is_key else "transport", entry.name, known))
 
 
 def _pace(form: Form, entry: Entry) -> Pace | None:
@@ -210,6 +215,18 @@ def _pace(form: Form, entry: Entry) -> Pace | None:
     return Pace(count=float(found.group(1)), seconds=_SECONDS[found.group(2)])
 
 
+def _audience(form: Form, entry: Entry) -> tuple[str, ...] | None:
+    """Who reads there, in the order of `READERS`; None where the file names nobody rightly."""
+    named = set()
+    for node in form.items(entry.value, "audience"):
+        filled = form.filled(node, "audience")
+        word = filled.text.strip().casefold() if filled is not None and not filled.missing else None
+        if word is not None and word not in READERS:
+            form.error(node, unknown("audience", word, READERS))
+        named.add(word)
+    return tuple(reader for reader in READERS if reader in named) or None
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key that a destination may have beside its transport."""
@@ -225,6 +242,11 @@ LANGUAGE: Mapping[str, Any] = {
     "pattern": r"^\s*[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}\s*$|\$\{",
     "examples": ["de", "en", "es", "pt-BR"],
 }
+_READER: Mapping[str, Any] = {
+    "type": "string",
+    "examples": [*READERS],
+    "pattern": rf"^\s*({'|'.join(READERS)})\s*$|\$\{{",
+}
 BESIDE: Mapping[str, Key] = {
     "pace": Key(
         _pace,
@@ -239,6 +261,14 @@ BESIDE: Mapping[str, Key] = {
     "language": Key(
         read_language,
         {**LANGUAGE, "description": "Of the messages that go here: a code such as de or pt-BR."},
+    ),
+    "audience": Key(
+        _audience,
+        {
+            "anyOf": [_READER, {"type": "array", "items": _READER, "minItems": 1}],
+            "description": "Who reads here: only the advice for them is shown. Unset: all advice.",
+            "examples": ["support", ["sales", "billing"]],
+        },
     ),
 }
 """What a destination may have beside its transport."""

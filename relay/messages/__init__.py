@@ -12,6 +12,9 @@ from typing import Any
 
 from relay.events import Direction, Severity
 
+READERS = ("support", "sales", "billing")
+"""For whom a template can have advice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:

@@ -5,14 +5,14 @@ Footer and title marks belong to no template, so none can leave them out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from relay.events import Event
-from relay.messages import Block, Fact, Facts, Message, Paragraph, Text
+from relay.messages import READERS, Block, Fact, Facts, Message, Paragraph, Text
 from relay.messages.filling import LONGEST_TITLE
 from relay.messages.filters import show_moment
 from relay.messages.languages import DEFAULT, Voice
@@ -21,8 +21,6 @@ from relay.messages.words import phrase, title
 from relay.phones import display
 from relay.text import one_line
 
-READERS = ("support", "sales", "billing")
-"""For whom a template can have advice."""
 LATE = timedelta(minutes=15)
 """Messages later than this say so."""
 
@@ -48,7 +46,7 @@ class Context:
     """Whose override is wanted beside the Markdown; None: every channel's, for checks."""
     body: str | None = None
     """The template that writes the JSON of a webhook."""
-    audience: Collection[str] = READERS
+    audience: tuple[str, ...] = READERS
     """Who reads there, and so which advice is shown."""
 
     def voice(self, event: Event) -> Voice:

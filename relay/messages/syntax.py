@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from jinja2 import nodes
 
-from relay.messages.builtin import READERS
+from relay.messages import READERS
 from relay.messages.facts import NAMES, PARTS
 from relay.messages.filters import fault_of_form
 from relay.messages.marks import MOST_MARKS, mark

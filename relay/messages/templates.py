@@ -19,9 +19,8 @@ from jinja2.environment import Template
 from relay import starter
 from relay.errors import ConfigError, Fault, RenderError
 from relay.events import Event
-from relay.messages import Message
+from relay.messages import READERS, Message
 from relay.messages.builtin import (
-    READERS,
     Context,
     fallback,
     footer,
@@ -372,7 +371,7 @@ def _rendered(
     form, template = compiled.form, compiled.template
     rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
     voice = context.voice(event)
-    given = {"event": Facts(event, voice), "rule": rule, **_advice(tuple(context.audience))}
+    given = {"event": Facts(event, voice), "rule": rule, **_advice(context.audience)}
     scope = template.new_context(given)
     # Its time begins here: what it was compiled from and what it is given are not its own work.
     rendering = form.rendering(

@@ -45,7 +45,7 @@ accounts:
   email: {host: smtp.example.com, port: 587, tls: starttls, sender: "Relay <relay@example.com>",
           username: 12345, password: "${SMTP_PASSWORD}", reply_to: help@example.com}
 destinations:
-  support: {slack: {channel: "#wa-support"}, pace: 1/s, language: no}
+  support: {slack: {channel: "#wa-support"}, pace: 1/s, language: no, audience: [support, billing]}
   "1": {email: {to: oncall@example.com, cc: [a@example.com]}, pace: "30 / MIN"}
   sales: {teams: {url: "${TEAMS_SALES_URL}"}, pace: none}
   Büro: {slack: {webhook: "https://hooks.slack.com/services/T0/B0/x"}}

@@ -505,7 +505,7 @@ def test_destinations_speak_english_the_files_language_or_their_own() -> None:
         ("language: 12\n", "", 'unknown language "12": write a code such as de, en or pt-BR'),
         ("", ", language: [de]", "language must be a text, not a list"),
         ("", ", language: ''", "language has no value"),
-        ("", ", languge: de", 'unknown transport "languge": did you mean "language"?'),
+        ("", ", languge: de", 'unknown key "languge": did you mean "language"?'),
     ],
 )
 def test_a_language_that_nobody_knows_is_an_error_with_its_place_and_remedy(
