@@ -226,6 +226,7 @@ _BY_DETAIL = {
 _UNKNOWN = Meaning(Topic.OTHER, *plain("New kind of event"))
 
 
+_HIGHER = "account_alerts.INCREASED_CAPABILITIES_ELIGIBILITY"
 _TOLD_AS: Mapping[str, str] = {
     "phone_number_quality_changed": "phone_number_quality_update",
     "waba_template_status_changed": "message_template_status_update",
@@ -234,7 +235,11 @@ _TOLD_AS: Mapping[str, str] = {
     "account_violation": "account_update.ACCOUNT_VIOLATION",
     "account_restriction": "account_update.ACCOUNT_RESTRICTION",
     "phone_number_quality_update.upgrade": "phone_number_quality_update.DOWNGRADE",
-    "security.pin_reset_success": "security.PIN_REQUEST_SUCCESS",
+    "phone_number_quality_update.unflagged": "phone_number_quality_update.FLAGGED",
+    "account_update.partner_app_uninstalled": "account_update.PARTNER_APP_INSTALLED",
+    "account_alerts.oba_rejected": "account_alerts.OBA_APPROVED",
+    f"{_HIGHER}_deferred".lower(): f"{_HIGHER}_FAILED",
+    f"{_HIGHER}_need_more_info".lower(): f"{_HIGHER}_FAILED",
 }
 """Kinds, and details, for which another's template speaks: twins of both families share one."""
 
