@@ -23,6 +23,7 @@ from yarl import URL
 from relay.directory import Contact
 from relay.errors import PartnerApiError, UsageError
 from relay.phones import index_key
+from relay.proxies import Proxies
 from relay.sources import facts
 from relay.sources.watch import Seen, contact_of, seen
 
@@ -47,6 +48,7 @@ class Access:
     partner_id: str
     api_key: str = field(repr=False)
     base_url: str = BASE_URL
+    proxy: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, env: Mapping[str, str], *, allow_private: bool = False) -> Access:
@@ -59,7 +61,8 @@ class Access:
         if not key.isascii() or not key.isprintable():
             raise UsageError("RELAY_360DIALOG_API_KEY holds characters that no key has")
         url = env.get("RELAY_360DIALOG_API_URL", "").strip() or BASE_URL
-        return cls(partner_id, key, _checked(url, allow_private))
+        base = _checked(url, allow_private)
+        return cls(partner_id, key, base, Proxies.of(env).of_url(base))
 
 
 class PartnerApi:
@@ -211,7 +214,9 @@ async def connect(
     """The Partner API for some requests: `patience` is in seconds for each of the `tries`."""
     timeout = aiohttp.ClientTimeout(total=patience)
     jar = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(timeout=timeout, cookie_jar=jar) as session:
+    async with aiohttp.ClientSession(
+        timeout=timeout, cookie_jar=jar, proxy=access.proxy
+    ) as session:
         yield PartnerApi(access, session, pause, tries)
 
 

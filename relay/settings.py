@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 from relay.errors import UsageError
 from relay.files import read_regular
+from relay.proxies import Proxies
 from relay.sources.signatures import SCHEMES
+from relay.text import is_on
 
 RETENTION = timedelta(days=90)
 SHORTEST_RETENTION = timedelta(days=14)
@@ -149,6 +151,7 @@ class Settings:
     hold_edits: bool = False
     """Saved rules and templates wait until they are published."""
     allow_private: bool = False
+    proxies: Proxies = field(default_factory=Proxies)
     public_url: str | None = None
     """Where 360dialog posts Partner events to, as seen from outside."""
     retention: timedelta | None = RETENTION
@@ -202,6 +205,7 @@ def from_environment(variables: Mapping[str, str], options: Mapping[str, str | N
         listen=parse_address(text("listen", "RELAY_LISTEN", "127.0.0.1:8080"), "RELAY_LISTEN"),
         admin_listen=parse_address(admin, "RELAY_ADMIN_LISTEN") if admin else None,
         allow_private=is_on(env.get("RELAY_ALLOW_PRIVATE_DESTINATIONS", "")),
+        proxies=Proxies.of(env),
         hold_edits=is_on(env.get("RELAY_HOLD_EDITS", "")),
         public_url=public_url(env.get("RELAY_PUBLIC_URL", "")),
         retention=parse_retention(env.get("RELAY_RETENTION", "")),
@@ -337,8 +341,3 @@ def parse_retention(text: str) -> timedelta | None:
         )
     # Longer than any journal is old, and so long that no date could be reckoned with it.
     return None if span > timedelta(days=36_500) else span
-
-
-def is_on(text: str) -> bool:
-    """A switch in the environment: 1, true, yes or on."""
-    return text.strip().lower() in {"1", "true", "yes", "on"}

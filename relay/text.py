@@ -39,6 +39,11 @@ _LONGEST_URL = 2_000
 """Below Slack's 3,000 for a button; longer ones break elsewhere too."""
 
 
+def is_on(text: str) -> bool:
+    """A switch in the environment: 1, true, yes or on."""
+    return text.strip().lower() in {"1", "true", "yes", "on"}
+
+
 def clean(text: str) -> str:
     """Text without what could deceive a reader or break a channel; line ends are newlines.
 

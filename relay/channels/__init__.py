@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from relay.messages import READERS
 from relay.outcomes import Outcome
+from relay.proxies import Proxies
 
 if TYPE_CHECKING:
     from relay.events import Event
@@ -125,6 +126,8 @@ class Outbound:
 
     allow_private: bool = False
     """URLs that are posted to may stand on private or loopback addresses and on plain http."""
+    proxies: Proxies = field(default_factory=Proxies)
+    """By which proxies. One that is used judges the address; the relay does not know it."""
     timeout: float = 20.0
     """Seconds for one send, from the first byte to the last."""
     key: bytes = field(default=b"no journal", repr=False)

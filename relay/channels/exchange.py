@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -71,6 +71,8 @@ class PrivateAddressError(OSError):
 class Exchange:
     """The one request of one send, and what came of it."""
 
+    proxy: str | None = field(default=None, repr=False)
+    """By which proxy it goes, if by one."""
     written: bool = False
     """Whether any byte of the request may have reached the target."""
     answer: Answer | None = None
@@ -102,7 +104,7 @@ class Wire:
 
         if self._session is None:
             self._session = http.open_session(self._outbound)
-        exchange = Exchange()
+        exchange = Exchange(self._outbound.proxies.of_url(url))
         try:
             async with asyncio.timeout(self._outbound.timeout):
                 await http.post(self._session, url, body, headers, exchange)
@@ -171,6 +173,13 @@ def unanswered(
         how = "no answer in time" if late else "the connection was lost before an answer"
         return Ambiguous(f"{who}: {how}, it may have been posted")
     for cause in causes(error):
+        if "HttpProxyError" in type(cause).__name__:
+            status: int = getattr(cause, "status", 0)
+            said = f"{who}: the proxy answers {status}"
+            if status >= 500:  # It may only not have reached the target.
+                return Transient(f"{said}, nothing was sent", scope)
+            look = "HTTPS_PROXY" if status == 407 else "what the proxy lets through"
+            return OutOfOrder(f"{said}: look at {look}", scope)
         if isinstance(cause, PrivateAddressError):
             return OutOfOrder(
                 f"{who}: its host leads to {cause.address}, which is not a public address; "
@@ -181,7 +190,8 @@ def unanswered(
             return OutOfOrder(f"{who}: its URL cannot be used: correct it", scope)
     if (fault := tls_fault(error)) is not None:
         return OutOfOrder(f"{who}: {fault}", scope)
-    return Transient(f"{who}: {connection_fault(error)}, nothing was sent", scope)
+    way = "" if exchange.proxy is None else " by the proxy"
+    return Transient(f"{who}{way}: {connection_fault(error)}, nothing was sent", scope)
 
 
 def redirected(who: str, answer: Answer, scope: Scope = Scope.TARGET) -> OutOfOrder | None:

@@ -1,7 +1,7 @@
 """The HTTP session of a channel: guarded, capped, and honest about how far a request came.
 
-No redirects, no proxy from the environment, no cookies, no address that is not public (unless
-allowed), at most 64 KB of an answer. Imports aiohttp: import it when it is used.
+No redirects, no proxy but the one that is given, no cookies, no address that is not public (unless
+allowed, or found by the proxy), at most 64 KB of an answer. Imports aiohttp: import it when used.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ async def post(
     """Post to a URL, which is taken to the letter; what came of it stands in `exchange`."""
     _sending.set(exchange)
     answer = await session.post(
-        URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+        URL(url, encoded=True),
+        data=body,
+        headers=headers,
+        allow_redirects=False,
+        proxy=exchange.proxy,
     )
     said, whole = b"", False
     try:
@@ -60,10 +64,10 @@ async def post(
             answer.close()
 
 
-async def get(session: aiohttp.ClientSession, url: str) -> int:
+async def get(session: aiohttp.ClientSession, url: str, proxy: str | None) -> int:
     """The status that a URL answers with; nothing else of the answer is read."""
-    _sending.set(Exchange())
-    async with session.get(URL(url, encoded=True), allow_redirects=False) as answer:
+    _sending.set(Exchange(proxy))
+    async with session.get(URL(url, encoded=True), allow_redirects=False, proxy=proxy) as answer:
         return answer.status
 
 
@@ -90,6 +94,7 @@ def _open_socket(info: tuple[Any, ...]) -> socket.socket:
 
 def _guarded_socket(info: tuple[Any, ...]) -> socket.socket:
     address = str(info[4][0])
-    if not is_public(address):
+    # An address that is connected to on the way by a proxy is the proxy's own.
+    if _sending.get().proxy is None and not is_public(address):
         raise PrivateAddressError(address)
     return _open_socket(info)

@@ -32,6 +32,11 @@ async def _serve(settings: Settings) -> int:
     failpoints.arm(settings.env.get(failpoints.VARIABLE, ""))
     for doubt in doubts(settings):
         logs.warning("setting", doubt=doubt)
+    if settings.proxies.hosts:
+        logs.info(
+            "targets are asked by a proxy: their addresses are its to judge, not the relay's",
+            proxies=settings.proxies.hosts,
+        )
     stop = asyncio.Event()
     listen_for_signals(stop)
     app = await App.start(settings)
@@ -96,4 +101,4 @@ def secrets(settings: Settings) -> list[str]:
         for one in settings.operators
         for token in one.accepted
     ]
-    return [*own.split(), *tokens, *(value for value in named if value)]
+    return [*own.split(), *tokens, *settings.proxies.secrets, *(value for value in named if value)]

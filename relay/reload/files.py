@@ -203,5 +203,5 @@ def path_of(settings: Settings, name: str) -> Path:
 
 def outbound(settings: Settings, store: Store | None = None) -> Outbound:
     """What destinations may be reached; their fingerprints are keyed by a journal's own key."""
-    reach = Outbound(allow_private=settings.allow_private)
+    reach = Outbound(allow_private=settings.allow_private, proxies=settings.proxies)
     return replace(reach, key=store.key) if store is not None else reach

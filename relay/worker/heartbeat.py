@@ -39,7 +39,7 @@ class Heartbeat:
             return
         try:
             async with asyncio.timeout(TIMEOUT), http.open_session(self._outbound) as session:
-                status = await http.get(session, url)
+                status = await http.get(session, url, self._outbound.proxies.of_url(url))
         except Exception as error:  # the URL is a secret: of a fault only its kind is said
             self._seldom(logs.warning, "heartbeat not taken", error=type(error).__name__)
             return
