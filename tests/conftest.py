@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from hypothesis import HealthCheck, settings
 
 from relay import logs
 from relay.app import App
+from relay.journal import Store
+from relay.journal.doors import open_journal
 from relay.settings import Address, Settings
 from tests.client import Client
+from tests.engines import ENGINES, Engine, Open, Place
+from tests.journal_suite import NOW
 
 RULES = """\
 version: 1
@@ -82,3 +87,29 @@ async def start(folder: Path) -> AsyncIterator[Start]:
             return await stack.enter_async_context(Client(app))
 
         yield run
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine of the journal."""
+    return ENGINES[request.param]
+
+
+@pytest.fixture
+def place(engine: Engine, tmp_path: Path) -> Place:
+    """Where a new journal stands."""
+    return engine(tmp_path)
+
+
+@pytest.fixture
+def opening(place: Place) -> Open:
+    """Opens the same journal at each call."""
+    return partial(open_journal, place.url, now=NOW)
+
+
+@pytest.fixture
+async def store(opening: Open) -> AsyncIterator[Store]:
+    """An open journal."""
+    opened = await opening()
+    yield opened
+    await opened.journal.close()

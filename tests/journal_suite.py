@@ -1,11 +1,10 @@
-"""What every engine of the journal does: one suite, run by a small module for each engine."""
+"""What every engine of the journal does: one suite, and what its tests are made of."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,6 +46,7 @@ from relay.outcomes import (
     outcome_word,
 )
 from relay.sources import Arrival, Ignored, Reading, Unreadable
+from tests.engines import Open
 from tests.needs import PATIENCE
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
@@ -54,8 +54,6 @@ CHAT = Ignored("private kind", "field messages: private content is never kept")
 CALL = Ignored("private content", "field calls: private content is never kept")
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
-
-Open = Callable[[], Awaitable[Store]]
 
 
 def event(name: str = "a", **changes: Any) -> Event:
@@ -199,13 +197,7 @@ def trouble(
 
 
 class JournalSuite:
-    """Inherit it and give it a fixture `opening` that opens the same journal at each call."""
-
-    @pytest.fixture
-    async def store(self, opening: Open) -> Any:
-        store = await opening()
-        yield store
-        await store.journal.close()
+    """`tests/journal/test_engines.py` runs it on each of them."""
 
     async def test_a_new_event_is_stored_as_received_and_comes_back_exactly(self, store: Store):
         odd = event(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -21,7 +20,6 @@ from relay.events import Event
 from relay.journal import EventState, Filter, Routing, Store
 from relay.journal.sql import directory as on_disk
 from relay.journal.sqlite import schema
-from relay.journal.sqlite.engine import open_journal
 from relay.phones import index_key
 from relay.sources import Reading
 from relay.sources.reading import read
@@ -36,32 +34,27 @@ from tests.directory_cases import (
     template_value,
     waba_body,
 )
+from tests.engines import Open, Place
 from tests.journal_suite import claim_one, route_one
 from tests.needs import ROOT
 
 MINUTE = timedelta(minutes=1)
-Reopen = Callable[[], Awaitable[Store]]
 
 
 @pytest.fixture
-async def reopen(tmp_path: Path) -> AsyncIterator[Reopen]:
+async def reopen(opening: Open) -> AsyncIterator[Open]:
     """Opens the journal; again after closing it, as a restart does."""
     opened: list[Store] = []
 
     async def again() -> Store:
         for store in opened:
             await store.journal.close()
-        opened[:] = [await open_journal(f"sqlite:///{tmp_path}/relay.db", now=NOW)]
+        opened[:] = [await opening()]
         return opened[0]
 
     yield again
     for store in opened:
         await store.journal.close()
-
-
-@pytest.fixture
-async def store(reopen: Reopen) -> Store:
-    return await reopen()
 
 
 def parsed(*bodies: dict[str, Any], at: Any = NOW) -> Reading:
@@ -135,7 +128,7 @@ async def test_a_batch_teaches_before_any_of_it_is_routed(store: Store, turn: in
 
 
 async def test_records_show_the_completed_event_and_the_journal_keeps_what_was_said(
-    store: Store, tmp_path: Path
+    store: Store, place: Place
 ) -> None:
     first, event = await take(store, live(), rejected())
     before = await store.records.event(event.id)
@@ -146,9 +139,7 @@ async def test_records_show_the_completed_event_and_the_journal_keeps_what_was_s
     assert stored is not None
     assert stored.event == completed
     assert stored.origins["phones"].evidence == Evidence(NOW, "channel_live", first.id)
-    (text,) = await store.records.ask(  # type: ignore[attr-defined]
-        lambda db: db.execute("SELECT json FROM events WHERE id = ?", (event.id,)).fetchone()
-    )
+    ((text,),) = place.sql(f"SELECT json FROM events WHERE id = '{event.id}'")
     assert json.loads(text)["phones"] == []
 
 
@@ -178,7 +169,7 @@ async def test_filters_find_completed_events(store: Store, wanted: Filter) -> No
     assert len(await store.records.deliveries(wanted)) == 1
 
 
-async def test_facts_survive_a_restart(reopen: Reopen) -> None:
+async def test_facts_survive_a_restart(reopen: Open) -> None:
     await take(await reopen(), live())
     store = await reopen()
     (event,) = await take(store, rejected())
@@ -424,7 +415,7 @@ async def test_a_target_is_told_by_one_of_two_twins(store: Store, turn: int) -> 
     assert await states(store, second) == {"both": twin_of(first), "second": PENDING}
 
 
-async def test_twins_are_recognised_across_a_restart(reopen: Reopen) -> None:
+async def test_twins_are_recognised_across_a_restart(reopen: Open) -> None:
     store = await reopen()
     (first,) = await take(store, rejected())
     await route(store, first, "a")

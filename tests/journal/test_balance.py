@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
-import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +12,10 @@ from relay.deliveries import Cause, delivery_id
 from relay.events import Source, event_id
 from relay.journal import EventState, Filter, Routing, Store
 from relay.journal.balance import Account, Balance, Day
-from relay.journal.sqlite.engine import open_journal, open_records
+from relay.journal.doors import open_records
 from relay.outcomes import Proof, Sent, Transient
 from relay.sources import Reading, Unreadable
+from tests.engines import Place
 from tests.journal_suite import (
     CHAT,
     DAY,
@@ -30,13 +28,6 @@ from tests.journal_suite import (
     route_one,
     settled,
 )
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_journal(f"sqlite:///{tmp_path}/relay.db", now=NOW)
-    yield opened
-    await opened.journal.close()
 
 
 async def busy(store: Store) -> None:
@@ -131,31 +122,23 @@ TAMPERED = [
 
 
 @pytest.mark.parametrize(("change", "said"), TAMPERED)
-async def test_what_was_changed_by_hand_does_not_balance(tmp_path: Path, change: str, said: str):
-    url = f"sqlite:///{tmp_path}/relay.db"
-    store = await open_journal(url, now=NOW)
+async def test_what_was_changed_by_hand_does_not_balance(
+    store: Store, place: Place, change: str, said: str
+):
     await busy(store)
-    await store.journal.close()
-    connection = apsw.Connection(str(tmp_path / "relay.db"))
-    connection.execute(change)
-    connection.close()
-    records = open_records(url)
-    balance = await records.balance()
-    await records.close()
+    place.sql(change)
+    balance = await store.records.balance()
     assert not balance.balanced
     assert said in "\n".join(balance.faults)
 
 
-async def test_it_holds_beside_a_relay_that_is_at_work(tmp_path: Path):
+async def test_it_holds_beside_a_relay_that_is_at_work(store: Store, place: Place):
     """The question is answered from one moment."""
-    url = f"sqlite:///{tmp_path}/relay.db"
-    store = await open_journal(url, now=NOW)
-    records = open_records(url)
+    records = open_records(place.url)
     for number in range(30):
         await owe(store, owed(f"e{number}"))
         assert (await records.balance()).balanced
     await records.close()
-    await store.journal.close()
 
 
 counts = st.dictionaries(st.sampled_from(["routed", "muted", "unmatched"]), st.integers(1, 9))

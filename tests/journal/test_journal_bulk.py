@@ -5,24 +5,22 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
-import apsw
 import pytest
 
 from relay import deliveries
 from relay.deliveries import Delivery, State, is_discarded
 from relay.errors import IllegalMoveError
 from relay.journal import Filter, Store
-from relay.journal.sql import troubles
-from relay.journal.sqlite.engine import open_journal
 from relay.outcomes import OutOfOrder, Proof, Scope, Sent
 from relay.sources import Reading
+from tests.engines import Place
 from tests.journal_suite import (
     NOW,
     arrival,
     claimed,
     event_id,
+    owe,
     owed,
     route_one,
     routed,
@@ -95,15 +93,16 @@ def expected(what: str, one: Delivery) -> Delivery:
 
 
 @pytest.mark.parametrize("what", ["retry", "take back", "discard", "park", "cure"])
-async def test_a_bulk_move_agrees_with_the_table(tmp_path: Path, what: str):
-    store = await open_journal(f"sqlite:///{tmp_path}/relay.db", now=NOW)
+async def test_a_bulk_move_agrees_with_the_table(store: Store, place: Place, what: str):
     owing = some(200)
     names = [f"event {n}" for n in range(200)]
     await store.journal.append(Reading(tuple(arrival(n) for n in (*names, PROBE))), now=NOW)
     if what == "cure":
-        await store.journal._writer.submit(  # type: ignore[attr-defined]
-            lambda connection: troubles.begin(connection, trouble("slack", Scope.ACCOUNT), now=NOW)
-        )
+        await owe(store, owed("first", "first", account="first"))
+        revoked = trouble("slack", Scope.ACCOUNT)
+        first = await claimed(store, "first")
+        await settled(store, first, OutOfOrder("r", Scope.ACCOUNT), trouble=revoked)
+        await store.journal.discard(Filter(destination="first"), now=NOW, who="eve")
     for one in owing:
         await route_one(store, one.event_id, routed(one), now=NOW)
     if what in ("park", "cure"):
@@ -114,15 +113,10 @@ async def test_a_bulk_move_agrees_with_the_table(tmp_path: Path, what: str):
     changed = [one.id for one in owing if expected(what, one) != one]
     assert changed
     status = await store.records.status(now=NOW)
-    await store.journal.close()
-    connection = apsw.Connection(str(tmp_path / "relay.db"))
-    by_state = dict(connection.execute("SELECT state, count(*) FROM deliveries GROUP BY state"))
-    assert {state: n for state, n in status.deliveries.items() if n} == by_state
-    audited = connection.execute(
-        "SELECT subject FROM audit WHERE who = 'ada' AND action = ?",
-        ("retry" if what == "take back" else what,),
-    )
+    by_state = dict(place.sql("SELECT state, count(*) FROM deliveries GROUP BY state"))
+    assert {state: str(n) for state, n in status.deliveries.items() if n} == by_state
+    action = "retry" if what == "take back" else what
+    audited = place.sql(f"SELECT subject FROM audit WHERE who = 'ada' AND action = '{action}'")
     assert sorted(one for (one,) in audited) == (
         sorted(changed) if what in ("retry", "take back", "discard") else []
     )
-    connection.close()

@@ -10,12 +10,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from relay.errors import JournalBrokenError, JournalError, JournalFullError
 from relay.events import event_id
-from relay.journal import EventState, Routing, Store
+from relay.journal import Ask, EventState, Routing, Store
 from relay.journal.care import START, Mark
+from relay.journal.sql import work
+from relay.journal.sqlite import connection
 from relay.journal.sqlite.connection import Synchronous
 from relay.journal.sqlite.engine import open_engine, open_journal, open_records
 from relay.journal.sqlite.writer import LARGEST_GROUP
@@ -283,3 +286,15 @@ async def test_the_name_of_a_new_journal_is_durable_before_anything_is_taken(
     store = await open_journal(url(tmp_path), now=NOW)
     assert folder in synced
     await store.journal.close()
+
+
+def test_a_statement_is_planned_once_for_all_values(tmp_path: Path) -> None:
+    writing = connection.writer(tmp_path / "relay.db")
+    planned: list[int] = []
+    writing.set_authorizer(lambda *_: planned.append(1) or apsw.SQLITE_OK)
+    work.claim(writing, Ask("slack:#a"), now=NOW)
+    before = len(planned)
+    work.claim(writing, Ask("slack:#b"), now=NOW)
+    assert before
+    assert len(planned) == before
+    writing.close()

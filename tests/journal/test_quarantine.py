@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.cli.quarantine import visible
 from relay.journal import Store
-from relay.journal.sqlite.engine import open_journal
 from relay.sources import Reading, Unreadable
 from tests.conftest import Start
+from tests.engines import Place
 from tests.journal_suite import DAY, NOW, reading
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_journal(f"sqlite:///{tmp_path}/relay.db", now=NOW)
-    yield opened
-    await opened.journal.close()
 
 
 async def keep(store: Store, body: bytes | None, day: int = 0) -> None:
@@ -31,21 +21,17 @@ async def keep(store: Store, body: bytes | None, day: int = 0) -> None:
     await store.journal.append(Reading(unreadable=(item,)), now=when, route="/webhooks/meta")
 
 
-async def audit(store: Store) -> list[tuple[str, str, str]]:
-    rows: list[tuple[str, str, str]] = await store.records.ask(  # type: ignore[attr-defined]
-        lambda connection: connection.execute("SELECT who, action, subject FROM audit").fetchall()
-    )
-    return rows
+AUDIT = "SELECT who, action, subject FROM audit"
 
 
-async def test_the_list_says_everything_but_the_body(store: Store):
+async def test_the_list_says_everything_but_the_body(store: Store, place: Place):
     await keep(store, b"{{{")
     await keep(store, None, day=1)
     kept, private = await store.records.quarantined()
     assert (kept.at, kept.route, kept.reason) == (NOW, "/webhooks/meta", "no JSON")
     assert (kept.size, kept.sha256, kept.kept, kept.body) == (7, "hash", True, None)
     assert (private.at, private.kept) == (NOW + DAY, False)
-    assert await audit(store) == []
+    assert place.sql(AUDIT) == []
 
 
 async def test_the_newest_are_listed_last_and_first_cut(store: Store):
@@ -55,18 +41,18 @@ async def test_the_newest_are_listed_last_and_first_cut(store: Store):
     assert [one.at for one in found] == [NOW + 2 * DAY, NOW + 3 * DAY]
 
 
-async def test_each_look_is_recorded(store: Store):
+async def test_each_look_is_recorded(store: Store, place: Place):
     await keep(store, b"{{{")
     for _ in range(2):
         found = await store.journal.look_at(1, now=NOW, who="me")
         assert found is not None
         assert found.body == b"{{{"
-    assert await audit(store) == [("me", "look at quarantine", "1")] * 2
+    assert place.sql(AUDIT) == [("me", "look at quarantine", "1")] * 2
 
 
-async def test_a_look_at_nothing_is_none_and_not_recorded(store: Store):
+async def test_a_look_at_nothing_is_none_and_not_recorded(store: Store, place: Place):
     assert await store.journal.look_at(1, now=NOW, who="me") is None
-    assert await audit(store) == []
+    assert place.sql(AUDIT) == []
 
 
 async def test_a_conflict_says_where_it_came_from(store: Store):
@@ -78,8 +64,8 @@ async def test_a_conflict_says_where_it_came_from(store: Store):
     assert one.reason.startswith("conflict: event")
 
 
-async def test_the_api_lists_and_shows_and_records(start: Start):
-    relay = await start(insecure=True, webhook_token="token")
+async def test_the_api_lists_and_shows_and_records(start: Start, place: Place):
+    relay = await start(insecure=True, webhook_token="token", journal=place.url)
     status, _ = await relay.post(b"{{{\xff", headers={"Authorization": "Bearer token"})
     assert status == 200
     assert (await relay.get("/api/quarantine"))[0] == 401
@@ -91,7 +77,7 @@ async def test_the_api_lists_and_shows_and_records(start: Start):
     assert status == 200
     assert base64.b64decode(shown["body_base64"]) == b"{{{\xff"
     assert shown["body"] == r"{{{\xff"
-    assert await audit(relay.app.store) == [("admin", "look at quarantine", str(one["id"]))]
+    assert place.sql(AUDIT) == [("admin", "look at quarantine", str(one["id"]))]
     for wrong in ("99", "x", "-1", "9" * 30, "١"):
         assert (await relay.api(f"/api/quarantine/{wrong}/look", "POST"))[0] == 404
     assert (await relay.api("/api/quarantine?since=yesterday"))[0] == 400

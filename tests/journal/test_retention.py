@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,25 +16,19 @@ from relay.errors import UsageError
 from relay.events import event_id
 from relay.journal import EventState, Filter, Routing, Store
 from relay.journal.care import START, Mark, Pruned
+from relay.journal.doors import open_journal
 from relay.journal.sql.retention import EXAMINED, STEP_ROWS
-from relay.journal.sqlite.engine import open_journal
 from relay.outcomes import OutOfOrder, Proof, Refused, Sent
 from relay.settings import parse_retention
 from relay.sources import Reading, Unreadable
 from relay.worker.upkeep import Upkeep, prune_all
 from tests.each import each
+from tests.engines import Engine, Place
 from tests.journal_suite import DAY, NOW, claimed, event, owe, owed, reading, route_one, settled
 from tests.needs import examples
 
 KEEP = 90 * DAY
 LATER = NOW + KEEP + DAY
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_journal(f"sqlite:///{tmp_path}/relay.db", now=NOW)
-    yield opened
-    await opened.journal.close()
 
 
 async def prune(store: Store, now: datetime, keep: timedelta | None = KEEP) -> Pruned:
@@ -118,18 +111,13 @@ async def test_an_event_stays_while_one_of_its_deliveries_does(store: Store):
     assert len(await store.records.of_event(event_id("a"))) == 2
 
 
-async def test_a_state_of_a_later_relay_stays(store: Store, tmp_path: Path):
+async def test_a_state_of_a_later_relay_stays(store: Store, place: Place):
     await delivered(store, "a")
-    await store.journal.close()
-    connection = apsw.Connection(str(tmp_path / "relay.db"))
-    connection.execute("UPDATE deliveries SET state = 'held'")
-    connection.close()
-    again = await open_journal(f"sqlite:///{tmp_path}/relay.db", now=NOW)
-    assert (await prune(again, LATER)).events == 0
-    await again.journal.close()
+    place.sql("UPDATE deliveries SET state = 'on a later day'")
+    assert (await prune(store, LATER)).events == 0
 
 
-async def test_the_balance_of_removed_days_stays_for_ever(store: Store):
+async def test_the_balance_of_removed_days_stays_for_ever(store: Store, place: Place):
     await unfinished(store)
     await delivered(store, "b")
     before = await store.records.balance()
@@ -140,9 +128,7 @@ async def test_the_balance_of_removed_days_stays_for_ever(store: Store):
     status = await store.records.status(now=LATER)
     assert (status.events["received"], status.deliveries["delivered"]) == (7, 2)
     # And it is still a proof: what goes without being booked is missed.
-    await store.journal._writer.submit(  # type: ignore[attr-defined]
-        lambda connection: connection.execute("DELETE FROM deliveries WHERE state = 'dead'")
-    )
+    place.sql("DELETE FROM deliveries WHERE state = 'dead'")
     assert not (await store.records.balance()).balanced
 
 
@@ -186,13 +172,11 @@ async def test_the_key_of_unfinished_work_stays(store: Store):
 
 
 async def test_content_without_an_id_is_news_even_if_its_old_event_is_still_owed(
-    store: Store, tmp_path: Path
+    store: Store, place: Place
 ):
     """A key may be gone while the event of that id is still there: nothing is lost by that."""
     await store.journal.append(reading("a", lasting=False), now=NOW)
-    await store.journal._writer.submit(  # type: ignore[attr-defined]
-        lambda connection: connection.execute("DELETE FROM dedupe_keys")
-    )
+    place.sql("DELETE FROM dedupe_keys")
     later = NOW + 8 * DAY
     again = await store.journal.append(reading("a", lasting=False, received_at=later), now=later)
     assert (again.duplicates, len(again.events)) == (0, 1)
@@ -273,8 +257,9 @@ async def test_webhooks_are_recorded_between_any_two_steps(store: Store):
     assert (await store.records.balance()).balanced
 
 
-async def test_the_file_does_not_grow_for_ever(store: Store, tmp_path: Path):
+async def test_the_file_does_not_grow_for_ever(tmp_path: Path):
     """Space that was freed is used again or given back."""
+    store = await open_journal(f"sqlite:///{tmp_path}/relay.db", now=NOW)
 
     async def fill(name: str, now: datetime) -> None:
         for start in range(0, 1500, 100):
@@ -293,6 +278,7 @@ async def test_the_file_does_not_grow_for_ever(store: Store, tmp_path: Path):
     assert free <= 1000
     await fill("b", LATER)
     assert (await store.records.ask(pages))[0] <= most + 50  # type: ignore[attr-defined]
+    await store.journal.close()
 
 
 histories = st.lists(
@@ -306,13 +292,14 @@ histories = st.lists(
 @given(history=histories, keep=st.integers(14, 30), passes=st.lists(st.integers(0, 30), max_size=4))
 @settings(examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_happened_the_balance_holds_and_nothing_unfinished_goes(
+    engine: Engine,
     tmp_path_factory: pytest.TempPathFactory,
     history: list[tuple[str, int]],
     keep: int,
     passes: list[int],
 ):
-    url = f"sqlite:///{tmp_path_factory.mktemp('journal')}/relay.db"
-    store = await open_journal(url, now=NOW)
+    place = engine(tmp_path_factory.mktemp("journal"))
+    store = await open_journal(place.url, now=NOW)
     open_work = set()
     for number, (what, day) in enumerate(history):
         at, name = NOW + day * DAY, f"e{number}"

@@ -1,0 +1,56 @@
+"""The engines of the journal: what holds for all of them is tested on each, by one fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import apsw
+
+from relay.journal import Store
+
+Open = Callable[[], Awaitable[Store]]
+"""Opens the same journal at each call."""
+
+
+class Place(Protocol):
+    """Where a new journal of one engine stands."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        ...
+
+    def sql(self, text: str) -> list[tuple[str, ...]]:
+        """Run a statement beside the relay; its rows, as texts."""
+        ...
+
+    def content(self) -> bytes:
+        """All that a reader of its files, or of its tables, can find."""
+        ...
+
+
+class InFile:
+    """SQLite: a file in the test's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "relay.db"
+        self.url = f"sqlite:///{self.path}"
+
+    def sql(self, text: str) -> list[tuple[str, ...]]:
+        connection = apsw.Connection(str(self.path))
+        try:
+            connection.set_busy_timeout(10_000)
+            rows = connection.execute(text).fetchall()
+        finally:
+            connection.close()
+        return [tuple("" if value is None else str(value) for value in row) for row in rows]
+
+    def content(self) -> bytes:
+        files = sorted(self.path.parent.glob("relay.db*"))
+        return b"\n".join(path.read_bytes() for path in files if path.is_file())
+
+
+Engine = Callable[[Path], Place]
+ENGINES: dict[str, Engine] = {"sqlite": InFile}
