@@ -28,6 +28,7 @@ from relay.reload import Loaded
 from relay.reload.reloader import LOOK_EVERY, Reloader
 from relay.reload.revert import Reverted
 from relay.settings import Settings
+from relay.silences import Silences
 from relay.web import asked
 from relay.web.shapes import ready_json
 from relay.web.status import gather
@@ -92,6 +93,9 @@ class Live:
             clock=self.clock,
             fault=self._loops.fault,
         )
+        self.silences = Silences(
+            store, plan=lambda: self.worker.plan, clock=self.clock, wake=self.worker.wake
+        )
         self.numbers = Numbers(
             store,
             self.alarms,
@@ -130,6 +134,7 @@ class Live:
             start("numbers", self.numbers.go_round)
             start("registration", self.numbers.compare, every=COMPARED_EVERY)
             start("heartbeat", self.heartbeat.beat, every=self._tempo.heartbeat)
+        start("silences", self.silences.look, every=self._tempo.watch, patience=patience)
         start("loop lag", self.watch.measure_lag, patience=patience)
         start("retention", self.upkeep.work, every=upkeep.EVERY, patience=upkeep.EVERY)
         start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)

@@ -5,7 +5,7 @@ The dry run of `explain` is the same code without that step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from relay.messages import READERS, Message
 from relay.messages.builtin import fallback, without_override
 from relay.messages.languages import DEFAULT
 from relay.messages.templates import Context, Templates
+from relay.quiet import Silence, covering
 from relay.rules import Choice, Match, Ruleset, Verdict
 from relay.sources.watch import Watching
 
@@ -55,6 +56,8 @@ class Owed:
     delivery: Delivery
     message: Message
     payload: Mapping[str, Any]
+    silence: Silence | None = None
+    """What suppresses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,11 @@ def write(
 
 
 def explain(
-    event: Event, plan: Plan, channels: Mapping[str, Channel], now: datetime
+    event: Event,
+    plan: Plan,
+    channels: Mapping[str, Channel],
+    now: datetime,
+    silences: Sequence[Silence] = (),
 ) -> Explanation:
     """Route and render an event without recording or sending anything."""
     routing = route(event, plan, now)
@@ -210,7 +217,8 @@ def explain(
         message = compose(delivery, event, plan, now)
         channel = channels[delivery.channel]
         payload, message, _ = written(delivery, event, plan, channel, message, now)
-        owed.append(Owed(delivery, message, payload))
+        silence = covering(silences, event, delivery, now)
+        owed.append(Owed(delivery, message, payload, silence))
     return Explanation(event, plan.ruleset.explain(event), routing, tuple(owed))
 
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cached_property
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from relay.deliveries import Cause, Delivery
 from relay.errors import UsageError
 from relay.events import Event, Severity, Topic
-from relay.events.catalogue import KINDS
-from relay.phones import PhonePattern
-from relay.rules.conditions import Matcher, text_matcher
+from relay.phones import PhonePattern, display
 from relay.text import shown
 from relay.times import coming, span
+
+if TYPE_CHECKING:
+    from relay.rules.conditions import Matcher
 
 COVERED = frozenset({Cause.RULE, Cause.DEFAULT})
 LONGEST_WHY = 200
@@ -51,7 +52,8 @@ class Conditions:
 
     def __str__(self) -> str:
         """In the words of a person: `phone +49 171 3920011, topic quality`."""
-        return ", ".join(f"{name} {text}" for name, text in self.given.items())
+        shown = {**self.given, **({"phone": display(self.phone)} if self.phone else {})}
+        return ", ".join(f"{name} {text}" for name, text in shown.items())
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ class Silence:
 
     @cached_property
     def _matchers(self) -> dict[str, Matcher]:
+        from relay.rules.conditions import text_matcher  # paid by who silences something
+
         return {
             name: PhonePattern.parse(text) if name == "phone" else text_matcher(text)
             for name, text in self.about.given.items()
@@ -144,7 +148,15 @@ def until(text: str | None, lasting: str | None, now: datetime, zone: ZoneInfo) 
 
 
 def check(about: Conditions, destinations: Collection[str]) -> None:
-    """Raise `UsageError` for conditions that nothing can meet, and for none at all."""
+    """Raise `UsageError` for conditions that nothing can meet, and for none at all.
+
+    A kind with wildcards may be one that the relay does not know yet.
+    """
+    from difflib import get_close_matches
+
+    from relay.events.catalogue import KINDS
+    from relay.rules.conditions import Glob, text_matcher
+
     if not about.given:
         names = ", ".join(one.name for one in fields(about))
         raise UsageError(f"say what nobody is to be told of: at least one of {names}")
@@ -160,7 +172,12 @@ def check(about: Conditions, destinations: Collection[str]) -> None:
     }
     for name, words in known.items():
         text = about.given.get(name)
-        if text is not None and not any(map(text_matcher(text).matches, words)):
+        if text is None or (name == "kind" and isinstance(text_matcher(text), Glob)):
+            continue
+        if not any(map(text_matcher(text).matches, words)):
             near = get_close_matches(text.lower()[:80], words, 1)
-            hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(words)}"
+            if near:
+                hint = f'did you mean "{near[0]}"?'
+            else:
+                hint = "see `relay kinds`" if name == "kind" else f"there are {', '.join(words)}"
             raise UsageError(f'{name}: there is no "{shown(text, 80)}": {hint}')

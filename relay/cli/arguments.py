@@ -176,6 +176,24 @@ def build() -> Parser:
     again.add_argument("--again", action="store_true", help="also to who was told already")
     again.add_argument("--dry-run", action="store_true", help="show what would be told")
     again.add_argument("--yes", action="store_true", help="do not ask, however many")
+    silence = add("silence", "tell nobody of something for a while", as_json)
+    silence.add_argument(
+        "action", choices=["add", "list", "end"], help="begin one, show them, end one"
+    )
+    silence.add_argument("id", metavar="ID", nargs="?", help="end: which one")
+    about = silence.add_argument_group("add: what nobody is told of, at least one of them")
+    about.add_argument("--phone", metavar="P", help="in any spelling, or +49*")
+    about.add_argument("--client", metavar="C", help="id or name")
+    about.add_argument("--kind", metavar="K")
+    about.add_argument("--topic", metavar="T", help="quality, template, …")
+    about.add_argument("--destination", metavar="D", help="tell this one nothing")
+    how = silence.add_argument_group("add: for how long, and why")
+    how.add_argument("--for", dest="lasting", metavar="SPAN", help="30m, 2h, 3 days")
+    how.add_argument(
+        "--until", metavar="T", help="18:00, Monday or 2026-11-29T09:00, in the rules' zone"
+    )
+    how.add_argument("--why", metavar="TEXT", help="for whoever wonders")
+    how.add_argument("--also-critical", action="store_true", help="critical events, too")
     reconcile = add("reconcile", "prove that nothing is missing, day by day", as_json)
     reconcile.add_argument("--since", metavar="T", help="from the day of 14d, or of 2026-11-23, on")
     backup = add("backup", "copy the journal, also while a relay serves it", as_json)

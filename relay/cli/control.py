@@ -70,7 +70,8 @@ async def ask_relay(
 ) -> dict[str, Any] | None:
     """Ask the API of the relay that serves this journal, with a body by POST; None where none does.
 
-    Raises `RelayError` with the relay's own words where it does not answer 200.
+    Raises `RelayError` with the relay's own words where it does not answer 200; `UsageError` where
+    it says that it was asked wrongly.
     """
     socket = socket_path(journal_path(settings.journal))
     if not socket.exists():
@@ -91,5 +92,6 @@ async def ask_relay(
                     f"the relay has not answered within {patience:.0f} seconds; it may still do it"
                 ) from None
     if answer.status != 200:
-        raise RelayError(str(shape.get("error", f"the relay answered {answer.status}")))
+        wrong = UsageError if answer.status == 400 else RelayError
+        raise wrong(str(shape.get("error", f"the relay answered {answer.status}")))
     return shape

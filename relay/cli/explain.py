@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from relay import reload, samples, text
 from relay.channels.registry import open_channels
-from relay.cli.looking import completed, looking, told_by
+from relay.cli.looking import completed, looking, silences_on, told_by
 from relay.cli.output import cell, clean, console, panel, print_json, table
 from relay.cli.recorded import recorded_json, show_deliveries
 from relay.errors import RelayError, UsageError
 from relay.events import Event, Source
 from relay.journal import EventState, Routing
 from relay.pipeline import Explanation, Owed, Plan, explain
+from relay.quiet import Silence
 from relay.settings import Settings
 from relay.sources import Reading
 from relay.sources.reading import read
@@ -42,8 +44,10 @@ async def run(options: Namespace, settings: Settings) -> int:
     reading, events = _read(options.what, plan, now)
     whole, source = await completed(events, settings)
     channels = open_channels(reload.outbound(settings))
+    silences = await silences_on(settings)
     explained = [
-        replace(explain(one.event, plan, channels, now), origins=one.origins) for one in whole
+        replace(explain(one.event, plan, channels, now, silences), origins=one.origins)
+        for one in whole
     ]
     unreadable = [item.reason for item in reading.unreadable]
     if options.json:
@@ -68,21 +72,23 @@ async def _explain_recorded(options: Namespace, settings: Settings) -> int:
     """What really happened, by the rules of that day; with `--now` also what would today."""
     async with looking(settings) as records:
         recorded = await recall(options.what, records, settings)
+        silences = await records.untold_silences() if options.now else ()
     stored, then = recorded.stored, recorded.plan
     today = reload.show(settings).plan if options.now else None
     now = datetime.now(UTC)
     channels = open_channels(reload.outbound(settings))
 
-    def by(plan: Plan | None) -> Explanation:
+    def by(plan: Plan | None, silences: Sequence[Silence] = ()) -> Explanation:
         if plan is None or stored.event.source is Source.RELAY:
             routing = Routing(stored.state, (), stored.rules_version or 0, stored.muted_by)
             return Explanation(stored.event, (), routing, (), stored.origins)
-        return replace(explain(stored.event, plan, channels, now), origins=stored.origins)
+        explanation = explain(stored.event, plan, channels, now, silences)
+        return replace(explanation, origins=stored.origins)
 
     if options.json:
         shape = explanation_json([by(then)], [])
         if today:
-            shape["now"] = explanation_json([by(today)], [])["events"]
+            shape["now"] = explanation_json([by(today, silences)], [])["events"]
         owed = [delivery_json(one) for one in recorded.deliveries]
         print_json({**shape, **recorded_json(recorded), "recorded": owed, "directory": None})
         return 0
@@ -101,7 +107,7 @@ async def _explain_recorded(options: Namespace, settings: Settings) -> int:
     if today:
         out.print(f"Today, by {settings.rules}:", style="bold", markup=False)
         _show_rules(out, by(today))
-        _show_owed(out, by(today))
+        _show_owed(out, by(today, silences))
     return 0
 
 
@@ -179,6 +185,9 @@ def _show_owed(out: Console, explanation: Explanation) -> None:
         template = owed.message.template or "the built-in message"
         where = f"{owed.delivery.channel}: {owed.delivery.destination}, by {rule}, {template}"
         out.print(panel(owed.message, where, _body(owed)))
+        if owed.silence is not None:
+            said = f"{owed.delivery.destination} would not be told now: {owed.silence.reason}"
+            out.print(clean(said), style="yellow", markup=False, soft_wrap=True)
 
 
 def _body(owed: Owed) -> str | None:

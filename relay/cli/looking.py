@@ -13,6 +13,7 @@ from relay.errors import JournalError
 from relay.events import Event
 from relay.journal import Records
 from relay.journal.address import journal_path
+from relay.quiet import Silence
 from relay.settings import Settings
 
 _ZONE = re.compile(r"""^timezone:[ \t]*["']?([A-Za-z][A-Za-z0-9_+/-]*)""", re.MULTILINE)
@@ -45,6 +46,15 @@ async def zone_of(records: Records, settings: Settings) -> ZoneInfo:
             with suppress(ValueError, ZoneInfoNotFoundError):
                 return ZoneInfo(found[1])
     return ZoneInfo("UTC")
+
+
+async def silences_on(settings: Settings) -> Sequence[Silence]:
+    """The silences of the journal, if there is one, that are not over."""
+    with suppress(JournalError):
+        if journal_path(settings.journal).exists():
+            async with looking(settings) as records:
+                return await records.untold_silences()
+    return ()
 
 
 async def completed(events: Sequence[Event], settings: Settings) -> tuple[list[Completed], str]:

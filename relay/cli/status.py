@@ -11,6 +11,7 @@ from relay import reload
 from relay.cli.control import ask_relay
 from relay.cli.looking import looking
 from relay.cli.output import cell, clean, console, print_json, table
+from relay.cli.silence import words
 from relay.errors import ConfigError
 from relay.events import from_iso
 from relay.journal.address import journal_path
@@ -71,7 +72,7 @@ def _show(out: Console, status: dict[str, Any], zone: ZoneInfo, *, serves: bool)
     def when(text: str | None) -> str:
         return f"{from_iso(text).astimezone(zone):%d %b %H:%M:%S}" if text else ""
 
-    _say_what_is_wrong(out, status, when, serves=serves)
+    _say_what_is_wrong(out, status, when, zone, serves=serves)
     rows = table("destination", "", "state", "last answer", "waits", "since", "next try", "why")
     for one in status["destinations"]:
         last = one["last_answer"]
@@ -104,7 +105,9 @@ def _show(out: Console, status: dict[str, Any], zone: ZoneInfo, *, serves: bool)
     out.print(f"events: {counts or 'none yet'}", style="dim", markup=False)
 
 
-def _say_what_is_wrong(out: Console, status: dict[str, Any], when: Any, *, serves: bool) -> None:
+def _say_what_is_wrong(
+    out: Console, status: dict[str, Any], when: Any, zone: ZoneInfo, *, serves: bool
+) -> None:
     if not serves:
         out.print("no relay serves this journal: `relay serve` starts one", style="bold red")
     for alarm in status["alarms"]:
@@ -115,6 +118,9 @@ def _say_what_is_wrong(out: Console, status: dict[str, Any], when: Any, *, serve
     if waits := status["rules"].get("waits"):
         told = f"an edit waits ({', '.join(waits)}): `relay publish` makes it live"
         out.print(told, style="bold yellow", markup=False)
+    for silence in status["silences"]:
+        told = f"{words(silence, zone)}; {silence['suppressed']} suppressed"
+        out.print(told, style="yellow", markup=False)
     if serves and not is_wrong(status):
         out.print("nothing is wrong", style="bold green")
     out.print()

@@ -282,6 +282,11 @@ class Silenced:
     last: tuple[Kept, ...] = ()
     """The newest, newest first."""
 
+    @property
+    def count(self) -> int:
+        """How many deliveries it suppressed."""
+        return sum(self.counts.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:

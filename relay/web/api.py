@@ -24,6 +24,8 @@ from relay.web.shapes import (
     forgotten_json,
     quarantined_json,
     reverted_json,
+    silence_json,
+    silenced_json,
 )
 
 if TYPE_CHECKING:
@@ -129,6 +131,9 @@ class Admin:
         post("/api/deliveries/retry", asked.Retry, self._retry)
         post("/api/deliveries/discard", asked.Discard, self._discard)
         post("/api/replay", asked.Replay, self._replay)
+        get("/api/silences", asked.Silences, self._silences)
+        post("/api/silences", asked.BeginSilence, self._begin_silence)
+        post("/api/silences/{id}/end", asked.Nothing, self._end_silence)
         get("/api/quarantine", asked.Quarantine, self._quarantine)
         post("/api/quarantine/{id}/look", asked.Nothing, self._look)
         post("/api/forget", asked.Forget, self._forget)
@@ -247,6 +252,36 @@ class Admin:
         if not await self.store.records.deliveries(one):
             return _no(404, "no delivery has this id")
         return _no(409, f"it cannot be {done}: only {rule}")
+
+    async def _silences(self, _request: web.Request, wanted: asked.Silences) -> web.Response:
+        """Those that are on, and those that were over of late, each with what it suppressed."""
+        since = wanted.since or self.clock() - asked.LATELY
+        found = await self.store.records.silences(since=since)
+        return web.json_response({"silences": [silenced_json(one) for one in found]})
+
+    async def _begin_silence(
+        self, request: web.Request, wanted: asked.BeginSilence
+    ) -> web.Response:
+        from relay import silences
+
+        plan, now = await self.plan(), self.clock()
+        try:
+            begun = await silences.begin(
+                self.store.journal, plan, **wanted.given(), now=now, who=request[_WHO]
+            )
+        except UsageError as error:
+            return _no(400, str(error))
+        return web.json_response(silence_json(begun))
+
+    async def _end_silence(self, request: web.Request, _asked: Asked) -> web.Response:
+        name = request.match_info["id"]
+        now = self.clock()
+        ended = await self.store.journal.end_silence(name, now=now, who=request[_WHO])
+        if ended is not None:
+            return web.json_response(silence_json(ended))
+        if await self.store.records.silences(silence_id=name):
+            return _no(409, "this silence is over already")
+        return _no(404, "no silence has this id")
 
     async def _quarantine(self, _request: web.Request, wanted: asked.Quarantine) -> web.Response:
         found = await self.store.records.quarantined(wanted.since, wanted.limit)

@@ -7,7 +7,7 @@ condition would otherwise widen what an operator changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -26,6 +26,7 @@ from relay.directory import IMPORTED, SYNCED, Contact
 from relay.events import from_iso
 from relay.journal import EventState, Filter
 from relay.phones import PhonePattern, normalise
+from relay.quiet import Conditions as SilenceConditions
 
 ROWS = 100
 MOST = 2**63 - 1
@@ -34,6 +35,8 @@ MOST_CONTACTS = 2_000
 """In one request: webhooks are recorded between two of them."""
 NOT_GIVEN: Any = None
 """Stands in a field that was not given; `model_fields_set` knows."""
+LATELY = timedelta(days=7)
+"""Silences that were over in this time are listed with those that are on."""
 MOST_TOLD = 5
 """Faults of one request that are told."""
 
@@ -186,6 +189,33 @@ class Replay(Conditions):
 _HOW = frozenset({"to", "again", "dry_run"})
 
 
+class Silences(Asked):
+    """`GET /api/silences`: those that are on, and those that were over since a moment."""
+
+    since: Moment = NOT_GIVEN
+
+
+class BeginSilence(Asked):
+    """`POST /api/silences`, `relay silence add`."""
+
+    phone: Text = NOT_GIVEN
+    client: Text = NOT_GIVEN
+    kind: Text = NOT_GIVEN
+    topic: Text = NOT_GIVEN
+    destination: Text = NOT_GIVEN
+    lasting: Text = Field(NOT_GIVEN, alias="for")
+    until: Text = NOT_GIVEN
+    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    also_critical: bool = False
+
+    def given(self) -> dict[str, Any]:
+        """What `relay.silences.begin` takes; a number in the one spelling that the relay keeps."""
+        phone = self.phone and (normalise(self.phone) or self.phone)
+        about = SilenceConditions(phone, self.client, self.kind, self.topic, self.destination)
+        names = ("lasting", "until", "why", "also_critical")
+        return {"about": about, **{name: getattr(self, name) for name in names}}
+
+
 class Quarantine(Asked):
     """`GET /api/quarantine`."""
 
@@ -272,6 +302,8 @@ def _fault(fault: Mapping[str, Any], mark: str) -> str:
             why = "is not known here"
         case "enum":
             why = f"it is {context['expected']}"
+        case "missing":
+            why = "is needed"
         case "value_error":
             why = str(context["error"])
         case _:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from relay.deliveries import Delivery
 from relay.events import Event, iso
-from relay.journal import Attempt, StoredDelivery, StoredEvent, Trouble
+from relay.journal import Attempt, Silenced, StoredDelivery, StoredEvent, Trouble
 from relay.journal.balance import Balance, Day
 from relay.journal.care import Forgotten, Quarantined
+from relay.quiet import Silence
 
 if TYPE_CHECKING:
     from relay.pipeline import Explanation, Plan
@@ -100,6 +102,7 @@ def _explained(explanation: Explanation) -> dict[str, Any]:
                 "template": owed.message.template,
                 "message": {"title": owed.message.title, "text": owed.message.text},
                 "payload": dict(owed.payload),
+                "silence": owed.silence and silence_json(owed.silence),
             }
             for owed in explanation.owed
         ],
@@ -199,6 +202,46 @@ def forgotten_json(forgotten: Forgotten) -> dict[str, Any]:
         "discarded": forgotten.discarded,
         "in_live_rules": forgotten.in_live_rules,
         "synced": forgotten.synced,
+    }
+
+
+def silence_json(silence: Silence) -> dict[str, Any]:
+    """A silence; what is null of its conditions is none."""
+    return {
+        "id": silence.id,
+        **asdict(silence.about),
+        "also_critical": silence.also_critical,
+        "why": silence.why,
+        "who": silence.who,
+        "began_at": iso(silence.began_at),
+        "until": iso(silence.until),
+        "ended_at": _maybe(silence.ended_at),
+        "ended_by": silence.ended_by,
+    }
+
+
+def silenced_json(found: Silenced) -> dict[str, Any]:
+    """A silence with what it suppressed: all of it in counts, and the newest one by one."""
+    return {
+        **silence_json(found.silence),
+        "suppressed": found.count,
+        "counts": [
+            {"destination": name, "kind": kind, "count": count}
+            for (name, kind), count in found.counts.items()
+        ],
+        "last": [
+            {
+                "delivery_id": one.delivery_id,
+                "event_id": one.event.id,
+                "at": iso(one.at),
+                "destination": one.destination,
+                "kind": one.event.kind,
+                "detail": one.event.detail,
+                "phone": one.event.phone,
+                "title": one.event.title,
+            }
+            for one in found.last
+        ],
     }
 
 

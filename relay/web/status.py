@@ -12,6 +12,7 @@ from relay.events import Source, iso
 from relay.events.properties import Property
 from relay.journal import Attempt, Lane, Records, Trouble
 from relay.pace import FAULTS_BEFORE_PAUSE, is_failing
+from relay.web.shapes import silence_json
 
 OK, FAILING, PARKED = "ok", "failing", "parked"
 SILENCE = "silence"
@@ -41,6 +42,11 @@ async def gather(
         "alarms": [
             {"key": alarm.key, "began_at": iso(alarm.began_at), "title": alarm.text}
             for alarm in await records.alarms()
+        ],
+        "silences": [
+            {**silence_json(one.silence), "suppressed": one.count}
+            for one in await records.silences(since=now)
+            if one.silence.is_on(now)
         ],
         "rules": {
             "version": rules.version if rules else 0,

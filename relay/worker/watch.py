@@ -25,7 +25,7 @@ from relay.outcomes import OutOfOrder
 from relay.pace import FAULTS_BEFORE_PAUSE, is_failing
 from relay.pipeline import Plan
 from relay.sending import Tried
-from relay.worker.silence import Silences
+from relay.worker.no_events import NoEvents
 
 LAG_EVERY = 0.5
 LAG_OVER = 60.0
@@ -59,7 +59,7 @@ class Watch:
         self._started = clock()
         self._seconds = seconds
         self._began = seconds()
-        self._silences = Silences(store, clock, seconds)
+        self._silences = NoEvents(store, clock, seconds)
         self._refusals = 0
         self._last_refusal = self._started
         """When the last one was, or when looking began: what was before is not known."""

@@ -20,7 +20,7 @@ _NONE = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class Unheard:
     """What is known of a source that has spoken before."""
 
     last: datetime
@@ -29,7 +29,7 @@ class Silence:
     """So long the relay has listened in vain since then; the time when it was down is left out."""
 
 
-class Silences:
+class NoEvents:
     """Listens; what it knows survives a restart."""
 
     def __init__(
@@ -39,11 +39,11 @@ class Silences:
         self._store = store
         self._clock = clock
         self._seconds = seconds
-        self._known: dict[Source, Silence] | None = None
+        self._known: dict[Source, Unheard] | None = None
         self._seq = 0
         self._at = self._kept_at = seconds()
 
-    async def look(self) -> Mapping[Source, Silence]:
+    async def look(self) -> Mapping[Source, Unheard]:
         """The silence of each source that ever spoke, now."""
         now = self._clock()
         if self._known is None:
@@ -52,11 +52,11 @@ class Silences:
         passed, self._at = timedelta(seconds=at - self._at), at
         self._seq, heard = await self._store.records.heard(self._seq)
         for source, known in self._known.items():
-            self._known[source] = Silence(known.last, known.quiet + passed)
+            self._known[source] = Unheard(known.last, known.quiet + passed)
         for source in SOURCES:
             last = heard.get(source.value)
             if last is not None:
-                self._known[source] = Silence(last, max(_NONE, min(passed, now - last)))
+                self._known[source] = Unheard(last, max(_NONE, min(passed, now - last)))
         if at - self._kept_at >= KEPT_EVERY:
             await self._keep()
             self._kept_at = at
@@ -73,13 +73,13 @@ class Silences:
         }
         await self._store.journal.remember(NAME, json.dumps(shape))
 
-    async def _recall(self) -> dict[Source, Silence]:
+    async def _recall(self) -> dict[Source, Unheard]:
         text = await self._store.records.recalled(NAME)
         if text is None:
             return {}
         shape = json.loads(text)
         self._seq = shape["seq"]
         return {
-            Source(name): Silence(from_iso(last), timedelta(seconds=quiet))
+            Source(name): Unheard(from_iso(last), timedelta(seconds=quiet))
             for name, (last, quiet) in shape["sources"].items()
         }
