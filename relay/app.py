@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from relay.live import Live
     from relay.pipeline import Plan
     from relay.reload import Loaded
-    from relay.reload.revert import Reverted
+    from relay.reload.reloader import Reverted
     from relay.sources.watch import Changes
     from relay.web import asked
     from relay.worker import Worker

@@ -25,18 +25,15 @@ from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.reload import Loaded
-from relay.reload.reloader import LOOK_EVERY, Reloader
-from relay.reload.revert import Reverted
+from relay.reload.reloader import LOOK_EVERY, Reloader, Reverted
 from relay.settings import Settings
 from relay.silences import Silences
 from relay.web import asked
 from relay.web.shapes import ready_json
 from relay.web.status import gather
-from relay.worker import Worker, upkeep
-from relay.worker.heartbeat import Heartbeat
-from relay.worker.loops import Loops
+from relay.worker import Worker
+from relay.worker.loops import PRUNED_EVERY, Heartbeat, Loops, Upkeep
 from relay.worker.numbers import COMPARED_EVERY, Numbers
-from relay.worker.upkeep import Upkeep
 from relay.worker.watch import Watch
 
 
@@ -136,7 +133,7 @@ class Live:
             start("heartbeat", self.heartbeat.beat, every=self._tempo.heartbeat)
         start("silences", self.silences.look, every=self._tempo.watch, patience=patience)
         start("loop lag", self.watch.measure_lag, patience=patience)
-        start("retention", self.upkeep.work, every=upkeep.EVERY, patience=upkeep.EVERY)
+        start("retention", self.upkeep.work, every=PRUNED_EVERY, patience=PRUNED_EVERY)
         start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)
         self._examining = asyncio.create_task(self._examine(), name="journal check")
         await self._tell_of_rules(loaded)

@@ -20,10 +20,11 @@ from relay.files import read_regular
 from relay.proxies import Proxies
 from relay.sources.signatures import SCHEMES
 from relay.text import is_on
+from relay.times import span
 
 RETENTION = timedelta(days=90)
 SHORTEST_RETENTION = timedelta(days=14)
-_SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_NOTHING = re.compile(r"0\s*[a-z]*")
 
 LARGEST_SECRET = 65_536
 """Bytes; a secret file larger than this is not a secret."""
@@ -325,19 +326,15 @@ def parse_retention(text: str) -> timedelta | None:
     given = text.strip().lower()
     if not given:
         return RETENTION
-    number, unit = given[:-1].strip(), _SPANS.get(given[-1])
-    if given in ("none", "0") or (unit and number.isdecimal() and int(number[:9]) == 0):
+    if given == "none" or _NOTHING.fullmatch(given):
         return None
-    if unit is None or not (number.isascii() and number.isdecimal() and len(number) < 9):
+    kept = span(given)
+    if kept is None:
         raise UsageError(f'RELAY_RETENTION: "{text}" is no span of time; write 90d, 12w or none')
-    try:
-        span = int(number) * unit
-    except OverflowError:
-        return None
-    if span < SHORTEST_RETENTION:
+    if kept < SHORTEST_RETENTION:
         raise UsageError(
             f"RELAY_RETENTION: {text} is too short; it is 14 days at least, as repeats of a "
             "webhook could not be recognised otherwise"
         )
     # Longer than any journal is old, and so long that no date could be reckoned with it.
-    return None if span > timedelta(days=36_500) else span
+    return None if kept > timedelta(days=36_500) else kept

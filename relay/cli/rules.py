@@ -16,7 +16,7 @@ from relay.control import user
 from relay.errors import UsageError
 from relay.events import iso
 from relay.journal import Records, RulesVersion
-from relay.reload.revert import on_disk, revert
+from relay.reload.reloader import on_disk, revert
 from relay.reload.withheld import BESIDE, RULES, changes
 from relay.settings import Settings
 from relay.web.shapes import reverted_json

@@ -11,8 +11,7 @@ from pydantic import BaseModel
 
 from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
-from relay.config.form import Form
-from relay.config.models import validate
+from relay.config.form import Form, validate
 from relay.config.nodes import Entry, Fields, Node, Scalar, nearest, quoted, unknown
 from relay.messages import READERS
 from relay.messages.languages import canonical, meant

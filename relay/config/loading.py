@@ -4,23 +4,89 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from relay.channels import Destination, Outbound
+from relay.channels.settings import checked_url
 from relay.config.conditions import EVERYTHING, Conditions
 from relay.config.destinations import read_accounts, read_destinations, read_language
 from relay.config.form import Form, Placeholders
 from relay.config.lists import ClientLists, ListFiles, PhoneLists, ReadFile, beside
 from relay.config.nodes import Entry, Fields, Findings, Items, Node, Place, Scalar, quoted, unknown
 from relay.config.rule_list import Names, RuleTest, read_rules, read_send_to, read_tests
-from relay.config.watch import read_watch
 from relay.config.yaml_reader import LARGEST, decode, read, without
 from relay.errors import ConfigError, Fault
 from relay.files import read_regular
 from relay.messages.languages import DEFAULT
 from relay.rules import Rule, Ruleset
 from relay.sources.watch import Watching
+from relay.times import span
+
+WATCH_KEYS: Final = ("quality", "no_events", "heartbeat")
+CREDENTIALS: Final = ("RELAY_360DIALOG_PARTNER_ID", "RELAY_360DIALOG_API_KEY")
+NEVER: Final = "none"
+SHORTEST: Final = timedelta(seconds=1)
+LONGEST: Final = timedelta(days=31)
+
+
+def read_watch(
+    form: Form, entry: Entry | None, env: Mapping[str, str], outbound: Outbound
+) -> Watching:
+    """What the section says; the defaults where it is missing or silent.
+
+    `env` is where the key of 360dialog's Partner API should stand.
+    """
+    usual = Watching()
+    fields = form.fields(entry.value, "watch", WATCH_KEYS) if entry is not None else None
+    if fields is None:
+        return usual
+    asked = fields.entry("quality")
+    quality = _span(form, asked, usual.quality)
+    missing = [name for name in CREDENTIALS if not env.get(name, "").strip()]
+    if asked is not None and quality is not None and missing:
+        form.warning(
+            asked.key,
+            f"{asked.name}: 360dialog cannot be asked without {' and '.join(missing)}: both stand "
+            "in its Partner Hub; nobody hears of a quality drop until they are set",
+        )
+    return Watching(
+        quality=quality,
+        no_events=_span(form, fields.entry("no_events"), usual.no_events),
+        heartbeat=_url(form, fields.entry("heartbeat"), outbound),
+    )
+
+
+def _span(form: Form, entry: Entry | None, usual: timedelta | None) -> timedelta | None:
+    filled = form.given(entry)
+    if entry is None or filled is None:
+        return usual
+    if filled.text.strip().lower() == NEVER:
+        return None
+    found = span(filled.text)
+    if found is None or not SHORTEST <= found <= LONGEST:
+        form.error(
+            entry.value,
+            f"{entry.name}: {quoted(filled.written)} is no span of time: write 30s, 15m, 24h or "
+            f"7d, from 1s to 31d, or {NEVER}",
+        )
+    return found
+
+
+def _url(form: Form, entry: Entry | None, outbound: Outbound) -> str | None:
+    filled = form.given(entry)
+    if entry is None or filled is None:
+        return None
+    if filled.text.strip().lower() == NEVER:
+        return None
+    try:
+        return checked_url(filled.text.strip(), entry.name, outbound)
+    except ValueError as error:
+        form.error(entry.value, str(error))
+        return None
+
 
 VERSION = "1"
 KEYS = (

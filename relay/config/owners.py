@@ -23,9 +23,8 @@ from relay.config.lists import (
 )
 from relay.config.nodes import Fields, Findings, Place, quoted, unknown
 from relay.config.spreadsheets import Cell, UnreadableError, rows
-from relay.rules import Owners
+from relay.rules import Owners, Row
 from relay.rules.conditions import fold
-from relay.rules.owners import Row
 
 OWNER_KEYS = ("list", "column", "default")
 

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from relay import samples
 from relay.channels.registry import CHANNELS
 from relay.config.destinations import BESIDE, LANGUAGE, NOBODY
+from relay.config.form import model_in
 from relay.config.loading import KEEPABLE, KEYS, VERSION
-from relay.config.models import model_in
 from relay.config.owners import OWNER_KEYS
 from relay.config.rule_list import OVERRIDES, RULE_KEYS, TEST_KEYS
 from relay.config.schema_texts import ABOUT, DEFAULTS, EXAMPLES
@@ -35,7 +35,7 @@ _LOOSE = "[*?A-Z]|\\$\\{|^relay"
 """Wildcards, another case, a placeholder: nothing that an enumeration could judge. The relay's own
 words are allowed and not suggested, since its events are outside the rules."""
 _DATA = "^data\\.[^.]+(\\.[^.]+)*$"
-_SPAN = r"^\s*([0-9]{1,9}\s*[smhdSMHD]|[nN][oO][nN][eE])\s*$|\$\{"
+_SPAN = r"^\s*([0-9][0-9a-zA-Z., ]*|[nN][oO][nN][eE])\s*$|\$\{"
 
 
 def rules_schema() -> Json:

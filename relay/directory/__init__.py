@@ -6,14 +6,17 @@ an event itself does not say. Everything here is pure; the journal keeps the fac
 
 from __future__ import annotations
 
-from relay.directory.completing import Completed, Origin, complete, lacks_something
-from relay.directory.entries import Entry, entry_of
-from relay.directory.facts import Evidence, Fact, Facts, Noun, Relation
-from relay.directory.learning import (
+from relay.directory.completing import Completed, Entry, Origin, complete, entry_of, lacks_something
+from relay.directory.facts import (
     IMPORTED,
     LONGEST,
     SYNCED,
     Contact,
+    Evidence,
+    Fact,
+    Facts,
+    Noun,
+    Relation,
     channel_of,
     facts_of,
     learn,

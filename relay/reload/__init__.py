@@ -9,8 +9,15 @@ from datetime import UTC, datetime
 from relay.errors import ConfigError, Fault
 from relay.journal import Checked, RulesVersion, Store
 from relay.reload import withheld
-from relay.reload.files import Loaded, from_files, from_version, outbound
-from relay.reload.passed import Everything, passed_before, this_relay
+from relay.reload.files import (
+    Everything,
+    Loaded,
+    from_files,
+    from_version,
+    outbound,
+    passed_before,
+    this_relay,
+)
 from relay.settings import Settings
 
 __all__ = ["Loaded", "from_version", "outbound", "publish", "read", "record", "show", "start"]

@@ -1,14 +1,26 @@
-"""The files of the rules, whole: read together, checked together, kept together as a version."""
+"""The files of the rules, whole: read together, checked together, kept together as a version.
+
+What passed all checks before is not checked again while everything is the same.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+import sys
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+import jinja2
+import markdown_it
+
+import relay
 from relay.channels import Outbound
 from relay.checks.tests import run_tests
 from relay.config import Config, load, load_text
@@ -17,9 +29,59 @@ from relay.journal import RulesVersion, Store
 from relay.messages.templates import Templates
 from relay.pipeline import Plan
 from relay.reload import withheld
-from relay.reload.passed import Everything, Passed, digest, passed_before
 from relay.reload.withheld import BESIDE, RULES
 from relay.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Files whose checks and tests passed; by default none."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    """By name. A template with the same text is not checked again."""
+    rules: str = ""
+    """The digest of the rules whose tests passed with these files."""
+
+    def trusts(self, file: str, text: str) -> bool:
+        """Whether this template passed."""
+        return self.files.get(file) == text
+
+
+class Everything(Passed):
+    """For commands that show what the files say: the running relay and `relay check` judge them."""
+
+    def trusts(self, file: str, text: str) -> bool:  # noqa: ARG002
+        """Yes: what fails when it is used says so there."""
+        return True
+
+
+def passed_before(version: RulesVersion) -> Passed:
+    """What a version's adoption proved; nothing if it was by another relay."""
+    checked = version.checked
+    if checked is None or checked.relay != this_relay():
+        return Passed()
+    return Passed(version.files, checked.rules)
+
+
+def digest(config: Config, key: bytes) -> str:
+    """What is the same as long as the tests of the rules must have the same outcome.
+
+    Keyed, as the rules and what they took from the environment hold secrets.
+    """
+    parts = [config.text, dict(config.files), dict(config.used)]
+    return hmac.new(key, json.dumps(parts, sort_keys=True).encode(), "sha256").hexdigest()
+
+
+@lru_cache(maxsize=1)
+def this_relay() -> str:
+    """A digest of this relay's own sources and samples, and of what reads templates for it."""
+    made = hashlib.sha256()
+    made.update(f"{sys.version} {jinja2.__version__} {markdown_it.__version__}".encode())
+    home = Path(relay.__file__).parent
+    for path in sorted([*home.rglob("*.py"), *home.rglob("samples/*.json")]):
+        made.update(str(path.relative_to(home)).encode())
+        made.update(path.read_bytes())
+    return made.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from relay import phones
 from relay.directory import Contact
-from relay.directory.learning import is_ending
+from relay.directory.facts import is_ending
 from relay.events import Client, Event, Source, event_id, iso
 from relay.events.catalogue import describe
 from relay.events.meanings import first_text

@@ -31,7 +31,7 @@ from relay.web.shapes import (
 if TYPE_CHECKING:
     from relay.pipeline import Plan
     from relay.reload import Loaded
-    from relay.reload.revert import Reverted
+    from relay.reload.reloader import Reverted
     from relay.web.page.sessions import Attempts, Sessions
 
 _WHO: Final = web.RequestKey("who", str)

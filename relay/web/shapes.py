@@ -17,7 +17,7 @@ from relay.quiet import Silence
 
 if TYPE_CHECKING:
     from relay.pipeline import Explanation, Plan
-    from relay.reload.revert import Reverted
+    from relay.reload.reloader import Reverted
 
 
 def delivery_json(stored: StoredDelivery) -> dict[str, Any]:

@@ -23,10 +23,9 @@ from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.sending import Tried
 from relay.worker.lanes import Lanes
-from relay.worker.loops import Loops
+from relay.worker.loops import Daemons, Loops
 from relay.worker.probes import Probes
 from relay.worker.router import Router
-from relay.worker.threads import Daemons
 
 CLAIMS = 60.0
 """Seconds between two looks for claims that nobody holds."""

@@ -2,17 +2,28 @@
 
 A loop is a step that is taken again and again. No fault ends it, be it a journal that cannot be
 read, a folder that is away or a mistake of ours: behind it wait the steps that would have worked.
+The heartbeat and retention are such steps; `Daemons` are threads that keep no process from ending.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar
 
 from relay import logs
+from relay.channels import Outbound, http
 from relay.errors import JournalError
+from relay.journal import Journal
+from relay.journal.care import START, Mark, Pruned
 from relay.logs import Seldom
 from relay.metrics import Metrics
 
@@ -108,3 +119,138 @@ class Loops:
                 wake.clear()
             elif rest:
                 await asyncio.sleep(rest)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Daemons(Executor):
+    """A few threads for templates that take long.
+
+    The threads of `ThreadPoolExecutor` are waited for when the process ends. A template is stopped
+    after a while, but a single step of it cannot be: SIGTERM must not wait for that.
+    """
+
+    def __init__(self, most: int, name: str) -> None:
+        self._most = most
+        self._name = name
+        self._threads = 0
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run it as soon as a thread is free."""
+        future: Future[T] = Future()
+        self._work.put(partial(_run, future, partial(fn, *args, **kwargs)))
+        if self._threads < self._most:
+            self._threads += 1
+            threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+        """Let the threads end after what they do; nobody waits for them."""
+        for _ in range(self._threads):
+            self._work.put(None)
+
+    def _serve(self) -> None:
+        while work := self._work.get():
+            work()
+
+
+def _run(future: Future[Any], work: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)
+
+
+BEAT_WITHIN = 10.0
+"""Seconds for one call of the heartbeat's URL."""
+
+
+class Heartbeat:
+    """Calls the URL of the live rules."""
+
+    def __init__(
+        self,
+        outbound: Outbound,
+        *,
+        url: Callable[[], str | None],
+        is_well: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """`is_well`: events can be stored, and nothing is stuck."""
+        self._outbound = outbound
+        self._url = url
+        self._is_well = is_well
+        self._seldom = Seldom()
+
+    async def beat(self) -> None:
+        """Call it once, if there is one and all is well. What comes of it is only logged."""
+        url = self._url()
+        if url is None or not await self._is_well():
+            return
+        try:
+            async with asyncio.timeout(BEAT_WITHIN), http.open_session(self._outbound) as session:
+                status = await http.get(session, url, self._outbound.proxies.of_url(url))
+        except Exception as error:  # the URL is a secret: of a fault only its kind is said
+            self._seldom(logs.warning, "heartbeat not taken", error=type(error).__name__)
+            return
+        if not 200 <= status < 300:
+            self._seldom(logs.warning, "heartbeat not taken", status=status)
+
+
+PRUNED_EVERY = 3600.0
+"""Seconds between two passes of retention, the first with the start; one may take as long."""
+PRUNE_PAUSE = 0.02
+"""Seconds between two steps of a pass, in which the writer is the webhooks' alone."""
+LARGEST_JUMP = timedelta(days=1)
+"""The clock may gain so much between two passes; after more, one pass is left out."""
+
+
+async def prune_all(
+    journal: Journal, *, now: datetime, keep: timedelta | None, pause: float = PRUNE_PAUSE
+) -> Pruned:
+    """One whole pass; what it removed."""
+    done = Pruned(None)
+    mark: Mark | None = START
+    while mark is not None:
+        step = await journal.prune(now=now, keep=keep, after=mark)
+        done += step
+        mark = step.next
+        await asyncio.sleep(pause)
+    return done
+
+
+class Upkeep:
+    """Removes what is older than `keep`, pass by pass; None keeps everything."""
+
+    def __init__(
+        self, journal: Journal, *, keep: timedelta | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._journal = journal
+        self._keep = keep
+        self._clock = clock
+        self._last: tuple[datetime, float] | None = None
+        """The two clocks at the last pass."""
+
+    async def work(self) -> None:
+        """One pass, unless the clock jumped since the last one."""
+        now, at = self._clock(), time.monotonic()
+        last, self._last = self._last, (now, at)
+        if last is not None and now - last[0] > timedelta(seconds=at - last[1]) + LARGEST_JUMP:
+            logs.warning("the clock jumped: nothing is removed by it yet", now=now.isoformat())
+            return
+        done = await prune_all(self._journal, now=now, keep=self._keep)
+        if done != Pruned(None):
+            logs.info(
+                "retention",
+                events=done.events,
+                deliveries=done.deliveries,
+                attempts=done.attempts,
+                keys=done.keys,
+                bodies=done.bodies,
+                quarantined=done.quarantined,
+                pages=done.pages,
+            )

@@ -13,8 +13,7 @@ from relay import reload
 from relay.errors import ConfigError
 from relay.journal import Checked, Store
 from relay.journal.sqlite.engine import open_journal
-from relay.reload.files import Loaded, from_files
-from relay.reload.passed import Everything, Passed, passed_before, this_relay
+from relay.reload.files import Everything, Loaded, Passed, from_files, passed_before, this_relay
 from relay.settings import Settings
 from tests.journal_suite import NOW
 

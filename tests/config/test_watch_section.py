@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from relay.config.watch import duration
 from relay.sources.watch import Watching
 from tests.config.test_config import HEAD, config, messages, warned
 from tests.each import each
@@ -28,18 +27,19 @@ def test_the_section_says_what_is_asked() -> None:
     ("text", "span"),
     [
         ("1s", timedelta(seconds=1)),
-        (" 90 m", timedelta(minutes=90)),
+        ("' 90 m'", timedelta(minutes=90)),
         ("7D", timedelta(days=7)),
-        ("0s", None),
-        ("32d", None),
-        ("15", None),
-        ("-5m", None),
-        ("999999999d", None),
-        ("15 minutes", None),
+        ("15 minutes", timedelta(minutes=15)),
+        ("1h30m", timedelta(minutes=90)),
     ],
 )
 def test_a_span_is_a_number_and_a_unit(text: str, span: timedelta | None) -> None:
-    assert duration(text) == span
+    assert config(WHOLE + f"watch: {{no_events: {text}}}\n").watching.no_events == span
+
+
+@each("text", ["0s", "32d", "15", "-5m", "999999999d"])
+def test_no_span_is_an_error(text: str) -> None:
+    assert "is no span of time" in messages(WHOLE + f"watch: {{no_events: {text}}}\n")[0]
 
 
 @each(

@@ -21,7 +21,7 @@ from relay.journal.sql.retention import EXAMINED, STEP_ROWS
 from relay.outcomes import OutOfOrder, Proof, Refused, Sent
 from relay.settings import parse_retention
 from relay.sources import Reading, Unreadable
-from relay.worker.upkeep import Upkeep, prune_all
+from relay.worker.loops import Upkeep, prune_all
 from tests.each import each
 from tests.engines import Engine, Place
 from tests.journal_suite import DAY, NOW, claimed, event, owe, owed, reading, route_one, settled

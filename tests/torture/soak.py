@@ -16,7 +16,7 @@ import aiohttp
 from relay.events import event_id
 from relay.journal import EventState, Routing, Store
 from relay.journal.sqlite.engine import open_journal
-from relay.worker.upkeep import prune_all
+from relay.worker.loops import prune_all
 from tests.client import partner
 from tests.crashes import RULES, event_id_of, look
 from tests.fakes.http import DROP_AFTER, DROP_BEFORE, STALL, Reply

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from relay import logs
 from relay.channels import Outbound
-from relay.worker.heartbeat import Heartbeat
+from relay.worker.loops import Heartbeat
 from tests.world import QUICK, RULES, World, a_world
 
 

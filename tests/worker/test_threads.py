@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from relay.worker.threads import Daemons
+from relay.worker.loops import Daemons
 
 
 def test_results_and_faults_come_back() -> None:
@@ -40,7 +40,7 @@ def test_no_more_run_at_a_time_than_there_are_threads() -> None:
 def test_a_thread_that_never_ends_keeps_no_process_from_ending() -> None:
     code = (
         "import threading\n"
-        "from relay.worker.threads import Daemons\n"
+        "from relay.worker.loops import Daemons\n"
         "begun = threading.Event()\n"
         "threads = Daemons(2, 'test')\n"
         "threads.submit(lambda: (begun.set(), threading.Event().wait()))\n"
