@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,14 +14,17 @@ import pytest
 
 from relay import deliveries
 from relay.deliveries import Cause, Delivery, State, delivery_id
-from relay.directory import Completed
+from relay.directory import Completed, Contact
 from relay.errors import IllegalMoveError, JournalError
 from relay.events import Client, Direction, Event, Severity, Source, Topic, event_id, iso
+from relay.events.properties import Property
 from relay.journal import (
     Aim,
     Appended,
     Ask,
+    Checked,
     Claimed,
+    Dead,
     EventState,
     Filter,
     Owing,
@@ -30,7 +34,9 @@ from relay.journal import (
     Store,
     Trouble,
     Turn,
+    WatchState,
 )
+from relay.journal.doors import open_records
 from relay.outcomes import (
     Ambiguous,
     Interrupted,
@@ -46,7 +52,8 @@ from relay.outcomes import (
     outcome_word,
 )
 from relay.sources import Arrival, Ignored, Reading, Unreadable
-from tests.engines import Open
+from relay.sources.watch import Changes, Seen
+from tests.engines import Open, Place
 from tests.needs import PATIENCE
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
@@ -329,6 +336,8 @@ class JournalSuite:
         assert await store.journal.owe([again], now=NOW) == 0
         with pytest.raises(JournalError):
             await store.journal.owe([owed("never seen")], now=NOW)
+        names = [event_id("a"), event_id("never seen")]
+        assert list(await store.records.owed(names)) == [owed(), again]
 
     async def test_the_relays_own_events_stand_outside_the_balance(self, store: Store):
         alarm = event("alarm", source=Source.RELAY)
@@ -962,3 +971,126 @@ class JournalSuite:
         (stored,) = await store.records.deliveries(Filter())
         assert (stored.delivery.state, stored.delivery.failures) == (State.PENDING, 0)
         assert stored.attempts == ()
+
+    async def test_one_looks_back_page_by_page(self, store: Store):
+        """More than a page of events, alarms among them, in the order in which they came."""
+        names = [f"e{n}" for n in range(1_100)]
+        await store.journal.append(reading(*names[:600]), now=NOW)
+        await store.journal.post(event("alarm", source=Source.RELAY), [], now=NOW)
+        await store.journal.append(reading(*names[600:], received_at=NOW + DAY), now=NOW + DAY)
+        await route_one(store, event_id("e0"), Routing(EventState.UNMATCHED))
+        page = Filter(limit=1_000)
+        found = [*await store.records.past(page, 0)]
+        assert len(found) == 1_000
+        found += await store.records.past(page, found[-1].place)
+        assert [one.event.id for one in found] == [event_id(name) for name in names]
+        assert [one.is_complete for one in found[:2]] == [True, False]
+        young = await store.records.past(Filter(since=NOW + DAY, limit=2), 0)
+        assert [one.event.id for one in young] == [event_id("e600"), event_id("e601")]
+        assert await store.records.past(Filter(since=NOW + 2 * DAY), 0) == []
+
+    async def test_the_last_tries_of_a_destination_are_told_newest_first(self, store: Store):
+        await owe(store, owed("a"), owed("b"), owed("c", "slack:#other"))
+        await settled(store, await claimed(store), Transient("503"), duration_ms=5)
+        await settled(store, await claimed(store), Sent(Proof.POSTED))
+        await claimed(store, "slack:#other")
+        found = await store.records.answers({"wa": "slack:#wa", "other": "slack:#other"}, 9)
+        assert [(one.outcome, one.reason) for one in found["wa"]] == [
+            ("sent", "sent"),
+            ("transient", "503"),
+        ]
+        assert found["other"] == []
+        assert len((await store.records.answers({"wa": "slack:#wa"}, 1))["wa"]) == 1
+
+    async def test_what_was_given_up_is_told_by_destination(self, store: Store):
+        await owe(store, owed("a"), owed("b"))
+        for moment in (NOW, NOW + SECOND):
+            one = replace(await claimed(store, now=moment), fault="refused once")
+            await settled(store, one, Refused("too long"), now=moment)
+        alarm = owed("alarm", cause=Cause.ALARM, fault="refused once")
+        await store.journal.post(event("alarm", source=Source.RELAY), [alarm], now=NOW)
+        await settled(store, await claimed(store), Refused("too long"))
+        assert await store.records.dead() == [Dead("wa", 2, NOW, owed("b").id)]
+
+    async def test_it_is_told_when_each_source_last_spoke(self, store: Store):
+        assert await store.records.heard(0) == (0, {})
+        await store.journal.append(reading("a"), now=NOW)
+        place, spoke = await store.records.heard(0)
+        assert spoke == {"partner": NOW}
+        assert await store.records.heard(place) == (place, {})
+        mine = replace(arrival("b"), event=event("b", source=Source.WABA))
+        await store.journal.append(Reading((mine,)), now=NOW)
+        assert await store.records.heard(place) == (place + 1, {"waba": NOW})
+
+    async def test_a_text_is_kept_under_its_name_until_the_next(self, store: Store):
+        assert await store.records.recalled("a") is None
+        await store.journal.remember("a", "1")
+        await store.journal.remember("b", "é")
+        await store.journal.remember("a", "2")
+        assert [await store.records.recalled(name) for name in "ab"] == ["2", "é"]
+
+    async def test_rules_say_who_made_them_live_and_what_was_checked(self, store: Store):
+        said = Checked("relay", "rules", ("contact_info",))
+        await store.journal.adopt_rules({"rules.yaml": "1"}, now=NOW, checked=said, who="ada")
+        newest = await store.records.rules()
+        assert newest is not None
+        assert (newest.who, newest.checked) == ("ada", said)
+        await store.journal.adopt_rules({"rules.yaml": "2"}, now=NOW)
+        newest = await store.records.rules()
+        assert newest is not None
+        assert (newest.who, newest.checked) == ("", None)
+
+    async def test_the_files_of_all_versions_are_rewritten_once(self, store: Store):
+        for text in ("old 1", "new 2", "old 3"):
+            await store.journal.adopt_rules({"rules.yaml": text}, now=NOW)
+
+        def rewrite(files: Mapping[str, str]) -> Mapping[str, str]:
+            return {name: text.replace("old", "new") for name, text in files.items()}
+
+        assert await store.journal.rewrite_rules(rewrite) == 2
+        first = await store.records.rules(1)
+        assert first is not None
+        assert first.files == {"rules.yaml": "new 1"}
+        assert await store.journal.rewrite_rules(lambda files: {**files, "x": "y"}) == 0
+
+    async def test_a_look_at_all_numbers_makes_events_and_is_remembered(self, store: Store):
+        def look(*qualities: str) -> list[Seen]:
+            return [
+                Seen(Contact(phone=f"+49171392001{n}"), {Property.QUALITY: quality})
+                for n, quality in enumerate(qualities)
+            ]
+
+        async def watch(*qualities: str, now: datetime) -> Changes:
+            return await store.journal.watch(look(*qualities), now=now, period=SECOND)
+
+        assert await store.records.watch_state() == WatchState()
+        assert (await watch("GREEN", "GREEN", now=NOW)).first
+        assert await store.journal.watch_failed("503") == 1
+        assert await store.journal.watch_failed("504") == 2
+        assert await store.records.watch_state() == WatchState(NOW, 2, "504")
+        changes = await watch("RED", "GREEN", now=NOW + SECOND)
+        assert [one.detail for one in changes.events] == ["RED"]
+        assert list(await store.records.unrouted(9)) == list(changes.events)
+        assert await store.records.watched() == changes.watched
+        assert await store.records.watch_state() == WatchState(NOW + SECOND)
+        for moment in (2, 3):
+            changes = await watch("RED", now=NOW + moment * SECOND)
+        assert [one.detail for one in changes.events] == ["GONE"]
+        assert list(await store.records.watched()) == [look("RED")[0].key]
+
+    async def test_an_open_journal_takes_webhooks_and_is_not_broken(self, store: Store):
+        assert store.journal.can_store()
+        broken = asyncio.ensure_future(store.journal.broken())
+        await store.journal.append(reading("a"), now=NOW)
+        assert not broken.done()
+        broken.cancel()
+
+    async def test_records_are_read_beside_the_journal_and_after_it(
+        self, store: Store, place: Place
+    ):
+        await owe(store, owed())
+        beside = open_records(place.url)
+        assert len(await beside.of_event(event_id("a"))) == 1
+        await store.journal.close()
+        assert len(await beside.events(Filter())) == 1
+        await beside.close()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,19 +15,12 @@ from relay.deliveries import Cause, State
 from relay.errors import UsageError
 from relay.events import Severity, Source, Topic
 from relay.journal import Owing, Store
-from relay.journal.sqlite.engine import open_journal
 from relay.quiet import Conditions, Silence, check, until
+from tests.engines import Open
 from tests.journal_suite import DAY, NOW, event, owe, owed, reading, routed
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_journal(f"sqlite:///{tmp_path}/relay.db", now=NOW)
-    yield opened
-    await opened.journal.close()
 
 
 def silence(**about: Any) -> Silence:
@@ -174,12 +165,11 @@ async def test_a_silence_that_is_over_or_was_ended_covers_nothing(store: Store) 
     assert await store.journal.end_silence("nonsense", now=NOW) is None
 
 
-async def test_a_silence_survives_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/relay.db"
-    first = await open_journal(url, now=NOW)
+async def test_a_silence_survives_a_restart(opening: Open) -> None:
+    first = await opening()
     await first.journal.begin_silence(silence(topic=Topic.ONBOARDING.value))
     await first.journal.close()
-    second = await open_journal(url, now=NOW)
+    second = await opening()
     await owe(second, owed())
     (found,) = await second.records.of_event(event().id)
     assert found.delivery.state is State.SUPPRESSED
