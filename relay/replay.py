@@ -131,7 +131,7 @@ async def tell(
     again: bool = False,
     record: Callable[[Sequence[Delivery]], Awaitable[object]] | None = None,
 ) -> Replay:
-    """Replay what was recorded until now, page by page; without `record` only count it.
+    """Replay what is recorded now, page by page; without `record` only count it.
 
     Cut off, it goes on where it was when it is asked for again. Raises `UsageError`, before
     anything is done, for what is not there.
@@ -140,12 +140,12 @@ async def tell(
         known = ", ".join(plan.destinations)
         raise UsageError(f'to: there is no destination "{shown(to, 80)}"; there are {known}')
     for name in wanted.ids or ():
-        if not await records.past(replace(wanted, ids=(name,), limit=1), 0):
+        if not await records.places(replace(wanted, ids=(name,))):
             raise UsageError(f"no event that meets the conditions has an id like {shown(name, 40)}")
-    wanted = replace(wanted, until=wanted.until or now, limit=AT_ONCE)
-    found, lately, place = Replay(), dict[Place, None](), 0
-    while page := await records.past(wanted, place):
-        place = page[-1].place
+    places = await records.places(wanted)
+    found, lately = Replay(), dict[Place, None]()
+    for start in range(0, len(places), AT_ONCE):
+        page = await records.past(places[start : start + AT_ONCE])
         events = [one.event for one in page if one.is_complete]
         had = await _had([event.id for event in events], records)
         owed: list[Delivery] = []

@@ -84,20 +84,19 @@ async def run(options: Namespace, settings: Settings) -> int:
 async def _by_journal(
     options: Namespace, settings: Settings, records: Records, line: Progress
 ) -> int:
-    now = datetime.now(UTC)
-    since = parse_since(options.since, now)
+    since = parse_since(options.since, datetime.now(UTC))
     before, after = await _versions(options, settings, records)
     comparison = _comparison(before, after, options)
     line.what = "comparing events"
-    wanted, place = Filter(since=since, limit=PAGE), 0
-    while page := await records.past(wanted, place):
-        place = page[-1].place
+    places = await records.places(Filter(since=since))
+    for begin in range(0, len(places), PAGE):
+        page = await records.past(places[begin : begin + PAGE])
         bare = [one.event for one in page if not one.is_complete]
         known = await records.known_for(bare) if bare else None
         for one in page:
             event = one.event if one.is_complete or not known else complete(one.event, known).event
             comparison.take([(event, one.is_complete)])
-        line.tell(_part(since, page[-1].event.received_at, now))
+        line.tell(min(1.0, (begin + PAGE) / len(places)))
     return _answer(options, comparison.report(), before, after, None)
 
 
@@ -207,12 +206,6 @@ def _payloads(folder: Path, plan: Plan) -> _Payloads:
             found.files.setdefault(arrival.event.id, name)
         found.unreadable += [(name, item.reason) for item in reading.unreadable]
     return found
-
-
-def _part(since: datetime, at: datetime, now: datetime) -> float:
-    """How much of a span of time is behind a moment."""
-    whole = (now - since).total_seconds()
-    return min(1.0, max(0.0, (at - since).total_seconds() / whole)) if whole > 0 else 1.0
 
 
 def _answer(

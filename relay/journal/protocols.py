@@ -242,11 +242,16 @@ class Records(Protocol):
         """Newest last; at most `limit`, the newest ones."""
         ...
 
-    async def past(self, wanted: Filter, after: int) -> Sequence[Past]:
-        """Oldest first, the relay's own left out: those behind the place `after`, from 0 on.
+    async def places(self, wanted: Filter) -> Sequence[int]:
+        """Where all events stand that a filter finds, oldest first, the relay's own left out.
 
-        At most `limit`, so that one can go on from the place of the last.
+        Whoever goes through very many asks for their places once, and with `past` for some at a
+        time; `limit` means nothing here.
         """
+        ...
+
+    async def past(self, at: Sequence[int]) -> Sequence[Past]:
+        """The events at some hundred places, oldest first; those that are gone are left out."""
         ...
 
     async def unrouted(self, limit: int) -> Sequence[Event]:

@@ -243,8 +243,6 @@ class StoredEvent:
 class Past:
     """A recorded event as one looks back at it."""
 
-    place: int
-    """In the order of the journal, from 1 on."""
     event: Event
     is_complete: bool
     """It was routed, and has what the directory knew then."""

@@ -52,9 +52,10 @@ def of_events(connection: Connection, wanted: Filter) -> tuple[str, Row]:
     if wanted.state is not None:
         terms.append(_state("e", wanted.state, parameters))
     if wanted.destination is not None:
+        # By the few deliveries of each event, never by the many of a destination.
         terms.append(
             "EXISTS (SELECT 1 FROM deliveries AS d"
-            " WHERE d.event_id = e.id AND d.destination = :destination)"
+            " WHERE d.event_id = e.id AND d.destination || '' = :destination)"
         )
         parameters["destination"] = plain(wanted.destination)
     if wanted.since is not None:

@@ -218,6 +218,7 @@ class SqlRecords(Generic[C]):
 
     event = _question(questions.event)
     events = _question(questions.events)
+    places = _question(questions.places)
     past = _question(questions.past)
     unrouted = _question(questions.unrouted)
     deliveries = _question(questions.deliveries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -104,26 +105,24 @@ def events(connection: Connection, wanted: Filter) -> Sequence[StoredEvent]:
     return [_stored_event(row) for row in rows][::-1]
 
 
-def past(connection: Connection, wanted: Filter, after: int) -> Sequence[Past]:
-    """Recorded events that a filter finds behind a place, oldest first."""
-    if after == 0 and wanted.since is not None:
-        # By its index, so that what is older is not read.
-        first = connection.execute(
-            "SELECT min(seq) FROM events WHERE received_at >= ?", (micros(wanted.since),)
-        ).get
-        if first is None:
-            return []
-        after = first - 1
+def places(connection: Connection, wanted: Filter) -> Sequence[int]:
+    """Where the events stand that a filter finds, oldest first, the relay's own left out."""
     where, parameters = filters.of_events(connection, wanted)
     rows = connection.execute(
-        f"SELECT e.seq, e.state, {EVENT_COLUMNS} FROM events AS e"
-        f" WHERE {where} AND e.seq > :after AND e.source <> 'relay' ORDER BY e.seq LIMIT :limit",
-        {**parameters, "after": after, "limit": max(0, wanted.limit)},
+        f"SELECT e.seq FROM events AS e WHERE {where} AND e.source <> 'relay' ORDER BY e.seq",
+        parameters,
     )
-    return [
-        Past(seq, event_of_row(columns), state != EventState.RECEIVED)
-        for seq, state, *columns in rows
-    ]
+    return array("q", (seq for (seq,) in rows))
+
+
+def past(connection: Connection, at: Sequence[int]) -> Sequence[Past]:
+    """The recorded events at some places, oldest first; those that are gone are left out."""
+    rows = connection.execute(
+        f"SELECT e.state, {EVENT_COLUMNS} FROM events AS e"
+        f" WHERE e.seq IN ({', '.join('?' * len(at))}) ORDER BY e.seq",
+        tuple(at),
+    )
+    return [Past(event_of_row(columns), state != EventState.RECEIVED) for state, *columns in rows]
 
 
 def unrouted(connection: Connection, limit: int) -> Sequence[Event]:
