@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relay import logs, notices, reload, replay
 from relay.alarms import Alarms
@@ -18,14 +18,16 @@ from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
 from relay.deliveries import Delivery
 from relay.errors import JournalError
+from relay.events import Event
 from relay.inbox import Inbox
-from relay.journal import Store
+from relay.journal import Routing, Store
 from relay.journal.doors import examine_journal, journal_path
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan
 from relay.reload import Loaded
 from relay.reload.reloader import LOOK_EVERY, Reloader, Reverted
+from relay.sending import Tried
 from relay.settings import Settings
 from relay.silences import Silences
 from relay.web import asked
@@ -35,6 +37,9 @@ from relay.worker import Worker
 from relay.worker.loops import PRUNED_EVERY, Heartbeat, Loops, Upkeep
 from relay.worker.numbers import COMPARED_EVERY, Numbers
 from relay.worker.watch import Watch
+
+if TYPE_CHECKING:
+    from relay.record import Record
 
 
 class Live:
@@ -58,6 +63,7 @@ class Live:
         self._tempo = tempo
         self._loops = Loops(metrics)
         self._examining: asyncio.Task[None] | None = None
+        self._record = _record(settings)
         self.channels = _channels(settings)
         self.worker = Worker(
             store,
@@ -67,8 +73,8 @@ class Live:
             clock=clock,
             tempo=tempo,
             inbox=inbox,
-            on_settled=lambda tried, after: self.watch.settled(tried, after),
-            on_routed=lambda event, routing: self.watch.routed(event, routing),
+            on_settled=self._settled,
+            on_routed=self._routed,
             chance=chance,
         )
         self.clock = self.worker.clock
@@ -146,6 +152,18 @@ class Live:
             self._examining.cancel()
         for channel in self.channels.values():
             await channel.close()
+        if self._record:
+            self._record.close()
+
+    def _settled(self, tried: Tried, after: Delivery) -> None:
+        if self._record:
+            self._record.settled(tried, after, self.clock())
+        self.watch.settled(tried, after)
+
+    def _routed(self, event: Event, routing: Routing) -> None:
+        if self._record:
+            self._record.routed(event, routing, self.clock())
+        self.watch.routed(event, routing)
 
     async def _adopt(self, plan: Plan) -> None:
         await self.worker.adopt(self._usable(plan))
@@ -233,6 +251,14 @@ class Live:
         logs.info("every page of the journal was read", faults=len(faults))
         notice = notices.journal_damaged(faults)
         await (self.alarms.begin if faults else self.alarms.end)(notice, self.worker.plan)
+
+
+def _record(settings: Settings) -> Record | None:
+    if settings.record is None:
+        return None
+    from relay.record import Record  # paid by who asks for it
+
+    return Record(settings.record)
 
 
 def _channels(settings: Settings) -> Mapping[str, Channel]:

@@ -140,6 +140,11 @@ _sink = _Sink()
 reset = _sink.reset
 
 
+def hidden(text: str) -> str:
+    """A text without the secrets that no line shows."""
+    return _sink.redact.text(text)
+
+
 def debug(event: str, **fields: object) -> None:
     """Say what happens, in plain words, with its facts as fields; so do the others."""
     if _sink.level <= _LEVELS["debug"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -96,6 +96,15 @@ class Routed:
     """The ids of those that had not been routed before."""
     claimed: Mapping[str, Claimed]
     """For idle lanes, by target."""
+    suppressed: Mapping[str, Delivery] = field(default_factory=dict)
+    """By their ids: those that nobody is told of, as a twin is or a silence covers them."""
+
+    def kept(self, routing: Routing) -> Routing:
+        """A routing of the batch with its deliveries as they were recorded."""
+        if not self.suppressed:
+            return routing
+        owed = tuple(self.suppressed.get(one.id, one) for one in routing.deliveries)
+        return replace(routing, deliveries=owed)
 
 
 @dataclass(frozen=True, slots=True)

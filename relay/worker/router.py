@@ -134,4 +134,4 @@ class Router:
             self._lanes.hand(promised, claimed, more)
         for owing in batch:
             if owing.event.id in routed.events:
-                self._on_routed(owing.event, owing.routing)
+                self._on_routed(owing.event, routed.kept(owing.routing))

@@ -76,6 +76,7 @@ def route(
     first = _firsts(fresh, idle)
     quiet_now = silences.on(connection)
     claimed: dict[str, Claimed] = {}
+    suppressed: dict[str, Delivery] = {}
     for seq, owing in fresh:
         twin = pairs.get(seq)
         for delivery in owing.routing.deliveries:
@@ -88,12 +89,14 @@ def route(
                 placed, orphan = deliveries.suppress(placed, silence.reason), False
             if placed.state is State.PENDING and placed.id == first.get(placed.target):
                 placed = deliveries.claim(placed)
+            if placed.state is State.SUPPRESSED:
+                suppressed[placed.id] = placed
             new = _insert(connection, owing.event, placed, now, orphan=orphan)
             if new is not None and silence is not None:
                 silences.keep(connection, silence, new)
             if new is not None and placed.state is State.CLAIMED:
                 claimed[placed.target] = opened(connection, placed, new, owing.event, now=now)
-    return Routed(frozenset(owing.event.id for _, owing in fresh), claimed)
+    return Routed(frozenset(owing.event.id for _, owing in fresh), claimed, suppressed)
 
 
 def _firsts(fresh: Sequence[tuple[int, Owing]], idle: Collection[str]) -> dict[str, str]:
