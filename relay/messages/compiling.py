@@ -214,17 +214,6 @@ class _Hooks(NodeTransformer):
             node.expr2 = nodes.Const("", lineno=node.lineno)
         return node
 
-    def visit_List(self, node: nodes.List | nodes.Tuple | nodes.Dict) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        if not any(node.find_all((nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Call))):
-            return node
-        return _hooked("_weighed", node, node.lineno)
-
-    visit_Dict = visit_List  # noqa: N815
-
-    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
-        return self.visit_List(node) if node.ctx == "load" else node
-
 
 _NUMBERS = frozenset({"abs", "count", "float", "int", "length", "round", "wordcount"})
 """Filters whose results are numbers, whatever the event holds."""

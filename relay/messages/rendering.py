@@ -27,7 +27,7 @@ from relay.text import clean, cut
 MOST_OUTPUT = 64 * 1024
 """Characters that a template may write, values included; also those of one text."""
 MOST_STEPS = 20_000
-"""Loop rounds, calls and lists in one run; long ones and long texts count several times."""
+"""Loop rounds, calls and filters in one run; long texts count several times."""
 LONGEST_WORK = 1.0
 """Seconds of the processor's time in the template's own thread: a busy machine fails none."""
 _BIGGEST_WHOLE = 10**18
@@ -39,7 +39,7 @@ _DEEPEST = 32
 _STEPS_A_LOOK = 64
 """The clock of a thread costs more than a step, so it is asked this seldom."""
 _LONG = 256
-"""Characters of a text, or items of a list, that count as one step."""
+"""Characters of a text that count as one step."""
 
 
 class Captured:
@@ -160,24 +160,9 @@ class Rendering:
                 self.spend(len(value) // _LONG)
         elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
             raise RenderError("a number grows too large")
-        elif type(value) in _NESTS:
-            if len(value) > MOST_OUTPUT:
-                raise RenderError("a list grows too long")
-            self._weigh(value)
+        elif isinstance(value, list) and len(value) > MOST_OUTPUT:
+            raise RenderError("a list grows too long")
         return value
-
-    def _weigh(self, value: Any) -> None:
-        """Count the parts of lists in a list of the template's own, as often as they stand there.
-
-        Lists within lists double with each level; to compare, sort or write them takes so long.
-        """
-        waiting = [value]
-        while waiting:
-            found = waiting.pop()
-            inner = found.values() if type(found) is dict else found
-            lists = [part for part in inner if type(part) in _NESTS]
-            self.spend(1 + len(found) // _LONG + sum(map(len, lists)))
-            waiting += lists
 
     def text(self, value: Any) -> str:
         """A value as plain text for people."""
@@ -227,9 +212,6 @@ class Rendering:
             pairs = islice(value.items(), left[0])
             return {str(key): self._tree(inner, left, depth + 1) for key, inner in pairs}
         return [self._tree(inner, left, depth + 1) for inner in islice(value, left[0])]
-
-
-_NESTS = frozenset({list, tuple, dict})
 
 
 class TooLongError(RenderError):

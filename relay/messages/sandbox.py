@@ -141,7 +141,6 @@ class Sandbox(SandboxedEnvironment):
         rendering = RENDERING.get()
         rendering.spend()
         if isinstance(__obj, Macro):
-            rendering.bounded((args, kwargs))
             return Captured(str(__context.call(__obj, *args, **kwargs)))
         if not callable(__obj):
             name = __obj.name if isinstance(__obj, Missing) else f"a {type(__obj).__name__}"
@@ -307,7 +306,6 @@ def _literal(value: Any) -> Any:
 _HOOKS: Mapping[str, Callable[..., Any]] = {
     "_loop": _loop,
     "_concat": lambda parts: RENDERING.get().joined(parts),
-    "_weighed": lambda value: RENDERING.get().bounded(value),
     "_captured": Captured,
     "_method": _method,
     "_own": Authored,

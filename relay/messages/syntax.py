@@ -16,7 +16,7 @@ from relay.messages import READERS
 from relay.messages.facts import NAMES, PARTS
 from relay.messages.filters import fault_of_form
 from relay.messages.marks import MOST_MARKS, mark
-from relay.messages.sandbox import FILTERS, SANDBOX, TEXT_METHODS
+from relay.messages.sandbox import FILTERS, SANDBOX
 from relay.messages.whereabouts import Finding, nearest
 
 _ALONE = "each template stands alone; use a macro in this file"
@@ -31,25 +31,18 @@ _INSTEAD = {
     nodes.FilterBlock: "filter blocks are refused: put the filter on the value",
     nodes.ScopedEvalContextModifier: "autoescape is refused: values are always text",
 }
-_RAW = "values are always text; write the Markdown in the template itself"
 _NO_FILTER = {
-    "safe": f"the filter safe is refused: {_RAW}",
-    "forceescape": "the filter forceescape is refused: values need no escaping",
-    "urlize": "the filter urlize is refused: write links as [label](address)",
-    "xmlattr": "the filter xmlattr is refused: templates are Markdown, not HTML",
-    "format": "the filter format is refused: join texts with ~",
-    "attr": "the filter attr is refused: write value.name",
+    "safe": "the filter safe is refused: values are always text; write the Markdown in the "
+    "template itself",
     "random": "the filter random is refused: a message must be the same at every try",
 }
-_CALLABLE = "only macros of this file, range and methods of texts"
-_METHODS = TEXT_METHODS | {"cycle", "changed"}
-"""What can be called on something: on texts, and on `loop`."""
-_METHODS_OF_MAPPINGS = {
+_NO_METHODS = {
     "items": "write value|items",
     "keys": "write value|list",
     "values": "write for key, item in value|items",
     "get": "write value.name|default(…)",
 }
+"""What mappings have elsewhere, and what to write here."""
 _GIVEN = {"event", "rule", "loop", "varargs", "kwargs", *(f"for_{reader}" for reader in READERS)}
 """Names that stand for something without being set."""
 
@@ -66,9 +59,8 @@ def parts(tree: nodes.Template) -> list[nodes.Node]:
 
 def findings(everything: list[nodes.Node]) -> Iterator[Finding]:
     """What a template of these parts may not use."""
-    macros = {node.name for node in everything if isinstance(node, nodes.Macro)}
     for node in everything:
-        yield from ((node.lineno, text, _near(node)) for text in _refusals(node, macros))
+        yield from ((node.lineno, text, _near(node)) for text in _refusals(node))
     yield from _no_facts(everything)
 
 
@@ -89,12 +81,10 @@ def _near(node: nodes.Node) -> str:
     match node:
         case nodes.Filter(name=name) | nodes.Test(name=name):
             return str(name)
-        case nodes.Call(node=nodes.Getattr(attr=name) | nodes.Name(name=name)):
+        case nodes.Call(node=nodes.Getattr(attr=name)):
             return f"{name}("
         case nodes.Pow():
             return "**"
-        case nodes.Mul() | nodes.Mod():
-            return "*" if isinstance(node, nodes.Mul) else " %"
     return "{%" if isinstance(node, nodes.Stmt) else "{{"
 
 
@@ -115,7 +105,7 @@ def _no_facts(everything: list[nodes.Node]) -> Iterator[Finding]:
                 yield part.lineno, said, name
 
 
-def _refusals(node: nodes.Node, macros: set[str]) -> Iterator[str]:
+def _refusals(node: nodes.Node) -> Iterator[str]:
     if said := _INSTEAD.get(type(node)):
         yield said
         return
@@ -132,33 +122,8 @@ def _refusals(node: nodes.Node, macros: set[str]) -> Iterator[str]:
                 yield f"date: {fault}"
         case nodes.Test(name=name) if name not in SANDBOX.tests:
             yield f"there is no test {name!r}{nearest(name, SANDBOX.tests)}"
-        case nodes.Mul(left=left, right=right) if _is_sequence(left) or _is_sequence(right):
-            yield "* is for numbers alone: texts and lists are not repeated"
-        case nodes.Mod(left=left) if _is_sequence(left):
-            yield "% is for numbers alone: join texts with ~"
-        case nodes.Call(node=called):
-            yield from _refused_call(called, macros)
-
-
-def _is_sequence(node: nodes.Expr) -> bool:
-    return isinstance(node, nodes.List | nodes.Tuple | nodes.Concat | nodes.Dict) or (
-        isinstance(node, nodes.Const) and isinstance(node.value, str)
-    )
-
-
-def _refused_call(called: nodes.Expr, macros: set[str]) -> Iterator[str]:
-    match called:
-        case nodes.Name(name=name) if name in macros or name in SANDBOX.globals:
-            pass
-        case nodes.Getattr(attr=name) if name in _METHODS:
-            pass
-        case nodes.Getattr(attr=name) if name in _METHODS_OF_MAPPINGS:
-            instead = _METHODS_OF_MAPPINGS[name]
+        case nodes.Call(node=nodes.Getattr(attr=name)) if instead := _NO_METHODS.get(name):
             yield f".{name}() is refused, since events have keys of such names: {instead}"
-        case nodes.Getattr(attr=name) | nodes.Name(name=name):
-            yield f"{name}(…) cannot be called: {_CALLABLE} can"
-        case _:
-            yield f"this cannot be called: {_CALLABLE} can"
 
 
 # A template's own text as straight lines that can be parsed as Markdown before any event comes.

@@ -25,15 +25,9 @@ ENDS = "{% endfor %}{% endfor %}"
 
 REFUSED = {
     "power": "{{ 9**9999999 }}",
-    "repetition": "{{ 'a' * 10**9 }}",
-    "repetition of a list": "{{ [1] * event.data.count }}",
     "center": "{{ 'a'|center(10**9) }}",
-    "ljust": "{{ 'a'.ljust(1000000000) }}",
-    "zfill": "{{ 'a'.zfill(1000000000) }}",
     "format": "{{ '%300000000d'|format(1) }}",
-    "format method": "{{ '{:300000000}'.format(1) }}",
     "import": "{% import 'x' as x %}",
-    "call": "{{ event.data.none.at.all() }}",
     "table": "| a | b |\n|---|---|\n| {{ event.title }} | b |",
     "include": "{% include '/etc/passwd' %}",
 }
@@ -46,8 +40,6 @@ STOPPED = {
     "{% set n.x = n.x ~ n.x %}{% endfor %}",
     "doubling a list": "{% set n = namespace(x=[1]) %}{% for a in range(99) %}"
     "{% set n.x = n.x + n.x %}{% endfor %}",
-    "nesting a list": "{% set n = namespace(x=[1]) %}{% for a in range(999) %}"
-    "{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
     "recursion": "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
     "sorting": ROUNDS + "{% set x = event.data.many|sort(attribute='b') %}" + ENDS,
     "grouping": ROUNDS + "{% set x = event.data.many|groupby('b') %}" + ENDS,
@@ -61,6 +53,12 @@ STOPPED = {
 """These load, and are stopped while they run."""
 
 FAILING = {
+    "repetition": "{{ 'a' * 1000000000 }}",
+    "repetition of a list": "{{ [1] * event.data.count }}",
+    "ljust": "{{ 'a'.ljust(1000000000) }}",
+    "zfill": "{{ 'a'.zfill(1000000000) }}",
+    "format method": "{{ '{:300000000}'.format(1) }}",
+    "call": "{{ event.data.none.at.all() }}",
     "division by zero": "{{ 1 / (event.data.count - event.data.count) }}",
     "wrong type": "{{ event.client.name + 1 }}",
     "wrong argument": "{{ event.client.name|round('x') }}",
