@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from relay.channels import Channel, Destination, Parcel
+from relay.channels import Call, Channel, Destination, Mention, Parcel
 from relay.deliveries import (
     Cause,
     Delivery,
@@ -47,6 +47,8 @@ class Plan:
     keep: frozenset[str] = field(default_factory=frozenset)
     """Private fields that the operator chose to keep."""
     watching: Watching = field(default_factory=Watching)
+    mentions: Mapping[str, Mention] = field(default_factory=dict)
+    """By rule: whom its messages call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Owed:
     payload: Mapping[str, Any]
     silence: Silence | None = None
     """What suppresses it."""
+    calls: tuple[Call, ...] = ()
+    """Whom the message calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,7 @@ def write(
     message: Message,
     now: datetime,
     *,
+    calls: tuple[Call, ...] = (),
     plain: bool = False,
 ) -> dict[str, Any]:
     """Exactly what would be sent; `plain` without structure. Raises `UnsendableError`."""
@@ -198,9 +203,29 @@ def write(
             recipients=delivery.recipients,
             thread=f"{event.topic} {number}",
             event=event,
+            calls=calls,
             plain=plain or delivery.degraded,
         ),
     )
+
+
+_CALLING = frozenset({Cause.RULE, Cause.DEFAULT, Cause.ALARM})
+"""Why a delivery is owed that may call people: tests and replays never do."""
+
+
+def called(delivery: Delivery, event: Event, plan: Plan) -> tuple[Call, ...]:
+    """Whom the message of a delivery calls: whom its rule names there, else its destination."""
+    by_rule = plan.mentions.get(delivery.rule or "")
+    by_place = plan.destinations[delivery.destination].mention
+    if by_rule is None and by_place is None:
+        return ()
+    if delivery.cause not in _CALLING or event.test:
+        return ()
+    for mention in filter(None, (by_rule, by_place)):
+        there = tuple(call for call in mention.calls if call.channel == delivery.channel)
+        if there:
+            return there if mention.is_for(event) else ()
+    return ()
 
 
 def explain(
@@ -218,7 +243,7 @@ def explain(
         channel = channels[delivery.channel]
         payload, message, _ = written(delivery, event, plan, channel, message, now)
         silence = covering(silences, event, delivery, now)
-        owed.append(Owed(delivery, message, payload, silence))
+        owed.append(Owed(delivery, message, payload, silence, called(delivery, event, plan)))
     return Explanation(event, plan.ruleset.explain(event), routing, tuple(owed))
 
 
@@ -231,16 +256,19 @@ def written(
     where it cannot write that, the plain message.
     """
     destination = plan.destinations[delivery.destination]
+    calls = called(delivery, event, plan)
     try:
-        return write(delivery, event, destination, channel, message, now), message, None
+        payload = write(delivery, event, destination, channel, message, now, calls=calls)
     except UnsendableError as error:
         reason = str(error)
+    else:
+        return payload, message, None
     if message.native:
         usual = without_override(message, reason)
         return written(delivery, event, plan, channel, usual, now)
     plain = fallback(event, _context(delivery, plan, now), reason)
     try:
-        payload = write(delivery, event, destination, channel, plain, now, plain=True)
+        payload = write(delivery, event, destination, channel, plain, now, calls=calls, plain=True)
     except UnsendableError as error:
         return {}, plain, str(error)
     return payload, plain, None

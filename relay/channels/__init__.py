@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from relay.events import Direction, Severity
 from relay.messages import READERS
 from relay.outcomes import Outcome
 from relay.proxies import Proxies
@@ -31,6 +32,33 @@ class Pace:
 
 
 NO_PACE = Pace(count=0, seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Somebody whom a message calls by name, so that a phone rings."""
+
+    channel: str
+    """The one that knows them: `slack` or `teams`."""
+    id: str
+    """In Slack `here`, `channel`, a user's or a group's id; in Teams an address or an id."""
+    name: str
+    """What people read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Whom the messages of a destination or a rule call, and for which events."""
+
+    calls: tuple[Call, ...]
+    least: Severity = Severity.CRITICAL
+
+    def is_for(self, event: Event) -> bool:
+        """Whether an event is grave enough; good news is only where everything is."""
+        if self.least is Severity.INFO:
+            return True
+        grave = event.severity in (self.least, Severity.CRITICAL)
+        return grave and event.direction is not Direction.BETTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +86,8 @@ class Destination:
     """The language of its messages: `de`, `pt-BR`."""
     audience: tuple[str, ...] = READERS
     """Who reads there, and so whose advice its messages show."""
+    mention: Mention | None = None
+    """Whom its messages call."""
     body: str | None = None
     """The template that writes its JSON, for a webhook that has its own."""
 
@@ -92,6 +122,8 @@ class Parcel:
     """What a conversation is about (topic and number): mails with the same one are threaded."""
     event: Event | None = None
     """What the message is about, for those that read facts."""
+    calls: tuple[Call, ...] = ()
+    """Whom it calls, of those that the channel knows."""
     plain: bool = False
     """The target refused it in full dress: write it with as little structure as there is."""
 

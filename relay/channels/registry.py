@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from relay.channels import Channel, Destination, Outbound, Pace, Parcel
+from relay.channels import Call, Channel, Destination, Outbound, Pace, Parcel
 from relay.channels.email import EmailChannel
 from relay.channels.email import settings as email_settings
 from relay.channels.slack import SlackChannel
@@ -46,6 +46,8 @@ class ChannelKind:
     """What about a destination model is allowed and probably wrong; sentences for warnings."""
     account_doubts: Callable[[Any], tuple[tuple[str, str], ...]] = lambda _account: ()
     """The same about an account model, each with the key that it stands at."""
+    call: Callable[[str], Call | None] = lambda _word: None
+    """Whom a word of `mention` names there; None where it is nobody that can be called."""
 
 
 CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
@@ -58,6 +60,7 @@ CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
             SlackChannel,
             slack_settings.account_needed,
             slack_settings.doubts,
+            call=slack_settings.call,
         ),
         "email": ChannelKind(
             "email",
@@ -75,6 +78,7 @@ CHANNELS: Mapping[str, ChannelKind] = MappingProxyType(
             TeamsChannel,
             lambda _settings: False,
             teams_settings.doubts,
+            call=teams_settings.call,
         ),
         "webhook": ChannelKind(
             "webhook",

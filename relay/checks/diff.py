@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from relay.channels import Destination
+from relay.channels import Call, Destination
 from relay.events import Event
-from relay.pipeline import Plan, chosen, compose, owe_choice
+from relay.pipeline import Plan, called, chosen, compose, owe_choice
 from relay.rules import Choice
 
 
@@ -221,14 +221,21 @@ class _Side:
         at = self._at(choice)
         written = self.plan.templates.words(event, choice.template, at.language)
         spoken = (at.language, at.audience, at.channel, self.plan.timezone)
-        return (written, choice.rule, choice.template, *spoken)
+        return (written, choice.rule, choice.template, *spoken, self._called(event, choice))
 
     def text(self, event: Event, choice: Choice) -> str:
         """What is read, as if it were told when it happened; with the channel's own form."""
         now = event.late_since
         message = compose(owe_choice(event, choice, self.plan, now), event, self.plan, now)
         own = [json.dumps(one, indent=1, ensure_ascii=False) for one in message.native.values()]
-        return "\n\n".join([message.title, message.text, *own])
+        names = ", ".join(call.name for call in self._called(event, choice))
+        calling = [f"calls {names}"] if names else []
+        return "\n\n".join([message.title, message.text, *calling, *own])
+
+    def _called(self, event: Event, choice: Choice) -> tuple[Call, ...]:
+        if not self.plan.mentions and self._at(choice).mention is None:
+            return ()
+        return called(owe_choice(event, choice, self.plan, event.late_since), event, self.plan)
 
     def _at(self, choice: Choice) -> Destination:
         return self.plan.destinations[choice.destination]

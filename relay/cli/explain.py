@@ -184,7 +184,8 @@ def _show_owed(out: Console, explanation: Explanation) -> None:
         rule = f'rule "{owed.delivery.rule}"' if owed.delivery.rule else "the default"
         template = owed.message.template or "the built-in message"
         where = f"{owed.delivery.channel}: {owed.delivery.destination}, by {rule}, {template}"
-        out.print(panel(owed.message, where, _body(owed)))
+        calls = f"calls {', '.join(call.name for call in owed.calls)}" if owed.calls else None
+        out.print(panel(owed.message, where, _body(owed), below=calls))
         if owed.silence is not None:
             said = f"{owed.delivery.destination} would not be told now: {owed.silence.reason}"
             out.print(clean(said), style="yellow", markup=False, soft_wrap=True)

@@ -83,13 +83,16 @@ def colour(severity: Severity, direction: Direction) -> str:
     return "blue"
 
 
-def panel(message: Message, where: str, text: str | None = None) -> Panel:
-    """A rendered message with where it goes; `text` stands for its own."""
+def panel(
+    message: Message, where: str, text: str | None = None, *, below: str | None = None
+) -> Panel:
+    """A rendered message with where it goes; `text` stands for its own, `below` ends the frame."""
     said = message.text if text is None else text
-    return text_panel(message.title, said, where, colour(message.severity, message.direction))
+    tone = colour(message.severity, message.direction)
+    return text_panel(message.title, said, where, tone, below)
 
 
-def text_panel(title: str, text: str, where: str, border: str) -> Panel:
+def text_panel(title: str, text: str, where: str, border: str, below: str | None = None) -> Panel:
     from rich.panel import Panel
     from rich.text import Text
 
@@ -98,7 +101,14 @@ def text_panel(title: str, text: str, where: str, border: str) -> Panel:
     body.append("\n\n")
     body.append(text)
     return Panel(
-        body, title=Text(where), title_align="left", border_style=border, width=92, padding=(1, 2)
+        body,
+        title=Text(where),
+        title_align="left",
+        subtitle=Text(below) if below else None,
+        subtitle_align="left",
+        border_style=border,
+        width=92,
+        padding=(1, 2),
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
 from relay.config.form import Form, validate
+from relay.config.mentions import MENTION, check_reach, read_mention
 from relay.config.nodes import Entry, Fields, Node, Scalar, nearest, quoted, unknown
 from relay.messages import READERS
 from relay.messages.languages import canonical, meant
@@ -109,6 +110,9 @@ def _destination(
         else:
             _unknown(form, field, list(CHANNELS), BESIDE)
     if len(transports) == 1:
+        at = fields.entry("mention")
+        if at is not None and "mention" in said:
+            check_reach(form, at, said["mention"], {transports[0].name}, "this destination")
         pace = said.pop("pace", None)
         built = _build(form, entry.name, transports[0], accounts, pace, outbound)
         return replace(built, **said) if built is not None else None
@@ -269,5 +273,6 @@ BESIDE: Mapping[str, Key] = {
             "examples": ["support", ["sales", "billing"]],
         },
     ),
+    "mention": Key(read_mention, MENTION),
 }
 """What a destination may have beside its transport."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from relay.channels import Destination, Outbound
+from relay.channels import Destination, Mention, Outbound
 from relay.channels.settings import checked_url
 from relay.config.conditions import EVERYTHING, Conditions
 from relay.config.destinations import read_accounts, read_destinations, read_language
@@ -123,6 +123,8 @@ class Config:
     keep: frozenset[str]
     """Private content that is kept on purpose: `contact_info` or nothing."""
     watching: Watching
+    mentions: Mapping[str, Mention]
+    """By rule: whom its messages call."""
     warnings: tuple[Fault, ...]
     text: str
     """The file as written, placeholders and all."""
@@ -237,9 +239,10 @@ def _read(
     phones = PhoneLists(form, at.get("phones"), files)
     clients = ClientLists(form, at.get("clients"), files)
     listed: tuple[Rule, ...] = ()
+    mentions: Mapping[str, Mention] = {}
     if "rules" in at:
         conditions = Conditions(form, phones, clients)
-        listed = read_rules(form, at["rules"], conditions, names, templates, files)
+        listed, mentions = read_rules(form, at["rules"], conditions, names, templates, files)
     else:
         form.error(fields, f"rules is missing: rules cannot be empty; {EVERYTHING}")
     default = read_send_to(form, fields.entry("default"), names)
@@ -264,6 +267,7 @@ def _read(
         timezone=zone,
         keep=keep,
         watching=watching,
+        mentions=mentions,
         warnings=form.findings.warnings,
         text=text,
         kept=kept,

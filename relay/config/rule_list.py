@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from relay.channels import Destination, Mention
 from relay.config.conditions import EVERYTHING, NOTHING, Conditions
 from relay.config.destinations import NOBODY
 from relay.config.form import Form
 from relay.config.lists import ListFileError, ListFiles
+from relay.config.mentions import check_reach, read_mention
 from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar, quoted, unknown
 from relay.config.owners import read_owners
 from relay.rules import Owners, Rule
 
-RULE_KEYS = ("name", "when", "send_to", "stop", "always", "template")
+RULE_KEYS = ("name", "when", "send_to", "stop", "always", "template", "mention")
 _MEANT = {"to": "send_to", "then": "send_to", "destination": "send_to", "if": "when"}
 TEMPLATE_END = ".md.j2"
 
 
 class Names:
-    """The destinations that can be named in `send_to`."""
+    """The destinations that can be named in `send_to`; None where one is at fault."""
 
-    def __init__(self, form: Form, known: Collection[str]) -> None:
+    def __init__(self, form: Form, known: Mapping[str, Destination | None]) -> None:
         self._form = form
+        self._places = known
         self._known = dict.fromkeys(known)
 
     def read(self, node: Node, what: str = "send_to") -> tuple[str, ...]:
@@ -47,6 +50,12 @@ class Names:
                 self._form.error(item, unknown("destination", filled.written, self._known))
         return tuple(dict.fromkeys(names))
 
+    def channels(self, named: Iterable[str]) -> frozenset[str] | None:
+        """By what these are reached; None where one of them is at fault."""
+        places = [self._places.get(name) for name in named]
+        found = frozenset(place.channel for place in places if place is not None)
+        return None if None in places else found
+
     def read_owners(self, node: Fields, files: ListFiles) -> Owners | None:
         """A list that names the destination of each client or number."""
         default = node.entry("default")
@@ -61,17 +70,18 @@ def read_rules(
     names: Names,
     templates: Collection[str] | None,
     files: ListFiles,
-) -> tuple[Rule, ...]:
-    """All rules, in order; what is at fault in one is reported and empty in it."""
+) -> tuple[tuple[Rule, ...], Mapping[str, Mention]]:
+    """All rules, in order, and whom they call; what is at fault in one is reported and empty."""
+    rules: list[Rule] = []
+    mentions: dict[str, Mention] = {}
     if isinstance(node, Broken) or form.empty(node, "rules"):
-        return ()
+        return (), mentions
     if not isinstance(node, Items):
         form.error(node, "rules must be a list: put a dash before each rule")
-        return ()
+        return (), mentions
     if not node.items:
         form.error(node, f"rules cannot be empty; {EVERYTHING}")
-        return ()
-    rules: list[Rule] = []
+        return (), mentions
     seen: dict[str, Node] = {}
     known = None
     if templates is not None:
@@ -98,10 +108,19 @@ def read_rules(
         stop, always = form.flag(fields.entry("stop")), form.flag(fields.entry("always"))
         template = _template(form, fields.entry("template"), known)
         place = (fields.line, fields.column)
-        rules.append(
-            Rule(name, condition, destinations, stop, always, template, *place, owners=owners)
-        )
-    return tuple(rules)
+        rule = Rule(name, condition, destinations, stop, always, template, *place, owners=owners)
+        rules.append(rule)
+        entry = fields.entry("mention")
+        mention = read_mention(form, entry) if entry is not None else None
+        if entry is not None and mention is not None:
+            mentions[name] = mention
+            if rule.may_tell or (send_to is not None and _is_nobody(send_to.value)):
+                check_reach(form, entry, mention, names.channels(rule.may_tell), "this rule")
+    return tuple(rules), mentions
+
+
+def _is_nobody(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.text.strip().casefold() == NOBODY
 
 
 def _name(form: Form, fields: Fields, seen: dict[str, Node]) -> str:

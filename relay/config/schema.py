@@ -18,6 +18,7 @@ from relay.channels.registry import CHANNELS
 from relay.config.destinations import BESIDE, LANGUAGE, NOBODY
 from relay.config.form import model_in
 from relay.config.loading import KEEPABLE, KEYS, VERSION
+from relay.config.mentions import MENTION
 from relay.config.owners import OWNER_KEYS
 from relay.config.rule_list import OVERRIDES, RULE_KEYS, TEST_KEYS
 from relay.config.schema_texts import ABOUT, DEFAULTS, EXAMPLES
@@ -184,6 +185,7 @@ def _rule() -> Json:
         "stop": _flag(),
         "always": _flag(),
         "template": {"type": ["string", "number", "boolean"], "pattern": "^[^./\\\\][^/\\\\]*$"},
+        "mention": dict(MENTION),
     }
     made = _map("rule", {key: shapes[key] for key in RULE_KEYS}, ["name", "when", "send_to"])
     return {"description": ABOUT["rule"], **made}

@@ -77,6 +77,7 @@ ABOUT: Mapping[str, str] = {
     "rule.stop": "true: the rules below are not judged after a match.",
     "rule.always": "true: judged even if a rule above stopped the list or told nobody.",
     "rule.template": "The name of a template; without it, it is found by the kind of the event.",
+    "rule.mention": "Whom its messages call, in the place of those that its destinations name.",
     # Conditions
     "when.event": 'The kind of the event; `event: "*"` is everything.',
     "when.detail": "What happened in detail, as the sender spells it.",

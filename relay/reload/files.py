@@ -251,6 +251,7 @@ def _plan(config: Config, templates: Templates) -> Plan:
         default=config.default,
         keep=config.keep,
         watching=config.watching,
+        mentions=config.mentions,
     )
 
 

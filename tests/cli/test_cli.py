@@ -85,6 +85,13 @@ async def test_explain_shows_exactly_what_would_be_sent(run: Run) -> None:
     assert "xoxb" not in out
 
 
+async def test_explain_says_whom_a_message_calls(run: Run, folder: Path) -> None:
+    called = RULES.replace('{channel: "#support"}', '{channel: "#support"}, mention: here')
+    (folder / "rules.yaml").write_text(called)
+    assert "─ calls @here ─" in (await run("explain", "account_update/DISABLED_UPDATE"))[1]
+    assert "calls" not in (await run("explain", "channel_live"))[1]
+
+
 async def test_explain_reads_a_body_from_standard_input(folder: Path) -> None:
     body = json.dumps(partner(1)).encode()
     code, out, _ = await run_process("explain", "-", "--json", env={}, cwd=folder, stdin=body)

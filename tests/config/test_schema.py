@@ -45,9 +45,11 @@ accounts:
   email: {host: smtp.example.com, port: 587, tls: starttls, sender: "Relay <relay@example.com>",
           username: 12345, password: "${SMTP_PASSWORD}", reply_to: help@example.com}
 destinations:
-  support: {slack: {channel: "#wa-support"}, pace: 1/s, language: no, audience: [support, billing]}
+  support: {slack: {channel: "#wa-support"}, pace: 1/s, language: no, audience: [support, billing],
+            mention: [here, U012AB3CD]}
   "1": {email: {to: oncall@example.com, cc: [a@example.com]}, pace: "30 / MIN"}
-  sales: {teams: {url: "${TEAMS_SALES_URL}"}, pace: none}
+  sales: {teams: {url: "${TEAMS_SALES_URL}"}, pace: none,
+          mention: {who: Anna Meier <anna@example.com>, for: Warning}}
   Büro: {slack: {webhook: "https://hooks.slack.com/services/T0/B0/x"}}
 phones:
   vip: [+49 151 2345678, +491512345678, "+44*"]
@@ -75,6 +77,7 @@ rules:
     stop: true
     always: "false"
     template: welcome
+    mention: "${WHO}"
   - {name: two, when: {event: "*"}, send_to: none}
 default: {send_to: support}
 alarms: {send_to: [support, sales, 1]}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from relay.channels import Call
 from relay.channels.fit import Tone, shown
 from relay.messages import (
     Block,
@@ -50,6 +51,23 @@ def written(blocks: Sequence[Block], colour: Tone, *, columns: bool) -> list[_El
 def header(title: str, language: str) -> _Element:
     """The title, as large as Slack has it."""
     return {"type": "header", "text": _plain_text(cut(title, _HEADER, language))}
+
+
+def mention(calls: Sequence[Call]) -> _Element:
+    """Those who are called, in elements that Slack resolves whatever the text says."""
+    elements: list[_Element] = []
+    for call in calls:
+        elements += [{"type": "text", "text": " "}] if elements else []
+        elements.append(_called(call))
+    return _rich_text([{"type": "rich_text_section", "elements": elements}])
+
+
+def _called(call: Call) -> _Element:
+    if call.id in ("here", "channel"):
+        return {"type": "broadcast", "range": call.id}
+    if call.id.startswith("S"):
+        return {"type": "usergroup", "usergroup_id": call.id}
+    return {"type": "user", "user_id": call.id}
 
 
 def footer(text: str) -> _Element:

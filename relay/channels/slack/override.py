@@ -6,7 +6,7 @@ of Slack's SDK know most limits; what they let pass is looked for here (docs.sla
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from relay.channels.fit import footer as closing
@@ -35,8 +35,10 @@ _LEADING = {"button": "url", "link": "url", "image": "image_url"}
 """Parts that lead somewhere, and where it is said."""
 
 
-def overridden(message: Message, native: object, notification: str) -> dict[str, Any]:
-    """Text, blocks and attachments of the override, with title marks and footer.
+def overridden(
+    message: Message, native: object, notification: str, calling: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Text, blocks and attachments of the override, with title marks, `calling` and footer.
 
     `notification` is the escaped text that the message has without it: the title stays in the
     top-level text whatever the override says. Raises `UnsendableError`.
@@ -45,7 +47,7 @@ def overridden(message: Message, native: object, notification: str) -> dict[str,
         raise UnsendableError(f"{_WHAT} is not an object with blocks")
     if fault := next(_shape_faults(native), None):
         raise UnsendableError(f"{_WHAT}: {fault}")
-    blocks = list(native.get("blocks", []))
+    blocks = [*calling, *native.get("blocks", [])]
     attachments = [dict(attachment) for attachment in native.get("attachments", [])]
     if mark := marks(title(message)):
         blocks.insert(0, header(mark, message.language))

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import SecretStr, field_validator, model_validator
 
-from relay.channels import Destination, Outbound, Pace
+from relay.channels import Call, Destination, Outbound, Pace
 from relay.channels.settings import A_URL, Settings, checked_url, fingerprint, short_hash, split_url
 
 API_URL = "https://slack.com/api/"
@@ -16,6 +16,8 @@ PACE = Pace(count=1, seconds=1, burst=3)
 """One message a second for each channel, short bursts tolerated (docs.slack.dev, rate limits)."""
 
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
+_CALLABLE = re.compile(r"here|channel|[USW][A-Z0-9]{7,20}")
+"""Those who are there now, the whole channel, the id of a user (U…, W…) or of a group (S…)."""
 _ODD_SIGN = re.compile(r"[!-,./:-@\[-^`{-~]")
 
 
@@ -110,6 +112,12 @@ def _doubt_of_name(channel: str) -> str | None:
             "underscores"
         )
     return None
+
+
+def call(word: str) -> Call | None:
+    """Whom a word of `mention` calls in Slack, if anybody."""
+    found = _CALLABLE.fullmatch(word.removeprefix("@"))
+    return Call("slack", found[0], f"@{found[0]}") if found else None
 
 
 def build(

@@ -2,15 +2,17 @@
 
 Event text stands only in `plain_text` objects and `rich_text` elements, which parse nothing: it
 cannot become a mention, a link or an emoji. The top-level `text` (notifications, screen readers)
-is parsed by Slack, so it is escaped.
+is parsed by Slack, so it is escaped. Those whom a message calls are added behind it, and stand in
+a block of their own: Slack rings for mentions in blocks, and in the text where there are none.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-from relay.channels import Parcel
+from relay.channels import Call, Parcel
 from relay.channels.fit import Tone, fit, gist, title, tone
 from relay.channels.slack import blocks as slack_blocks
 from relay.channels.slack.blocks import BLOCKS, RICH_TEXT
@@ -24,8 +26,9 @@ COLOURS = {
     Tone.WARNING: "#ecb22e",
     Tone.BAD: "#e01e5a",
 }
-_TEXT = 3_900
-"""Of the top-level `text`: documented as 4,000, and more is split into several messages."""
+_TEXT = 3_800
+"""Of the top-level `text`: documented as 4,000, and more is split into several messages. There
+must be room behind it for those who are called."""
 _ALL_TEXT = 8_000
 """All text of one message; Slack names no number for `msg_blocks_too_long`."""
 _NAMESPACE = bytes.fromhex("5e5d8a5c6f0e4d6f9d0b0c54e3f8a7b1")
@@ -53,15 +56,25 @@ def write(parcel: Parcel, channel: str | None) -> dict[str, Any]:
         body |= _words(message)
     elif "slack" in message.native:
         said = notification(title(message), gist(message), message.language)
-        body |= overridden(message, message.native["slack"], said)
+        calling = [slack_blocks.mention(parcel.calls)] if parcel.calls else []
+        body |= overridden(message, message.native["slack"], said, calling)
     else:
-        body |= _dressed(message)
+        body |= _dressed(message, parcel.calls)
+    if parcel.calls:
+        body["text"] = f"{body['text']}\n{' '.join(map(_token, parcel.calls))}"
     return body | {"link_names": False, "unfurl_links": False, "unfurl_media": False}
 
 
 def escaped(text: str) -> str:
     """Text that Slack's mrkdwn shows as it is (docs.slack.dev: these three, `&` first)."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _token(call: Call) -> str:
+    """As Slack's parsed text has it (docs.slack.dev, "Formatting message text")."""
+    if call.id in ("here", "channel"):
+        return f"<!{call.id}>"
+    return f"<!subteam^{call.id}>" if call.id.startswith("S") else f"<@{call.id}>"
 
 
 def _words(message: Message) -> dict[str, Any]:
@@ -84,11 +97,11 @@ def _text(text: str, language: str) -> str:
     return escaped(cut(text, _TEXT, language, size=lambda text: units(escaped(text))))
 
 
-def _dressed(message: Message) -> dict[str, Any]:
+def _dressed(message: Message, calls: Sequence[Call]) -> dict[str, Any]:
     fitted = fit(message, room=_ALL_TEXT, each=RICH_TEXT - 100, most=BLOCKS - 5).message
     colour = tone(message)
     blocks = slack_blocks.written(fitted.blocks, colour, columns=True)
-    if len(blocks) > BLOCKS - 2:
+    if len(blocks) > BLOCKS - 3:
         blocks = slack_blocks.written(fitted.blocks, colour, columns=False)
     if fitted.footer:
         blocks.append(slack_blocks.footer(fitted.footer))
@@ -96,6 +109,8 @@ def _dressed(message: Message) -> dict[str, Any]:
         "text": notification(fitted.title, gist(fitted), message.language),
         "blocks": [slack_blocks.header(fitted.title, message.language)],
     }
+    if calls:
+        body["blocks"].append(slack_blocks.mention(calls))
     if blocks:
         fallback = escaped(body["blocks"][0]["text"]["text"])
         body["attachments"] = [{"color": COLOURS[colour], "fallback": fallback, "blocks": blocks}]

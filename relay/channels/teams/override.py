@@ -101,8 +101,10 @@ def footer(text: str) -> dict[str, Any]:
     return line([run(text, isSubtle=True, size="Small")]) | {"separator": True, "spacing": "Medium"}
 
 
-def overridden(message: Message, native: object, summary: str) -> dict[str, Any]:
-    """The override's card with title marks and footer; every text of it wraps.
+def overridden(
+    message: Message, native: object, summary: str, calling: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """The override's card with title marks, `calling` and footer; every text of it wraps.
 
     `summary` is the plain text that stands for the card where it cannot be shown. Raises
     `UnsendableError`.
@@ -110,7 +112,7 @@ def overridden(message: Message, native: object, summary: str) -> dict[str, Any]
     found = next(_object(native, {"AdaptiveCard": _CARD}, "the card"), None)
     if found is not None or not isinstance(native, Mapping):
         raise UnsendableError(f"{_WHAT}: {found}")
-    body = [_wrapped(element) for element in native["body"]]
+    body = [*calling, *(_wrapped(element) for element in native["body"])]
     if mark := marks(title(message)):
         body.insert(0, line([run(mark, weight="Bolder", color="Attention")]))
     if said := closing(message):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from relay.channels.drawing import Sketch, drawn, is_web, printable
 
@@ -26,11 +26,21 @@ _MARKDOWN.validateLink = is_web  # type: ignore[method-assign]
 
 def draw(payload: Mapping[str, Any], clock: str) -> Markup:
     """The post of the flow with every card of it; `clock` is its time."""
+    names = _called(payload)
+
+    def markdown(text: object) -> Markup:
+        shown = _markdown(text)
+        for name in names:
+            shown = shown.replace(
+                escape(f"<at>{name}</at>"), Markup('<span class="mention">{}</span>').format(name)
+            )
+        return shown
+
     return drawn(
         "channels/teams/preview.html.j2",
         payload=payload,
         clock=clock,
-        markdown=_markdown,
+        markdown=markdown,
         flex=_flex,
     )
 
@@ -40,6 +50,13 @@ SKETCH = Sketch(
     draw,
     settings={"url": "https://made-up.environment.api.powerplatform.com/workflows/made-up"},
 )
+
+
+def _called(payload: Mapping[str, Any]) -> list[str]:
+    """The names that a card's `<at>` may hold: any other is text."""
+    cards = [one.get("content") or {} for one in payload.get("attachments", ())]
+    told = [one for card in cards for one in card.get("msteams", {}).get("entities", ())]
+    return [str(one["mentioned"]["name"]) for one in told]
 
 
 def _markdown(text: object) -> Markup:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from relay.channels import Destination, Outbound, Pace
+from relay.channels import Call, Destination, Outbound, Pace
 from relay.channels.settings import A_URL, Settings, checked_url, fingerprint, short_hash, split_url
 
 PACE = Pace(count=1, seconds=2)
@@ -18,6 +19,15 @@ WORKFLOW_HOST = ".environment.api.powerplatform.com"
 OLD_WORKFLOW_HOST = ".logic.azure.com"
 """Where they stood; Microsoft announced that these addresses end on 30 November 2025."""
 NEW_LINK = "open the workflow in Teams, copy its new link from the trigger, and set it here"
+
+
+_LONGEST_USER = 200
+_GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_USER = re.compile(
+    rf"(?P<name>[^<>@]{{1,80}}?)\s*<(?P<named>[^\s<>@]+@[^\s<>@]+|{_GUID})>"
+    rf"|(?P<bare>[^\s<>@]+@[^\s<>@]+|{_GUID})"
+)
+"""An address (UPN) or an Entra object id, alone or behind a name as in mails."""
 
 
 class TeamsSettings(Settings):
@@ -31,6 +41,15 @@ class TeamsDestination(Destination):
     """Where to post; the URL is the secret."""
 
     url: SecretStr | None = None
+
+
+def call(word: str) -> Call | None:
+    """Whom a word of `mention` calls in Teams, if anybody: only persons can be."""
+    found = _USER.fullmatch(word)
+    if found is None or len(word) > _LONGEST_USER:
+        return None
+    who = found["named"] or found["bare"]
+    return Call("teams", who, found["name"] or who)
 
 
 def build(

@@ -6,11 +6,11 @@ Version 1.4, which every Teams client shows. All texts stand in `RichTextBlock`s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from relay.channels import Parcel
+from relay.channels import Call, Parcel
 from relay.channels.exchange import encoded
 from relay.channels.fit import NOTHING, Tone, fit, gist, title, tone
 from relay.channels.teams.override import SCHEMA, VERSION, footer, line, overridden, run
@@ -71,20 +71,21 @@ def write(parcel: Parcel) -> dict[str, Any]:
     message = parcel.message
     if "teams" in message.native and not parcel.plain:
         summary = _summary(message)
-        body = _posted(overridden(message, message.native["teams"], summary), summary)
+        card = overridden(message, message.native["teams"], summary, _mention(parcel.calls))
+        body = _posted(_calling(card, parcel.calls), summary)
         if (size := len(encoded(body))) > MOST_BYTES:
             raise UnsendableError(
                 f"the Teams override makes a body of {size} bytes, {MOST_BYTES} are allowed"
             )
         return body
-    found = None if parcel.plain else _largest(message, plain=False)
-    found = found or _largest(_words(message), plain=True)
+    found = None if parcel.plain else _largest(message, parcel.calls, plain=False)
+    found = found or _largest(_words(message), parcel.calls, plain=True)
     if found is None:
         raise UnsendableError("the message is too long for Teams, whatever is cut")
     return found
 
 
-def _largest(message: Message, *, plain: bool) -> dict[str, Any] | None:
+def _largest(message: Message, calls: Sequence[Call], *, plain: bool) -> dict[str, Any] | None:
     """The body with as much of the message as there is room for; None where nothing fits.
 
     What a card costs beside its text depends on its parts, so the room is found by trying.
@@ -93,7 +94,7 @@ def _largest(message: Message, *, plain: bool) -> dict[str, Any] | None:
     low, high, room = 0, _ROOM, _ROOM
     for _ in range(_TRIES):
         fitted = fit(message, room=room, each=_EACH, most=_MOST_BLOCKS)
-        body = _body(fitted.message, plain=plain)
+        body = _body(fitted.message, calls, plain=plain)
         size = len(encoded(body))
         if size <= MOST_BYTES:
             best, low = body, room
@@ -107,7 +108,7 @@ def _largest(message: Message, *, plain: bool) -> dict[str, Any] | None:
     return best
 
 
-def _body(fitted: Message, *, plain: bool) -> dict[str, Any]:
+def _body(fitted: Message, calls: Sequence[Call], *, plain: bool) -> dict[str, Any]:
     summary = _summary(fitted)
     card = {
         "$schema": SCHEMA,
@@ -116,9 +117,32 @@ def _body(fitted: Message, *, plain: bool) -> dict[str, Any]:
         "lang": fitted.language,
         "fallbackText": summary,
         "msteams": {"width": "Full"},
-        "body": list(_plain(fitted) if plain else _dressed(fitted)),
+        "body": list(_plain(fitted, calls) if plain else _dressed(fitted, calls)),
     }
-    return _posted(card, summary)
+    return _posted(_calling(card, calls), summary)
+
+
+def _mention(calls: Sequence[Call]) -> list[_Element]:
+    """The line that calls people; only a parsed text can, and no value of an event stands in it."""
+    if not calls:
+        return []
+    text = " ".join(f"<at>{call.name}</at>" for call in calls)
+    return [{"type": "TextBlock", "text": text, "wrap": True, "spacing": "Small"}]
+
+
+def _calling(card: dict[str, Any], calls: Sequence[Call]) -> dict[str, Any]:
+    """The card with what its `<at>` stand for (learn.microsoft.com, "Cards format": mentions)."""
+    if not calls:
+        return card
+    entities = [
+        {
+            "type": "mention",
+            "text": f"<at>{call.name}</at>",
+            "mentioned": {"id": call.id, "name": call.name},
+        }
+        for call in calls
+    ]
+    return {**card, "msteams": {**card["msteams"], "entities": entities}}
 
 
 def _posted(card: Mapping[str, Any], summary: str) -> dict[str, Any]:
@@ -147,13 +171,14 @@ def _words(message: Message) -> Message:
     return replace(message, blocks=paragraphs, footer="")
 
 
-def _plain(message: Message) -> Iterator[_Element]:
+def _plain(message: Message, calls: Sequence[Call]) -> Iterator[_Element]:
     yield line([run(cut(message.title, _TITLE, message.language), weight="Bolder")])
+    yield from _mention(calls)
     for block in message.blocks:
         yield from _block(block, Tone.INFO)
 
 
-def _dressed(message: Message) -> Iterator[_Element]:
+def _dressed(message: Message, calls: Sequence[Call]) -> Iterator[_Element]:
     colour = tone(message)
     yield {
         "type": "Container",
@@ -163,6 +188,7 @@ def _dressed(message: Message) -> Iterator[_Element]:
         # on it in Teams' own light theme.
         "items": [line([run(cut(message.title, _TITLE, message.language), **_TITLE_STYLE)])],
     }
+    yield from _mention(calls)
     for block in message.blocks:
         yield from _block(block, colour)
     if message.footer:
