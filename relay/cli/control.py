@@ -23,6 +23,10 @@ Change = Callable[[Journal, datetime, str], Awaitable[dict[str, Any]]]
 """What is done under the lock: with the journal, now, and who it is; its answer in JSON."""
 
 
+class RefusedError(RelayError):
+    """The relay refused rules or templates; the text has a line for every finding."""
+
+
 async def change(
     settings: Settings,
     path: str,
@@ -71,7 +75,7 @@ async def ask_relay(
     """Ask the API of the relay that serves this journal, with a body by POST; None where none does.
 
     Raises `RelayError` with the relay's own words where it does not answer 200; `UsageError` where
-    it says that it was asked wrongly.
+    it says that it was asked wrongly, `RefusedError` where it refused the files.
     """
     socket = socket_path(journal_path(settings.journal))
     if not socket.exists():
@@ -91,6 +95,8 @@ async def ask_relay(
                 raise RelayError(
                     f"the relay has not answered within {patience:.0f} seconds; it may still do it"
                 ) from None
+    if findings := shape.get("findings") if answer.status == 422 else None:
+        raise RefusedError("\n".join(findings))
     if answer.status != 200:
         wrong = UsageError if answer.status == 400 else RelayError
         raise wrong(str(shape.get("error", f"the relay answered {answer.status}")))

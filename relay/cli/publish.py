@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay import reload
-from relay.cli.control import ask_relay, opened
+from relay.cli.control import RefusedError, ask_relay, opened
 from relay.control import user
 from relay.errors import ConfigError
 from relay.reload.withheld import changes
@@ -20,13 +20,13 @@ PATIENCE = 120.0
 
 async def run(_options: Namespace, settings: Settings) -> int:
     """Through the relay that serves, else under the lock; 1 if the files are refused."""
-    answer = await ask_relay(settings, "/api/publish", {}, patience=PATIENCE)
-    if answer is None:
-        try:
+    try:
+        answer = await ask_relay(settings, "/api/publish", {}, patience=PATIENCE)
+        if answer is None:
             answer = await _under_lock(settings)
-        except ConfigError as error:
-            print(error, file=sys.stderr)
-            return 1
+    except (ConfigError, RefusedError) as error:
+        print(error, file=sys.stderr)
+        return 1
     changed = ", ".join(answer["changed"])
     print(f"version {answer['version']} is live: {changed or 'nothing waited'}")
     return 0

@@ -131,6 +131,7 @@ class Admin:
         post("/api/deliveries/retry", asked.Retry, self._retry)
         post("/api/deliveries/discard", asked.Discard, self._discard)
         post("/api/replay", asked.Replay, self._replay)
+        post("/api/events/{id}/replay", asked.ReplayOne, self._replay_one)
         get("/api/silences", asked.Silences, self._silences)
         post("/api/silences", asked.BeginSilence, self._begin_silence)
         post("/api/silences/{id}/end", asked.Nothing, self._end_silence)
@@ -243,8 +244,16 @@ class Admin:
         try:
             done = await self.replay(wanted, request[_WHO])
         except UsageError as error:
-            return _no(422, str(error))
+            return _no(400, str(error))
         return web.json_response(done)
+
+    async def _replay_one(self, request: web.Request, wanted: asked.ReplayOne) -> web.Response:
+        """The same of one event; 404 where there is none."""
+        stored = await self.store.records.event(request.match_info["id"])
+        if stored is None:
+            return _no(404, "no event has this id")
+        how = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+        return await self._replay(request, asked.Replay(ids=(stored.event.id,), **how))
 
     async def _of_one(self, one: Filter, done: str, count: int, rule: str) -> web.Response:
         if count:

@@ -189,6 +189,14 @@ class Replay(Conditions):
 _HOW = frozenset({"to", "again", "dry_run"})
 
 
+class ReplayOne(Asked):
+    """How one event is told again, which the path names."""
+
+    to: Text = NOT_GIVEN
+    again: bool = False
+    dry_run: bool = False
+
+
 class Silences(Asked):
     """`GET /api/silences`: those that are on, and those that were over since a moment."""
 

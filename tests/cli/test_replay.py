@@ -164,6 +164,21 @@ async def test_without_a_relay_it_is_owed_under_the_lock_and_balances(world: Wor
     await world.until({"delivered": 1}, "replay")
 
 
+async def test_by_the_path_of_an_event_it_alone_is_told_again(world: World) -> None:
+    for _ in range(2):
+        await world.happen()
+    event = str((await world.until({"delivered": 2}))[0]["event_id"])
+    path = f"/api/events/{event}/replay"
+    assert (await world.client.api(path, "POST", {"dry_run": True}))[1]["told_before"] == 1
+    status, told = await world.client.api(path, "POST", {"again": True})
+    assert (status, told["replayed"], told["dry_run"]) == (200, 1, False)
+    (again,) = await world.until({"delivered": 1}, "replay")
+    assert again["event_id"] == event
+    assert (await world.client.api(path, "POST", {"to": "nobody"}))[0] == 400
+    assert (await world.client.api(path, "POST", {"ids": [event]}))[0] == 400
+    assert (await world.client.api("/api/events/00000000/replay", "POST"))[0] == 404
+
+
 async def test_pressed_twice_at_once_it_is_told_once(world: World) -> None:
     await world.happen()
     await world.until({"delivered": 1})

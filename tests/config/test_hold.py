@@ -70,14 +70,18 @@ async def test_a_secret_that_is_edited_waits_too(start: Start, folder: Path) -> 
 
 
 async def test_a_held_edit_is_checked_and_a_bad_one_is_not_published(
-    start: Start, folder: Path
+    start: Start, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = await start(hold_edits=True)
-    write(folder, OTHER.replace("send_to: other", "send_to: nobody-knows"))
+    write(folder, OTHER.replace("send_to: other", "send_to: nobody-knows") + "nonsense: 1\n")
     await live(client, 1, ok=False)
     answer = (await client.api("/api/status"))[1]["rules"]
     assert (answer["waits"], "nobody-knows" in answer["error"]) == ([], True)
     assert (await client.api("/api/publish", "POST"))[0] == 422
+    assert await publish.run(Namespace(), settings(folder)) == 1
+    told = capsys.readouterr().err
+    assert "nobody-knows" in told
+    assert 'unknown key "nonsense"' in told
     assert await destination_of(client, 1) == "support"
 
 
