@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from relay.cli.conditions import asked_of
+from relay.cli.conditions import asked_of, require_known
 from relay.cli.events import context
 from relay.cli.looking import looking, zone_of
 from relay.cli.output import cell, listing, print_json_lines, when
@@ -22,10 +22,12 @@ EVERYTHING = 2**31
 
 async def run(options: Namespace, settings: Settings) -> int:
     """List deliveries, or say why there are none."""
-    wanted = asked_of(Deliveries, options).filter()
+    asked = asked_of(Deliveries, options)
+    wanted = asked.filter()
     if options.by and not options.limit:
         wanted = replace(wanted, limit=EVERYTHING)
     async with looking(settings) as records:
+        await require_known(asked, records, settings)
         found = await records.deliveries(wanted)
         zone = await zone_of(records, settings)
         around = (

@@ -6,7 +6,7 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from relay.cli.conditions import asked_of
+from relay.cli.conditions import asked_of, require_known
 from relay.cli.looking import looking, zone_of
 from relay.cli.output import cell, listing, print_json_lines, when
 from relay.journal import SEARCHED, Filter, Records, StoredEvent
@@ -18,8 +18,10 @@ from relay.web.shapes import event_json
 
 async def run(options: Namespace, settings: Settings) -> int:
     """List recorded events, or say why there are none."""
-    wanted = asked_of(Events, options).filter()
+    asked = asked_of(Events, options)
+    wanted = asked.filter()
     async with looking(settings) as records:
+        await require_known(asked, records, settings)
         found = await records.events(wanted)
         zone = await zone_of(records, settings)
         around = "" if options.json else await context(records, wanted, len(found), "event", zone)

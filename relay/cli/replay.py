@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from relay import reload, replay
-from relay.cli.conditions import given_of
+from relay.cli.conditions import given_of, require_known
 from relay.cli.control import agreed, ask_relay, opened
+from relay.cli.looking import looking
 from relay.cli.output import cell, listing, print_json
 from relay.control import user
 from relay.errors import UsageError
@@ -27,7 +29,14 @@ UNASKED = 10
 async def run(options: Namespace, settings: Settings) -> int:
     """Show what is told again, ask where it is much, and do it; 1 if it is nothing."""
     body = given_of(Replay, options)
-    found = await _replay({**body, "dry_run": True}, settings)
+    try:
+        wanted = of_body(Replay, json.dumps(body).encode(), mark="--")
+    except WrongRequestError as error:
+        raise UsageError(str(error)) from None
+    if wanted.kind or wanted.destination:
+        async with looking(settings) as records:
+            await require_known(wanted, records, settings)
+    found = await _replay(body, wanted, settings, dry_run=True)
     if not options.dry_run and found["replayed"]:
         if (
             found["replayed"] > UNASKED
@@ -36,7 +45,7 @@ async def run(options: Namespace, settings: Settings) -> int:
         ):
             print("nothing was replayed")
             return 1
-        found = await _replay(body, settings)
+        found = await _replay(body, wanted, settings, dry_run=False)
     if options.json:
         print_json(found)
     else:
@@ -49,14 +58,13 @@ async def run(options: Namespace, settings: Settings) -> int:
     return 0 if found["replayed"] else 1
 
 
-async def _replay(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    answer = await ask_relay(settings, "/api/replay", body, patience=PATIENCE)
+async def _replay(
+    body: Mapping[str, Any], wanted: Replay, settings: Settings, *, dry_run: bool
+) -> dict[str, Any]:
+    asked = {**body, "dry_run": dry_run}
+    answer = await ask_relay(settings, "/api/replay", asked, patience=PATIENCE)
     if answer is not None:
         return answer
-    try:
-        wanted = of_body(Replay, json.dumps(body).encode(), mark="--")
-    except WrongRequestError as error:
-        raise UsageError(str(error)) from None
     plan = reload.show(settings).plan
     now = datetime.now(UTC)
     async with opened(settings, now) as store:
@@ -71,9 +79,9 @@ async def _replay(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
             now,
             to=wanted.to,
             again=wanted.again,
-            record=None if wanted.dry_run else owe,
+            record=None if dry_run else owe,
         )
-    return found.to_json(dry_run=wanted.dry_run)
+    return found.to_json(dry_run=dry_run)
 
 
 def _words(found: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from typing import Any
 
-from relay.cli.conditions import given_of
+from relay.cli.conditions import given_of, require_known
 from relay.cli.control import agreed, change
 from relay.cli.looking import looking
 from relay.errors import UsageError
@@ -38,6 +38,9 @@ async def put_right(
         wanted = of_body(model, json.dumps(body).encode(), mark="--")
     except WrongRequestError as error:
         raise UsageError(str(error)) from None
+    if wanted.kind or wanted.destination:
+        async with looking(settings) as records:
+            await require_known(wanted, records, settings)
     if wanted.all and not options.yes and not await _agreed(verb, states, settings):
         print(f"nothing was {done}")
         return 1

@@ -28,6 +28,7 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """Two clients: one was told, of the other the channel is unknown."""
     (tmp_path / "message_templates").mkdir()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RELAY_ALLOW_PRIVATE_DESTINATIONS", "1")
     rules = RULES + "timezone: Asia/Kolkata\n"
     async with a_world(tmp_path, rules, Patient) as made:
         made.slack.always(error("channel_not_found"), "#sales")
@@ -106,6 +107,30 @@ async def test_times_stand_in_the_zone_of_the_rules_even_of_a_broken_file(world:
     assert "received (Asia/Kolkata)" in await said("events")
     (world.folder / "rules.yaml").write_text("rules: [\n")
     assert "due (Asia/Kolkata)" in await said("deliveries")
+
+
+@pytest.mark.parametrize("command", ["events", "deliveries", "retry", "discard", "replay"])
+async def test_a_kind_or_destination_that_nobody_knows_is_refused_with_the_nearest(
+    world: World, command: str
+) -> None:
+    assert 'did you mean "channel_live"?' in await said(f"{command} --kind chanel_live")
+    shown = await said(f"{command} --destination suport")
+    assert 'relay: --destination: unknown destination "suport": did you mean "support"?' in shown
+    assert len(await world.deliveries(None)) == 4
+
+
+async def test_what_only_the_journal_knows_of_is_no_unknown_word(world: World) -> None:
+    few = 'destinations: {support: {slack: {channel: "#s"}}}\ndefault: {send_to: support}\n'
+    (world.folder / "rules.yaml").write_text(
+        f"version: 1\naccounts: {{slack: {{token: x}}}}\n{few}"
+    )
+    for command in ("events", "deliveries"):
+        assert "1 " in await said(f"{command} --destination sales")
+        assert "unknown" in await said(f"{command} --destination three")
+    (world.folder / "rules.yaml").write_text("rules: [\n")
+    assert "no delivery matches" in await said("deliveries --destination three")
+    assert "no event matches" in await said("events --kind 'nothing*'")
+    assert "no event matches" in await said("events --kind flows")
 
 
 async def test_many_are_grouped_by_reason(world: World) -> None:
