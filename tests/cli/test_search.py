@@ -120,10 +120,12 @@ async def test_a_kind_or_destination_that_nobody_knows_is_refused_with_the_neare
 
 
 async def test_what_only_the_journal_knows_of_is_no_unknown_word(world: World) -> None:
-    few = 'destinations: {support: {slack: {channel: "#s"}}}\ndefault: {send_to: support}\n'
-    (world.folder / "rules.yaml").write_text(
-        f"version: 1\naccounts: {{slack: {{token: x}}}}\n{few}"
+    few = (
+        RULES[: RULES.index("  sales:")]
+        + 'rules: [{name: All, when: {event: "*"}, send_to: support}]\n'
     )
+    world.rules = few
+    world.write_rules()
     for command in ("events", "deliveries"):
         assert "1 " in await said(f"{command} --destination sales")
         assert "unknown" in await said(f"{command} --destination three")
