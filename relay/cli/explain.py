@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from relay import reload, samples, text
 from relay.channels.registry import open_channels
-from relay.cli.looking import completed, looking, silences_on, told_by
+from relay.cli.looking import completed, looking, silences_on, told_by, zone_of
 from relay.cli.output import cell, clean, console, panel, print_json, table
 from relay.cli.recorded import recorded_json, show_deliveries
-from relay.errors import RelayError, UsageError
+from relay.errors import ConfigError, RelayError, UsageError
 from relay.events import Event, Source
 from relay.journal import EventState, Routing
 from relay.pipeline import Explanation, Owed, Plan, explain
@@ -56,7 +57,7 @@ async def run(options: Namespace, settings: Settings) -> int:
         return 0
     out = console()
     for explanation in explained:
-        _show(out, explanation)
+        _show(out, explanation, plan.timezone)
     for item in reading.ignored:
         out.print(f"ignored: {clean(item.reason)}", style="dim", markup=False)
     for reason in unreadable:
@@ -71,10 +72,10 @@ async def run(options: Namespace, settings: Settings) -> int:
 async def _explain_recorded(options: Namespace, settings: Settings) -> int:
     """What really happened, by the rules of that day; with `--now` also what would today."""
     async with looking(settings) as records:
-        recorded = await recall(options.what, records, settings)
+        recorded = await recall(options.what, records, settings, await zone_of(records, settings))
         silences = await records.untold_silences() if options.now else ()
     stored, then = recorded.stored, recorded.plan
-    today = reload.show(settings).plan if options.now else None
+    today, fault = _today(settings) if options.now else (None, None)
     now = datetime.now(UTC)
     channels = open_channels(reload.outbound(settings))
 
@@ -87,15 +88,17 @@ async def _explain_recorded(options: Namespace, settings: Settings) -> int:
 
     if options.json:
         shape = explanation_json([by(then)], [])
+        if fault:
+            shape |= {"now": None, "now_fault": str(fault)}
         if today:
             shape["now"] = explanation_json([by(today, silences)], [])["events"]
         owed = [delivery_json(one) for one in recorded.deliveries]
         print_json({**shape, **recorded_json(recorded), "recorded": owed, "directory": None})
-        return 0
+        return _said(fault)
     out = console()
     out.print(clean(answer(recorded)), style="bold", markup=False, soft_wrap=True)
     out.print()
-    _show_event(out, by(then))
+    _show_event(out, by(then), recorded.zone)
     show_deliveries(out, recorded)
     if stored.event.source is Source.RELAY:
         out.print("of the relay's own: no rule is asked; it goes to `alarms`, else to the default")
@@ -104,10 +107,26 @@ async def _explain_recorded(options: Namespace, settings: Settings) -> int:
     elif then:
         out.print(f"The rules of that day, version {then.version}:", style="bold")
         _show_rules(out, by(then))
-    if today:
+    if today and stored.event.source is not Source.RELAY:
         out.print(f"Today, by {settings.rules}:", style="bold", markup=False)
         _show_rules(out, by(today))
         _show_owed(out, by(today, silences))
+    return _said(fault)
+
+
+def _today(settings: Settings) -> tuple[Plan | None, ConfigError | None]:
+    """Today's rules, or why they cannot be read, which is told behind what was recorded."""
+    try:
+        return reload.show(settings).plan, None
+    except ConfigError as error:
+        return None, error
+
+
+def _said(fault: ConfigError | None) -> int:
+    """The exit code behind an answer. Raises what is wrong with today's file."""
+    if fault:
+        sys.stdout.flush()
+        raise fault
     return 0
 
 
@@ -137,13 +156,13 @@ def _read(what: str, plan: Plan, now: datetime) -> tuple[Reading, list[Event]]:
     return reading, [arrival.event for arrival in reading.arrivals]
 
 
-def _show(out: Console, explanation: Explanation) -> None:
-    _show_event(out, explanation)
+def _show(out: Console, explanation: Explanation, zone: ZoneInfo) -> None:
+    _show_event(out, explanation, zone)
     _show_rules(out, explanation)
     _show_owed(out, explanation)
 
 
-def _show_event(out: Console, explanation: Explanation) -> None:
+def _show_event(out: Console, explanation: Explanation, zone: ZoneInfo) -> None:
     event = explanation.event
     kind = event.kind + (f"/{event.detail}" if event.detail else "")
     out.print(f"{clean(kind)}", style="bold", markup=False, end="")
@@ -161,7 +180,7 @@ def _show_event(out: Console, explanation: Explanation) -> None:
     for label, value, fields in facts:
         if value:
             said = [explanation.origins[name] for name in fields if name in explanation.origins]
-            told = "; ".join(dict.fromkeys(map(told_by, said)))
+            told = "; ".join(dict.fromkeys(told_by(one, zone) for one in said))
             line = f"{value}  <- {told}" if told else value
             out.print(f"  {label:8} {clean(line)}", style="dim", markup=False, soft_wrap=True)
     out.print()

@@ -76,8 +76,9 @@ async def _known(events: Sequence[Event], settings: Settings) -> tuple[Facts, st
     return known, f"the directory of {settings.journal}, and these events"
 
 
-def told_by(origin: Origin) -> str:
+def told_by(origin: Origin, zone: ZoneInfo) -> str:
     """Where an addition came from, in a few words."""
     evidence = origin.evidence
     event = f" {evidence.event_id[:8]}" if evidence.event_id else ""
-    return f"{evidence.kind}{event} of {evidence.at:%Y-%m-%d %H:%M}, by {origin.through}"
+    at = evidence.at.astimezone(zone)
+    return f"{evidence.kind}{event} of {at:%Y-%m-%d %H:%M %Z}, by {origin.through}"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from relay.cli.output import cell, clean, text_panel
+from relay.cli.output import cell, clean, text_panel, when
 from relay.deliveries import State
 from relay.journal import StoredDelivery
 from relay.web.recorded import Recorded, answer, at, by, waits
@@ -49,11 +49,12 @@ def show_deliveries(out: Console, recorded: Recorded) -> None:
 def _show_attempts(out: Console, one: StoredDelivery, zone: ZoneInfo) -> None:
     from relay.cli.output import table
 
-    rows = table("  attempt", "waited", "took", "outcome", "answer")
+    rows = table(f"  attempt ({zone})", "waited", "took", "outcome", "answer")
     for waited, attempt in waits(one):
         took = "" if attempt.duration_ms is None else f"{attempt.duration_ms} ms"
         word = (attempt.outcome or "under way").replace("_", " ")
-        rows.add_row(f"  {at(attempt.at, zone)}", _span(waited), took, word, cell(attempt.reason))
+        moment = f"  {when(attempt.at, zone)}"
+        rows.add_row(moment, _span(waited), took, word, cell(attempt.reason))
     if one.attempts:
         out.print(rows)
     if one.delivery.state is State.PENDING:

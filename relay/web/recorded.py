@@ -15,7 +15,7 @@ from relay.journal import Attempt, EventState, Filter, Records, StoredDelivery, 
 from relay.pipeline import Plan
 from relay.settings import Settings
 
-_DAY = "%d %b %Y, %H:%M:%S"
+_DAY = "%d %b %Y, %H:%M:%S %Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,15 @@ class Recorded:
     deliveries: Sequence[StoredDelivery]
     plan: Plan | None
     """None: no version routed it, or none that can be read any more; `fault` says why."""
+    zone: ZoneInfo
+    """Of the rules of that day, else of today's."""
     fault: str | None = None
 
-    @property
-    def zone(self) -> ZoneInfo:
-        return self.plan.timezone if self.plan else ZoneInfo("UTC")
 
-
-async def recall(name: str, records: Records, settings: Settings) -> Recorded:
+async def recall(name: str, records: Records, settings: Settings, today: ZoneInfo) -> Recorded:
     """A recorded event by its id, or by that of a delivery of it, whole or its beginning.
 
-    Raises `UsageError` if there is none.
+    `today` is the zone of today's rules. Raises `UsageError` if there is none.
     """
     stored = await records.event(name)
     if stored is None:
@@ -52,7 +50,7 @@ async def recall(name: str, records: Records, settings: Settings) -> Recorded:
         known = await records.known_for([stored.event])
         one_now = complete(stored.event, known)
         stored = StoredEvent(one_now.event, stored.state, None, None, one_now.origins)
-    return Recorded(stored, owed, plan, fault)
+    return Recorded(stored, owed, plan, plan.timezone if plan else today, fault)
 
 
 async def _plan_of_that_day(
@@ -93,7 +91,8 @@ def _told(one: StoredDelivery, zone: ZoneInfo) -> str:
         case State.DELIVERED:
             return f"{name} was told on {at(_last(one), zone)} by {cause}"
         case State.PARKED:
-            return f"{name} waits to be told by {cause}: its target is out of order"
+            why = f": {owed.reason}" if owed.reason else ""
+            return f"{name} waits to be told by {cause}: its target is out of order{why}"
         case State.DEAD:
             return f"{name} was not told, by {cause}: given up on {at(_last(one), zone)}"
         case State.SUPPRESSED:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from relay.journal.address import journal_path
 from relay.pace import Tempo
 from tests.fakes.http import DROP_AFTER
 from tests.fakes.slack import error
@@ -48,6 +51,7 @@ async def test_the_answer_comes_first_in_the_zone_of_the_rules(world: World) -> 
     first, _, rest = (await said(f"relay explain {owed['event_id']}")).partition("\n")
     assert first.startswith("support was told on ")
     assert first.endswith(' by the rule "Live"')
+    assert " IST by the rule" in first
     hour, utc = first.split(", ")[1][:2], owed["due_at"][11:13]
     assert (int(hour) - int(utc)) % 24 in (5, 6)
     assert "The rules of that day, version 1" in rest
@@ -75,8 +79,9 @@ async def test_what_is_parked_says_why_by_its_last_try(world: World) -> None:
     await world.happen()
     owed = await one(world, "parked")
     shown = await said(f"relay explain {owed['event_id']}")
-    assert shown.startswith('support waits to be told by the rule "Live": its target is out of')
-    assert "channel_not_found" in shown
+    answer = shown.partition("\n")[0]
+    assert answer.startswith('support waits to be told by the rule "Live": its target is out of')
+    assert "channel_not_found" in answer
     alarm = (await world.until({"delivered": 1}, "alarm"))[0]
     told = await said(f"relay explain {alarm['event_id']}")
     assert "oncall was told on" in told
@@ -103,7 +108,27 @@ async def test_the_rules_of_that_day_hold_whatever_the_file_says_today(world: Wo
     assert "✓  Later" in both
     (world.folder / "rules.yaml").write_text("version: [")
     assert 'by the rule "Live"' in await said(f"relay explain {owed['event_id']}")
-    assert "rules.yaml:2:1: error" in await said(f"relay explain {owed['event_id']} --now")
+    shown = await said(f"relay explain {owed['event_id']} --now")
+    assert 'by the rule "Live"' in shown.partition("\n")[0]
+    assert "rules.yaml:2:1: error" in shown.splitlines()[-1]
+    shape = json.loads(
+        (await said(f"relay explain {owed['event_id']} --now --json")).splitlines()[0]
+    )
+    assert (shape["now"], "rules.yaml:2:1" in shape["now_fault"]) == (None, True)
+
+
+async def test_where_the_rules_of_that_day_cannot_be_read_times_stand_in_the_zone_of_today(
+    world: World,
+) -> None:
+    await world.happen()
+    owed = await one(world, "delivered")
+    await world.stop()
+    with closing(sqlite3.connect(journal_path(world.app.settings.journal))) as journal, journal:
+        journal.execute("""UPDATE rules_versions SET files = '{"rules.yaml": "rules: ["}'""")
+    shown = await said(f"relay explain {owed['event_id']}")
+    assert " IST by the rule" in shown.partition("\n")[0]
+    assert "version 1 of the rules cannot be read" in shown
+    await world.start()
 
 
 async def test_json_has_the_answer_the_rules_of_that_day_and_what_was_done(world: World) -> None:
