@@ -149,8 +149,6 @@ def _build(
     settings = validate(form, kind.destination, fields, what) if fields is not None else None
     if fields is None or settings is None:
         return None
-    for doubt in () if _stands_in(form, fields) else kind.doubts(settings):
-        form.warning(fields.entries[0].value, doubt)
     account_at, account = accounts.get(transport.name, (None, None))
     if kind.account_needed(settings) and account is None:
         if account_at is None:
@@ -160,7 +158,7 @@ def _build(
             )
         return None
     try:
-        return kind.build(name, settings, account, pace, outbound)
+        built = kind.build(name, settings, account, pace, outbound)
     except ValueError as error:
         message = str(error)
         where = _meant_by(message, fields)
@@ -170,6 +168,9 @@ def _build(
             where = fields.entries[0].value if len(fields.entries) == 1 else transport.key
         form.error(where, message)
         return None
+    for doubt in () if _stands_in(form, fields) else kind.doubts(settings):
+        form.warning(fields.entries[0].value, doubt)
+    return built
 
 
 def _stands_in(form: Form, fields: Fields) -> bool:

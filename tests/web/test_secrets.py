@@ -42,10 +42,13 @@ SECRETS = {
     "SMTP_PASSWORD": "smtp-5ecret-Echo",
     "TEAMS_URL": "",
     "HOOK_URL": "",
+    "CRM_URL": "",
+    "CRM_TOKEN": "crm-5ecret-India",
+    "CRM_SECRET": "whsec_NWVjcmV0LUp1bGlldC0wMTIzNDU2Nzg5",
 }
 LEAK = re.compile(
     r"5ecret|a-secret-signature|webhook-token-of-the-tests|admin-token-of-the-tests"
-    r"|sig=(?!\[hidden\]|\[secret\])|hooks/services|c210cC01ZWNyZXQ",
+    r"|sig=(?!\[hidden\]|\[secret\])|hooks/services|c210cC01ZWNyZXQ|NWVjcmV0",
     re.IGNORECASE,
 )
 """Any of them, also as it stands in a URL or, in base64, in an SMTP login."""
@@ -61,20 +64,35 @@ destinations:
   hook: {slack: {webhook: "${HOOK_URL}"}, pace: none}
   flow: {teams: {url: "${TEAMS_URL}"}, pace: none}
   oncall: {email: {to: [oncall@example.com]}, pace: none}
+  crm: {webhook: {url: "${CRM_URL}", headers: {Authorization: "Bearer ${CRM_TOKEN}"},
+                  secret: "${CRM_SECRET}"}, pace: none}
 rules:
-  - {name: All, when: {event: "*"}, send_to: [support, hook, flow, oncall]}
+  - {name: All, when: {event: "*"}, send_to: [support, hook, flow, oncall, crm]}
 """
+
+
+class Anything(FakeHttp):
+    """Whatever listens to webhooks, or to nobody."""
+
+    def key_of(self, path: str, body: object) -> str:
+        return path
+
+    def usual(self, post: Post) -> Reply:
+        return Reply(200, "ok")
 
 
 class World:
     """The process and its targets."""
 
-    def __init__(self, folder: Path, slack: FakeSlack, teams: FakeTeams, smtp: FakeSmtp) -> None:
-        self.slack, self.teams, self.smtp = slack, teams, smtp
+    def __init__(
+        self, folder: Path, slack: FakeSlack, teams: FakeTeams, smtp: FakeSmtp, crm: FakeHttp
+    ) -> None:
+        self.slack, self.teams, self.smtp, self.crm = slack, teams, smtp, crm
         env = {
             **SECRETS,
             "TEAMS_URL": teams.url(),
             "HOOK_URL": slack.webhook_url("5ecret-Foxtrot"),
+            "CRM_URL": f"{crm.base}/5ecret-Kilo",
         }
         rules = RULES % (slack.api_url, smtp.port)
         self.relay = RelayProcess(folder, rules, env=env, options=["--log-level", "debug"])
@@ -86,7 +104,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         slack = await stack.enter_async_context(FakeSlack())
         teams = await stack.enter_async_context(FakeTeams())
         smtp = await stack.enter_async_context(FakeSmtp(users={"relay": SECRETS["SMTP_PASSWORD"]}))
-        yield World(tmp_path, slack, teams, smtp)
+        crm = await stack.enter_async_context(Anything())
+        yield World(tmp_path, slack, teams, smtp, crm)
 
 
 TOKEN = SECRETS["SLACK_BOT_TOKEN"]
@@ -128,7 +147,12 @@ async def test_no_secret_shows_on_any_error_path_of_any_target(
     relay = world.relay
     async with relay:
         url = world.teams.url().partition("?")[2]
-        for fake, text in ((world.slack, f"Bearer {TOKEN} 5ecret-Foxtrot"), (world.teams, url)):
+        of_the_crm = f"Bearer {SECRETS['CRM_TOKEN']} {SECRETS['CRM_SECRET']} /5ecret-Kilo"
+        for fake, text in (
+            (world.slack, f"Bearer {TOKEN} 5ecret-Foxtrot"),
+            (world.teams, url),
+            (world.crm, of_the_crm),
+        ):
             fake.behave(*echo(text))
         for command, reply in (
             ("AUTH", f"535 5.7.8 no: \0relay\0{PASSWORD}"),
@@ -226,7 +250,9 @@ async def test_a_login_by_token_shows_no_secret_and_a_restart_logs_in_anew(tmp_p
 @pytest.mark.parametrize(
     ("name", "value"),
     [("SLACK_BOT_TOKEN", "xoxb 5ecret with blanks"), ("TEAMS_URL", "http://[5ecret"),
-     ("HOOK_URL", "ftp://5ecret.example/x"), ("SMTP_PASSWORD", "")],
+     ("HOOK_URL", "ftp://5ecret.example/x"), ("SMTP_PASSWORD", ""),
+     ("CRM_URL", "ftp://5ecret.example/x"), ("CRM_SECRET", "whsec_5ecret-too-short"),
+     ("CRM_TOKEN", "5ecret\nX-Header: y")],
 )  # fmt: skip
 async def test_what_cannot_start_names_the_setting_and_not_its_value(
     world: World, name: str, value: str, tmp_path: Path
@@ -246,7 +272,8 @@ async def test_versions_and_crashes_show_no_secret(world: World, tmp_path: Path)
 
 def test_reprs_and_tracebacks_of_what_holds_secrets_show_none() -> None:
     env = {**SECRETS, "TEAMS_URL": "https://a.environment.api.powerplatform.com/x?sig=5ecret",
-           "HOOK_URL": "https://hooks.slack.com/services/5ecret"}  # fmt: skip
+           "HOOK_URL": "https://hooks.slack.com/services/5ecret",
+           "CRM_URL": "https://crm.example.com/5ecret"}  # fmt: skip
     settings = from_environment(env, {})
     config = load_text(
         RULES % ("https://slack.com/api/", 25),
@@ -284,18 +311,8 @@ def test_whatever_a_library_logs_is_redacted(level: str) -> None:
     assert not LEAK.search(said), said
 
 
-class Trap(FakeHttp):
-    """A host that nothing may be sent to."""
-
-    def key_of(self, path: str, body: object) -> str:
-        return "trap"
-
-    def usual(self, post: Post) -> Reply:
-        return Reply(200, "ok")
-
-
 async def test_proxies_of_the_environment_and_redirects_lead_nowhere(world: World) -> None:
-    async with Trap() as trap:
+    async with Anything() as trap:
         names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
         world.relay.env.update(dict.fromkeys(names, trap.base))
         async with world.relay as relay:
@@ -303,10 +320,11 @@ async def test_proxies_of_the_environment_and_redirects_lead_nowhere(world: Worl
                 location = {"Location": f"{trap.base}/moved"}
                 world.teams.behave(Reply(status, "", location))
                 world.slack.behave(*[Reply(status, "", location)] * 2)
+                world.crm.behave(Reply(status, "", location))
             for number in range(5):
                 assert (await relay.post(partner(number)))[0] == 200
                 await relay.api("/api/deliveries/retry", method="POST", body={"state": "parked"})
-            await relay.until(lambda all_: len(all_) == 20 and all(
+            await relay.until(lambda all_: len(all_) == 25 and all(
                 one["attempts"] for one in all_ if one["destination"] == "oncall"))  # fmt: skip
             await world.teams.wait_for(1)
             await world.slack.wait_for(1)
@@ -329,15 +347,16 @@ async def test_huge_answers_are_cut_and_the_lane_goes_on(
         before = memory(relay.process.pid)
         world.slack.behave(reply, reply)
         world.teams.behave(reply)
+        world.crm.behave(reply)
         assert (await relay.post(partner(1)))[0] == 200
         await relay.until(
             lambda all_: (
-                len(all_) == 4
+                len(all_) == 5
                 and all(one["attempts"] and one["attempts"][0]["outcome"] for one in all_)
             )
         )
         assert memory(relay.process.pid) - before < 60_000_000
-        for fake in (world.slack, world.teams):
+        for fake in (world.slack, world.teams, world.crm):
             assert fake.bytes_sent < 20_000_000 + MOST_BYTES
 
 
