@@ -16,7 +16,7 @@ from aiohttp import ClientSession, ClientTimeout
 
 from relay import logs, samples, starter
 from relay.app import App
-from relay.cli.output import clean, colour, console, text_panel
+from relay.cli.output import clean, colour, console, json_body, text_panel
 from relay.cli.serve import listen_for_signals
 from relay.deliveries import State
 from relay.errors import RelayError, UsageError
@@ -162,7 +162,8 @@ def _show(out: Console, stored: StoredEvent, owed: list[StoredDelivery]) -> None
         rule = f'rule "{one.delivery.rule}"' if one.delivery.rule else "the default"
         where = f"{one.delivery.channel}: {one.delivery.destination}, by {rule}"
         border = colour(event.severity, event.direction)
-        out.print(text_panel(rendered["title"], rendered["text"], where, border))
+        said = json_body(one.delivery.channel, rendered.get("payload", {})) or rendered["text"]
+        out.print(text_panel(rendered["title"], said, where, border))
     if owed:
         out.print()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from argparse import Namespace
@@ -13,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from relay import reload, samples, text
+from relay import reload, samples
 from relay.channels.registry import open_channels
 from relay.cli.looking import completed, looking, silences_on, told_by, zone_of
-from relay.cli.output import cell, clean, console, panel, print_json, table
+from relay.cli.output import cell, clean, console, json_body, panel, print_json, table
 from relay.cli.recorded import recorded_json, show_deliveries
 from relay.errors import ConfigError, RelayError, UsageError
 from relay.events import Event, Source
 from relay.journal import EventState, Routing
-from relay.pipeline import Explanation, Owed, Plan, explain
+from relay.pipeline import Explanation, Plan, explain
 from relay.quiet import Silence
 from relay.settings import Settings
 from relay.sources import Reading
@@ -204,17 +203,11 @@ def _show_owed(out: Console, explanation: Explanation) -> None:
         template = owed.message.template or "the built-in message"
         where = f"{owed.delivery.channel}: {owed.delivery.destination}, by {rule}, {template}"
         calls = f"calls {', '.join(call.name for call in owed.calls)}" if owed.calls else None
-        out.print(panel(owed.message, where, _body(owed), below=calls))
+        body = json_body(owed.delivery.channel, owed.payload)
+        out.print(panel(owed.message, where, body, below=calls))
         if owed.silence is not None:
             said = f"{owed.delivery.destination} would not be told now: {owed.silence.reason}"
             out.print(clean(said), style="yellow", markup=False, soft_wrap=True)
-
-
-def _body(owed: Owed) -> str | None:
-    """The JSON of a webhook, whose receiver reads nothing else."""
-    if owed.delivery.channel != "webhook":
-        return None
-    return text.clean(json.dumps(owed.payload.get("body"), ensure_ascii=False, indent=2))
 
 
 def _nobody(explanation: Explanation) -> str:

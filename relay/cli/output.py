@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from relay.events import Direction, Severity
 from relay.messages import Message
+from relay.text import clean as unfeigned
 from relay.text import printable
 
 if TYPE_CHECKING:
@@ -90,6 +91,13 @@ def panel(
     said = message.text if text is None else text
     tone = colour(message.severity, message.direction)
     return text_panel(message.title, said, where, tone, below)
+
+
+def json_body(channel: str, payload: Mapping[str, Any]) -> str | None:
+    """The JSON of a webhook, whose receiver reads nothing else; None for other channels."""
+    if channel != "webhook":
+        return None
+    return unfeigned(json.dumps(payload.get("body"), ensure_ascii=False, indent=2))
 
 
 def text_panel(title: str, text: str, where: str, border: str, below: str | None = None) -> Panel:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from relay.channels import Channel, Pace
+from relay.channels import Channel, Outbound, Pace
 from relay.channels.exchange import Answer
 from relay.channels.registry import CHANNELS
 from relay.channels.teams import TeamsChannel
@@ -26,9 +26,11 @@ from relay.outcomes import (
     Sent,
     Transient,
 )
+from relay.proxies import Proxies
 from tests.each import each
 from tests.fakes.messages import HASTY, LOOPBACK, destination, message, parcel, post
 from tests.fakes.teams import DROP_AFTER, DROP_BEFORE, STALL, FakeTeams, Reply, error
+from tests.needs import PATIENCE
 
 WRAPPED = "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error"
 
@@ -166,6 +168,24 @@ async def test_nothing_listens(channel: Channel) -> None:
     to = destination("teams", {"url": teams.url()})
     await teams.stop()
     assert isinstance(await post(channel, to), Transient)
+
+
+@each("status", [401, 404, 410])
+async def test_a_link_that_has_ended_says_how_to_get_the_new_one(status: int) -> None:
+    """The fake is a proxy here, so that the address is the old one indeed."""
+    async with FakeTeams() as teams:
+        by_proxy = Outbound(True, Proxies(http=teams.base), PATIENCE)
+        channel = TeamsChannel(by_proxy)
+        for host, is_old_link in (
+            ("prod-1.westeurope.logic.azure.com", True),
+            ("x.example", False),
+        ):
+            to = destination("teams", {"url": f"http://{host}/workflows/x"}, outbound=by_proxy)
+            teams.behave(error(status))
+            outcome = await post(channel, to)
+            assert isinstance(outcome, OutOfOrder)
+            assert ("copy its new link" in outcome.reason) is is_old_link
+        await channel.close()
 
 
 async def test_no_secret_is_told(

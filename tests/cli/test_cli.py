@@ -226,11 +226,14 @@ async def test_a_demo_of_the_products_own_rules_shows_messages_and_ends(tmp_path
 
 
 async def test_a_demo_names_its_journal_and_shows_what_is_posted_to_it(tmp_path: Path) -> None:
-    top = ROOT
+    """Of a webhook the JSON that its receiver would get; nothing is sent."""
+    rules = tmp_path / "rules.yaml"
+    destination = '{webhook: {url: "https://crm.example.com/x", secret: "${CRM_SECRET}"}}'
+    rules.write_text(RULES.replace('{slack: {channel: "#support"}}', destination))
     env = {
         "PATH": os.environ["PATH"],
-        "RELAY_RULES": str(top / "rules.yaml"),
-        "RELAY_TEMPLATES": str(top / "message_templates"),
+        "RELAY_RULES": str(rules),
+        "RELAY_TEMPLATES": str(ROOT / "message_templates"),
         "RELAY_LISTEN": "127.0.0.1:0",
         "PYTHONUNBUFFERED": "1",
     }
@@ -255,7 +258,7 @@ async def test_a_demo_names_its_journal_and_shows_what_is_posted_to_it(tmp_path:
             async with ClientSession() as session:
                 answer = await session.post(f"{found[1]}/webhooks/360dialog", json=posted)
             assert answer.status == 200
-            await until("Posted by hand")
+            await until('"name": "Posted by hand"')
     finally:
         process.terminate()
         await process.wait()

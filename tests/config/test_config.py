@@ -463,19 +463,26 @@ def test_destinations_show_no_secret() -> None:
     assert "geheim" not in repr(loaded)
 
 
-def test_an_unusual_teams_host_is_a_warning_at_its_url() -> None:
+@each(
+    "url, words",
+    [
+        ("https://flows.example.com/x?sig=abcdef", "does not stand where Workflows webhooks"),
+        ("https://prod-1.westeurope.logic.azure.com/x?sig=abcdef", "copy its new link from"),
+    ],
+)
+def test_a_doubtful_teams_host_is_a_warning_at_its_url(url: str, words: str) -> None:
+    """Whether it stands in the file or comes from the environment."""
     text = """\
 version: 1
 destinations:
   sales:
-    teams: {url: "https://flows.example.com/x?sig=abcdef"}
+    teams: {url: "%s"}
 rules:
   - {name: All, when: {event: "*"}, send_to: sales}
 default: {send_to: sales}
 alarms: {send_to: sales}
 """
-    config = load_text(text, "rules.yaml", env={}, strict_env=True, outbound=Outbound())
-    told = [str(warning) for warning in config.warnings if "Teams url" in str(warning)]
-    assert told
-    assert told[0].startswith("rules.yaml:4:18: warning:")
-    assert "abcdef" not in str(config.warnings)
+    for written in (url, "${TEAMS_URL}"):
+        told = config(text % written, {"TEAMS_URL": url}).warnings
+        assert [(one.line, one.column) for one in told if words in one.message] == [(4, 18)]
+        assert "abcdef" not in str(told)
