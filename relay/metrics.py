@@ -6,10 +6,18 @@ outcomes), never from a webhook's texts: no phone number and no name can become 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 from relay.deliveries import Delivery, State
 from relay.events import Event
@@ -19,6 +27,8 @@ from relay.outcomes import outcome_word
 if TYPE_CHECKING:
     from relay.sending import Tried
 
+REFUSALS = ("400", "401", "404", "408", "413", "415", "503")
+"""The statuses with which a webhook may be refused."""
 _KNOWN = frozenset(KINDS)
 
 
@@ -96,10 +106,19 @@ class Metrics:
             "relay_watch_failures", "Looks at 360dialog's list that failed."
         )
 
+        # What an alert waits for is there before the first of it: an increase needs a value before.
+        for status in REFUSALS:
+            self.refused.labels(status)
+        ProcessCollector(registry=self.registry)
         # Which child has which labels is worked out once for each: the sets are small and closed.
         self._received = cache(self.received.labels)
         self._delivered = cache(self.delivered.labels)
         self._attempt_seconds = cache(self.attempt_seconds.labels)
+
+    def expect(self, destinations: Iterable[str]) -> None:
+        """These may be delivered to from now on."""
+        for name in destinations:
+            self.dead.labels(name)
 
     def took(self, event: Event) -> None:
         """An event is on disk."""

@@ -94,6 +94,7 @@ class Worker:
         }
         await self._store.journal.aim(aims, now=self.clock(), version=plan.version)
         self.plan = plan
+        self._metrics.expect(plan.destinations)
         self._lanes.adopt(plan)
         for trouble in await self._store.records.troubles():
             self._probes.begin_now(trouble.key)
