@@ -1,9 +1,16 @@
-"""The events that the rules of a file can tell apart, as far as the catalogue says what happens."""
+"""What rules can be about: kinds and details with all that the catalogue can make of them, as rows.
+
+Theory of operation: every event is like one of the rows, as far as kind and meaning go; a kind or
+a detail that nobody names is like `NEW`. A set of rows is a whole number with a bit for each. Of a
+condition two such sets are told: where it must hold and where it may. Numbers, clients and data
+stand in no row: what is known of them is only what one rule, the *asker*, wants itself. So "must"
+is never said too often and "may" never too seldom, and what follows from both is never false.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from itertools import product
@@ -11,157 +18,200 @@ from itertools import product
 from relay import samples
 from relay.events import Direction, Severity, Source, Topic
 from relay.events.catalogue import KINDS, describe
-from relay.events.meanings import Meaning
-from relay.rules import All, AnyOf, Condition, Not, Test
+from relay.phones import PhonePattern
+from relay.rules import All, AnyOf, Condition, Glob, Not, Regex, Test
 from relay.rules.conditions import Matcher, fold
 
 FIXED = ("event", "detail", "topic", "severity", "direction", "source")
 """What an event is, whomever it is about: kind and detail, and what the catalogue makes of them."""
 NEW = "\ue000" * 20
-"""Stands where any text may: no rule can name it, only a wildcard meets it."""
-SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+"""Stands for any text that no rule names: only a wildcard meets it."""
+_CLOSED = frozenset(FIXED[2:])
+"""Of these keys all values are known."""
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
-Values = frozenset[tuple[str, str]]
-"""Values by key: `(key, value)`."""
-Said = tuple[str, str | None, Topic, Severity, Direction, Source]
+Row = tuple[str, str | None, Topic, Severity, Direction, Source]
 """The values under the fixed keys, in their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Kinds, details and meanings that a file's rules do not tell apart."""
-
-    meets: int
-    """A bit for each test of the file that they meet."""
-    alike: list[Said]
-
-    @property
-    def said(self) -> Said:
-        """One that stands for all of them."""
-        return self.alike[0]
+Rows = int
+"""A set of rows."""
+Wants = tuple[Test, ...]
+"""Tests that all hold where a rule matches."""
 
 
 class Kinds:
-    """Every way in which kind, detail and meaning can meet a file's tests.
+    """The rows of a file, and what its conditions say of them."""
 
-    Too many are harmless, too few are not: what is called unreachable must never happen.
-    """
+    def __init__(self, conditions: Iterable[Condition]) -> None:
+        tests = dict.fromkeys(test for when in conditions for test in _tests_in(when))
+        named = {
+            key: [one for t in tests if t.key == key for one in sorted(t.exact)] for key in FIXED
+        }
+        usual = likely()
+        by_source = any(test.key == "source" for test in tests)
+        others = _imaginable(named["event"], named["detail"], by_source)
+        self.rows: Sequence[Row] = tuple(dict.fromkeys((*usual, *others)))
+        self.all: Rows = (1 << len(self.rows)) - 1
+        self.likely: Rows = (1 << len(usual)) - 1
+        """What is known to happen."""
+        self._having = [self._by_value(place) for place in range(len(FIXED))]
+        self.own = self._having[-1].get(Source.RELAY.value, 0)
+        """The relay's own events: rules are not asked about them."""
+        self._met: dict[Test, tuple[Rows, Rows]] = {}
 
-    def __init__(self, conditions: Iterable[Condition], also: Values) -> None:
-        """`also` are kinds and details that stand for themselves with every rule."""
-        self._bits: dict[str, dict[Test, int]] = {key: {} for key in FIXED}
-        tests = dict.fromkeys(test for when in conditions for test, _ in tests_in(when, True))
-        for number, test in enumerate(test for test in tests if test.key in FIXED):
-            self._bits[test.key][test] = 1 << number
-        self._met: dict[tuple[str, str], int] = {}
-        self._kinds = dict.fromkeys((*KINDS, *_named(also, "event"), NEW))
-        self._details = dict.fromkeys((None, *_named(also, "detail"), NEW))
-        self._rows = self._told_apart((*likely(), *_all(self._kinds, self._details)))
-        self._own: dict[Values, list[Row]] = {}
-        self.likely = [Row(self.meets(said), [said]) for said in likely()]
-        """What is known to happen, one by one."""
+    def _by_value(self, place: int) -> dict[str, Rows]:
+        found: dict[str, bytearray] = defaultdict(lambda: bytearray(len(self.rows) // 8 + 1))
+        for number, row in enumerate(self.rows):
+            value = row[place]
+            if value is not None:
+                found[value][number // 8] |= 1 << number % 8
+        return {value: int.from_bytes(bits, "little") for value, bits in found.items()}
 
-    def needed(self, when: Condition) -> int:
-        """The tests without which a condition cannot hold, as in `Row.meets`."""
-        parts = when.parts if isinstance(when, All) else (when,)
-        found = 0
-        for part in parts:
-            if isinstance(part, Test) and part.key in FIXED:
-                found |= self._bits[part.key][part]
-        return found
+    def told(self, rows: Rows) -> Iterator[Row]:
+        """Each row of a set."""
+        return (row for number, row in enumerate(self.rows) if rows >> number & 1)
 
-    def common(self, needed: int) -> Iterator[Row]:
-        """All that meets some tests."""
-        return (row for row in self._rows if row.meets & needed == needed)
+    def judge(self, condition: Condition, asker: Wants = ()) -> tuple[Rows, Rows]:
+        """Where a condition must hold, and where it may, of events that meet the asker's wants."""
+        match condition:
+            case Test():
+                return self._test(condition, asker)
+            case Not(part=part):
+                must, may = self.judge(part, asker)
+                return self.all & ~may, self.all & ~must
+            case All(parts=parts):
+                must = may = self.all
+                for part in parts:
+                    one = self.judge(part, asker)
+                    must, may = must & one[0], may & one[1]
+                return must, may
+            case AnyOf(parts=parts):
+                must = may = 0
+                for part in parts:
+                    one = self.judge(part, asker)
+                    must, may = must | one[0], may | one[1]
+                return must, may
 
-    def own(self, needed: int, own: Values) -> Iterator[Row]:
-        """The same of kinds and details that only one rule names."""
-        own = frozenset(pair for pair in own if pair[1] not in (self._kinds | self._details))
-        if own not in self._own:
-            details = _named(own, "detail")
-            of_its_kinds = _all(_named(own, "event"), (*self._details, *details))
-            of_all = _all(self._kinds, details, known=False) if details else ()
-            self._own[own] = self._told_apart((*of_its_kinds, *of_all))
-        return (row for row in self._own[own] if row.meets & needed == needed)
+    def _test(self, test: Test, asker: Wants) -> tuple[Rows, Rows]:
+        must, may = self._fixed(test) if test.key in FIXED else (0, self.all)
+        for want in asker:
+            if want.key == test.key and want is not test and test.key not in _CLOSED:
+                if implies(want, test):
+                    return self.all, self.all
+                if test.key == "country" and _excludes(want, test):
+                    return 0, 0
+        return must, may
 
-    def _told_apart(self, each: Iterable[Said]) -> list[Row]:
-        rows: dict[int, Row] = {}
-        for said in each:
-            meets = self.meets(said)
-            rows.setdefault(meets, Row(meets, [])).alike.append(said)
-        return list(rows.values())
-
-    def meets(self, said: Said) -> int:
-        """The tests that it meets, as in `Row.meets`."""
-        found = 0
-        for key, value in zip(FIXED, said, strict=True):
-            if value is None or not self._bits[key]:
-                continue
-            met = self._met.get((key, value))
-            if met is None:
-                tests = self._bits[key].items()
-                met = self._met[key, value] = sum(bit for test, bit in tests if _meets(test, value))
-            found |= met
-        return found
+    def _fixed(self, test: Test) -> tuple[Rows, Rows]:
+        if test not in self._met:
+            plain = [one for one in test.patterns if test.key in _CLOSED or _is_plain(one)]
+            unclear = len(plain) < len(test.patterns)
+            must = may = 0
+            for value, rows in self._having[FIXED.index(test.key)].items():
+                if fold(value) in test.exact or any(one.matches(value) for one in plain):
+                    must |= rows
+                elif unclear or (value == NEW and plain):
+                    may |= rows
+            self._met[test] = must, must | may
+        return self._met[test]
 
 
-def tests_in(condition: Condition, wanted: bool) -> Iterator[tuple[Test, bool]]:
-    """Every test that stands anywhere in a condition, and whether it is to hold."""
+def wants(condition: Condition) -> Wants:
+    """The tests that all hold wherever a condition does."""
     match condition:
         case Test():
-            yield condition, wanted
+            return (condition,)
+        case All(parts=parts):
+            return tuple(test for part in parts for test in wants(part))
+        case AnyOf(parts=[part]):
+            return wants(part)
+    return ()
+
+
+def implies(one: Test, other: Test) -> bool:
+    """Whether whatever meets one test meets another of the same key."""
+    if not (one.exact <= other.exact or all(_is_met(value, other) for value in one.exact)):
+        return False
+    return all(_is_within(pattern, other.patterns) for pattern in one.patterns)
+
+
+def _is_met(value: str, test: Test) -> bool:
+    patterns = (one for one in test.patterns if not isinstance(one, Regex))
+    return value in test.exact or any(one.matches(value) for one in patterns)
+
+
+def _is_within(pattern: Matcher, others: Sequence[Matcher]) -> bool:
+    """Whether whatever meets a pattern meets one of the others."""
+    if pattern in others:
+        return True
+    if isinstance(pattern, PhonePattern) and pattern.prefix is not None:
+        prefixes = [one.prefix for one in others if isinstance(one, PhonePattern)]
+        return any(prefix and pattern.prefix.startswith(prefix) for prefix in prefixes)
+    if isinstance(pattern, Glob) and _is_plain(pattern):
+        value = pattern.text.replace("*", NEW)
+        return any(_is_plain(one) and one.matches(value) for one in others)
+    return False
+
+
+def _is_plain(pattern: Matcher) -> bool:
+    """Whether it has no wildcard but `*`: what meets it with `NEW` in it meets it with anything."""
+    return isinstance(pattern, Glob) and "?" not in pattern.text
+
+
+def _excludes(one: Test, other: Test) -> bool:
+    """Whether no single value meets both."""
+    sure = not one.patterns and not any(isinstance(each, Regex) for each in other.patterns)
+    return sure and not any(_is_met(value, other) for value in one.exact)
+
+
+def _tests_in(condition: Condition) -> Iterator[Test]:
+    match condition:
+        case Test():
+            yield condition
         case All(parts=parts) | AnyOf(parts=parts):
             for part in parts:
-                yield from tests_in(part, wanted)
+                yield from _tests_in(part)
         case Not(part=part):
-            yield from tests_in(part, not wanted)
-
-
-def everything(matcher: Matcher) -> bool:
-    """Whether every value meets it."""
-    return getattr(matcher, "text", "").strip("+") == "*"
+            yield from _tests_in(part)
 
 
 @cache
-def likely() -> tuple[Said, ...]:
+def likely() -> tuple[Row, ...]:
     """What is known to happen: kinds and details as the tables say, and the bundled samples."""
-    found: list[Said] = [
-        (kind.name, detail, *_meaning(describe(kind.source, kind.name, detail, {})), kind.source)
+    found: list[Row] = [
+        row
         for kind in KINDS.values()
         if kind.source is not Source.RELAY
         for detail in kind.details or (None,)
+        for row in _meant(kind.name, detail, [kind.source], sharpened=False)
     ]
     for name in samples.names():
-        event = samples.event(name, SOME_DAY)
+        event = samples.event(name, _SOME_DAY)
         meaning = event.topic, event.severity, event.direction
         found.append((event.kind, event.detail, *meaning, event.source))
     return tuple(dict.fromkeys(found))
 
 
-def _named(pairs: Values, wanted: str) -> list[str]:
-    return sorted(value for key, value in pairs if key == wanted)
-
-
-def _meets(test: Test, value: str) -> bool:
-    return fold(value) in test.exact or any(one.matches(value) for one in test.patterns)
-
-
-def _meaning(meaning: Meaning) -> tuple[Topic, Severity, Direction]:
-    return meaning.topic, meaning.severity, meaning.direction
-
-
-def _all(kinds: Iterable[str], details: Iterable[str | None], known: bool = True) -> Iterator[Said]:
-    """Kinds with details (those that the catalogue knows among them), from every source."""
-    for name in kinds:
+def _imaginable(kinds: Sequence[str], details: Sequence[str], by_source: bool) -> Iterator[Row]:
+    """Every kind with every detail, known, named in a rule or new."""
+    outside = [source for source in Source if source is not Source.RELAY]
+    for name in dict.fromkeys((*KINDS, *kinds, NEW)):
         kind = KINDS.get(name)
-        sources: list[Source] = [source for source in Source if source is not Source.RELAY]
+        sources = outside if by_source else [kind.source if kind else Source.WABA]
         if kind and kind.source is Source.RELAY:
             sources = [Source.RELAY]
-        own = kind.details if kind and known else ()
-        for detail in dict.fromkeys((*own, *details)):
-            meanings = [_meaning(describe(sources[0], name, detail, {}))]
-            if kind and kind.sharpen:
-                # What the data can make of it is not followed: it may be anything.
-                meanings = list(product(kind.topics, Severity, Direction))
-            for meaning, source in product(meanings, sources):
-                yield name, detail, *meaning, source
+        for detail in dict.fromkeys((*(kind.details if kind else ()), *details, None, NEW)):
+            yield from _meant(name, detail, sources)
+
+
+def _meant(
+    name: str, detail: str | None, sources: Sequence[Source], *, sharpened: bool = True
+) -> Iterator[Row]:
+    """What kind and detail can mean; what the data makes of it is not followed: it may be any."""
+    kind = KINDS.get(name)
+    said = describe(sources[0], name, detail, {})
+    meanings: Iterable[tuple[Topic, Severity, Direction]]
+    meanings = [(said.topic, said.severity, said.direction)]
+    if kind and kind.sharpen and sharpened:
+        meanings = product(kind.topics, Severity, Direction)
+    for meaning, source in product(meanings, sources):
+        yield name, detail, *meaning, source
