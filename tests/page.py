@@ -13,6 +13,7 @@ from urllib.parse import quote
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from relay import samples
+from relay.pace import Tempo
 from tests.client import partner
 from tests.fakes.http import Reply
 from tests.fakes.slack import error
@@ -72,6 +73,8 @@ SHOWN = (
 
 class PageWorld(World):
     """A relay with two operators, and what happened in a day."""
+
+    tempo = Tempo(first_probe=3600, longest_probe=3600, watch=0.05, grace=0.5)
 
     def settings(self, **changes: Any) -> Any:
         return super().settings(**{"admin_token": f"anna:{TOKEN} ben:{OTHER}", **changes})

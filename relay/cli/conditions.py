@@ -5,24 +5,21 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from relay.errors import ConfigError, UsageError
-from relay.events import from_iso, iso
+from relay.events import iso
 from relay.events.catalogue import KINDS
 from relay.journal import EventState, Filter, Records
 from relay.phones import normalise
 from relay.settings import Settings
 from relay.text import printable
-from relay.web.asked import Asked, Conditions, WrongRequestError, of_texts
+from relay.web.asked import Asked, Conditions, WrongRequestError, moment_of, of_texts
 
 T = TypeVar("T", bound=Asked)
 
 EVERYTHING = 10**9
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_LONGEST = 12
-"""Digits of a span that are read: so many seconds are longer ago than any year."""
 
 
 def asked_of(model: type[T], options: Namespace) -> T:
@@ -94,13 +91,7 @@ def parse_phone(text: str) -> str:
 
 def parse_since(text: str, now: datetime, option: str = "--since") -> datetime:
     """A moment from `14d`, `2h` or an ISO date. Raises `UsageError`."""
-    number, unit = text[:-1], _UNITS.get(text[-1:].lower())
     try:
-        if unit and number.isascii() and number.isdecimal():
-            return now - timedelta(seconds=int(number[:_LONGEST]) * unit)
-        return from_iso(text)
-    except OverflowError:
-        raise UsageError(f"{option}: that is too long ago") from None
-    except ValueError:
-        message = f'{option}: "{text}" is no time; write 14d, 2h or 2026-11-23T09:00'
-        raise UsageError(message) from None
+        return moment_of(text, now)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from relay import reload, samples
 from relay.channels.registry import open_channels
-from relay.cli.looking import completed, looking, silences_on, told_by, zone_of
+from relay.cli.looking import completed, looking, silences_on, zone_of
 from relay.cli.output import cell, clean, console, json_body, panel, print_json, table
 from relay.cli.recorded import recorded_json, show_deliveries
 from relay.errors import ConfigError, RelayError, UsageError
@@ -25,7 +25,7 @@ from relay.quiet import Silence
 from relay.settings import Settings
 from relay.sources import Reading
 from relay.sources.reading import read
-from relay.web.recorded import answer, recall
+from relay.web.recorded import answer, recall, told_by
 from relay.web.shapes import delivery_json, explanation_json
 
 if TYPE_CHECKING:

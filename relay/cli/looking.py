@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from itertools import chain
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from relay.directory import Completed, Facts, Origin, complete, learn
+from relay.directory import Completed, Facts, complete, learn
 from relay.errors import JournalError
 from relay.events import Event
 from relay.journal import Records
@@ -74,11 +74,3 @@ async def _known(events: Sequence[Event], settings: Settings) -> tuple[Facts, st
     except JournalError as error:
         return Facts(), f"{alone}; {error}"
     return known, f"the directory of {settings.journal}, and these events"
-
-
-def told_by(origin: Origin, zone: ZoneInfo) -> str:
-    """Where an addition came from, in a few words."""
-    evidence = origin.evidence
-    event = f" {evidence.event_id[:8]}" if evidence.event_id else ""
-    at = evidence.at.astimezone(zone)
-    return f"{evidence.kind}{event} of {at:%Y-%m-%d %H:%M %Z}, by {origin.through}"

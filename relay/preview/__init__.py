@@ -186,6 +186,17 @@ def page(previews: Sequence[Preview], *, title: str, about: str = "") -> str:
     )
 
 
+def single(channel: str, payload: Mapping[str, Any], at: datetime) -> str:
+    """One message alone, as its channel draws it, in a document of its own; `at` is its time."""
+    sketch = _SKETCHES[channel]
+    return drawn(
+        "preview/single.html.j2",
+        title=sketch.title,
+        policy=POLICY,
+        message=sketch.draw(payload, f"{at:%H:%M}"),
+    )
+
+
 def _draw(one: Preview, written: Written) -> Markup:
     return _SKETCHES[written.channel].draw(written.payload, f"{one.at:%H:%M}")
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from relay.pipeline import Plan
     from relay.reload import Loaded
     from relay.reload.reloader import Reverted
-    from relay.web.page.sessions import Attempts, Sessions
+    from relay.web.page.shared import Shared
 
 _WHO: Final = web.RequestKey("who", str)
 """Where a request carries who sent it."""
@@ -67,29 +67,24 @@ class Admin:
     plan: Callable[[], Awaitable[Plan]]
     """What is live, once it was read."""
     operators: tuple[Operator, ...] = field(init=False)
-    _sessions: Sessions | None = field(default=None, init=False)
-    _attempts: Attempts | None = field(default=None, init=False)
+    _page: Shared | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.operators = self.settings.operators
 
     @property
-    def sessions(self) -> Sessions:
-        """Who is logged in to the page."""
-        if self._sessions is None:
-            from relay.web.page.sessions import Sessions
+    def page(self) -> Shared:
+        """What the page knows of its visitors; made when the first of them comes."""
+        if self._page is None:
+            from relay.web.page.shared import Shared
 
-            self._sessions = Sessions(self.store, self.operators)
-        return self._sessions
+            self._page = Shared(self)
+        return self._page
 
-    @property
-    def attempts(self) -> Attempts:
-        """Who tried to log in with a wrong token."""
-        if self._attempts is None:
-            from relay.web.page.sessions import Attempts
-
-            self._attempts = Attempts()
-        return self._attempts
+    async def close(self, _app: web.Application) -> None:
+        """The address is about to be given back: whoever follows it hears no more."""
+        if self._page is not None:
+            self._page.closing.set()
 
     def add_routes(self, app: web.Application, *, by_socket: bool = False) -> None:
         """All routes, each with the one shape of body or query that it takes.
@@ -216,27 +211,30 @@ class Admin:
 
     async def _retry_one(self, request: web.Request, _asked: Asked) -> web.Response:
         one = Filter(ids=(request.match_info["id"],))
-        count = await self._put_back(one, request)
+        count = await self.retry(one, request[_WHO])
         return await self._of_one(one, "retried", count, "dead, parked or discarded ones can be")
 
     async def _retry(self, request: web.Request, wanted: asked.Retry) -> web.Response:
-        return web.json_response({"retried": await self._put_back(wanted.filter(), request)})
+        return web.json_response({"retried": await self.retry(wanted.filter(), request[_WHO])})
 
-    async def _put_back(self, wanted: Filter, request: web.Request) -> int:
-        count = await self.store.journal.retry(wanted, now=self.clock(), who=request[_WHO])
+    async def retry(self, wanted: Filter, who: str) -> int:
+        """Put dead and parked deliveries back; how many."""
+        count = await self.store.journal.retry(wanted, now=self.clock(), who=who)
         if count:
             self.changed()
         return count
 
+    async def discard(self, wanted: Filter, who: str) -> int:
+        """Give up what is not finished; how many."""
+        return await self.store.journal.discard(wanted, now=self.clock(), who=who)
+
     async def _discard_one(self, request: web.Request, _asked: Asked) -> web.Response:
         one = Filter(ids=(request.match_info["id"],))
-        count = await self.store.journal.discard(one, now=self.clock(), who=request[_WHO])
+        count = await self.discard(one, request[_WHO])
         return await self._of_one(one, "discarded", count, "pending, parked or dead ones can be")
 
     async def _discard(self, request: web.Request, wanted: asked.Discard) -> web.Response:
-        count = await self.store.journal.discard(
-            wanted.filter(), now=self.clock(), who=request[_WHO]
-        )
+        count = await self.discard(wanted.filter(), request[_WHO])
         return web.json_response({"discarded": count})
 
     async def _replay(self, request: web.Request, wanted: asked.Replay) -> web.Response:

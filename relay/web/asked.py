@@ -27,6 +27,7 @@ from relay.events import from_iso
 from relay.journal import EventState, Filter
 from relay.phones import PhonePattern, normalise
 from relay.quiet import Conditions as SilenceConditions
+from relay.times import span
 
 ROWS = 100
 MOST = 2**63 - 1
@@ -67,6 +68,17 @@ def _moment(text: object) -> datetime:
         return from_iso(text) if isinstance(text, str) else _no_moment()
     except (ValueError, OverflowError):
         return _no_moment()
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """A moment from `14d`, `2h` or an ISO date. Raises `ValueError` with words for a person."""
+    try:
+        ago = span(text)
+        return from_iso(text) if ago is None else now - ago
+    except OverflowError:
+        raise ValueError("that is too long ago") from None
+    except ValueError:
+        raise ValueError(f'"{text}" is no time; write 14d, 2h or 2026-11-23T09:00') from None
 
 
 def _no_moment() -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from relay import reload
 from relay.deliveries import Cause, Delivery, State
-from relay.directory import complete
+from relay.directory import Origin, complete
 from relay.errors import ConfigError, UsageError
 from relay.journal import Attempt, EventState, Filter, Records, StoredDelivery, StoredEvent
 from relay.pipeline import Plan
@@ -31,10 +32,13 @@ class Recorded:
     fault: str | None = None
 
 
-async def recall(name: str, records: Records, settings: Settings, today: ZoneInfo) -> Recorded:
+async def recall(
+    name: str, records: Records, settings: Settings, today: ZoneInfo, live: Plan | None = None
+) -> Recorded:
     """A recorded event by its id, or by that of a delivery of it, whole or its beginning.
 
-    `today` is the zone of today's rules. Raises `UsageError` if there is none.
+    `today` is the zone of today's rules; what is `live` need not be read again. Raises
+    `UsageError` if there is none.
     """
     stored = await records.event(name)
     if stored is None:
@@ -45,7 +49,7 @@ async def recall(name: str, records: Records, settings: Settings, today: ZoneInf
         said = f"no event and no delivery in {settings.journal} has an id that begins with"
         raise UsageError(f"{said} {name}")
     owed = await records.of_event(stored.event.id)
-    plan, fault = await _plan_of_that_day(stored, records, settings)
+    plan, fault = await _plan_of_that_day(stored, records, settings, live)
     if stored.state is EventState.RECEIVED:
         known = await records.known_for([stored.event])
         one_now = complete(stored.event, known)
@@ -54,18 +58,21 @@ async def recall(name: str, records: Records, settings: Settings, today: ZoneInf
 
 
 async def _plan_of_that_day(
-    stored: StoredEvent, records: Records, settings: Settings
+    stored: StoredEvent, records: Records, settings: Settings, live: Plan | None
 ) -> tuple[Plan | None, str | None]:
     if stored.rules_version is None:
         return None, None
+    if live is not None and live.version == stored.rules_version:
+        return live, None
     kept = await records.rules(stored.rules_version)
     if kept is None:
         return None, f"version {stored.rules_version} of the rules is no longer kept"
     try:
-        return reload.from_version(kept, settings).plan, None
+        loaded = await asyncio.to_thread(reload.from_version, kept, settings)
     except ConfigError as error:
         first = str(error).splitlines()[0]
         return None, f"version {stored.rules_version} of the rules cannot be read: {first}"
+    return loaded.plan, None
 
 
 def answer(recorded: Recorded) -> str:
@@ -135,3 +142,11 @@ def waits(one: StoredDelivery) -> list[tuple[timedelta, Attempt]]:
         found.append((max(attempt.at - before, timedelta()) if before else timedelta(), attempt))
         before = attempt.at + timedelta(milliseconds=attempt.duration_ms or 0)
     return found
+
+
+def told_by(origin: Origin, zone: ZoneInfo) -> str:
+    """Where an addition came from, in a few words."""
+    evidence = origin.evidence
+    event = f" {evidence.event_id[:8]}" if evidence.event_id else ""
+    at = evidence.at.astimezone(zone)
+    return f"{evidence.kind}{event} of {at:%Y-%m-%d %H:%M %Z}, by {origin.through}"

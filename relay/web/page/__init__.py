@@ -19,8 +19,19 @@ OPEN: Final = (
 """What needs no login: method, path, and the function that answers."""
 ROUTES: Final = (
     ("GET", "/", "now:show"),
+    ("GET", "/page/live", "live:follow"),
     ("POST", "/logout", "door:leave"),
     ("POST", "/rules/publish", "now:publish"),
+    ("GET", "/events", "events:listing"),
+    ("GET", "/events/{id}", "events:show"),
+    ("GET", "/events/{id}/replay", "events:replay"),
+    ("POST", "/events/{id}/replay", "events:replayed"),
+    ("GET", "/deliveries", "deliveries:listing"),
+    ("GET", "/deliveries/{action:retry|discard}", "deliveries:question"),
+    ("POST", "/deliveries/{action:retry|discard}", "deliveries:done"),
+    ("GET", "/deliveries/{id}/message", "events:message"),
+    ("POST", "/deliveries/{id}/retry", "events:retried"),
+    ("POST", "/deliveries/{id}/discard", "events:discarded"),
 )
 
 
@@ -35,7 +46,8 @@ def add_routes(app: web.Application, admin: Admin) -> None:
 
         app.router.add_route(method, path, handle)
 
-    for one in OPEN:
-        route(*one, is_open=True)
     for one in ROUTES:
         route(*one, is_open=False)
+    for one in OPEN:
+        route(*one, is_open=True)
+    app.on_shutdown.append(admin.close)

@@ -31,7 +31,7 @@ async def enter(visit: Visit) -> web.Response:
     """Begin a session for whoever has a token."""
     admin, request = visit.admin, visit.request
     address, now = _address(visit), asyncio.get_running_loop().time()
-    if (wait := admin.attempts.wait(address, now)) > 0:
+    if (wait := admin.page.attempts.wait(address, now)) > 0:
         refused = login(
             admin,
             request,
@@ -45,11 +45,11 @@ async def enter(visit: Visit) -> web.Response:
     token = visit.form.get("token", "").strip().encode("utf-8", "surrogateescape")
     operator = admin.operator_of(token)
     if operator is None:
-        admin.attempts.failed(address, now)
+        admin.page.attempts.failed(address, now)
         logs.warning("login to the page refused", address=address)
         return login(admin, request, status=401, why="No operator has this token.")
-    admin.attempts.succeeded(address)
-    session = admin.sessions.begun(operator.name, operator.accepted[0], admin.clock())
+    admin.page.attempts.succeeded(address)
+    session = admin.page.sessions.begun(operator.name, operator.accepted[0], admin.clock())
     answer = visit.back(_local(visit.form.get("to", "/")))
     set_cookie(answer, request, session)
     return answer
@@ -58,7 +58,7 @@ async def enter(visit: Visit) -> web.Response:
 async def leave(visit: Visit) -> web.Response:
     """End the session."""
     if visit.session is not None:
-        await visit.admin.sessions.end(visit.session, visit.admin.clock())
+        await visit.admin.page.sessions.end(visit.session, visit.admin.clock())
     answer = visit.back("/")
     answer.del_cookie(COOKIE, path="/")
     return answer

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import ChainableUndefined, Environment, PackageLoader, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
@@ -97,7 +97,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("relay.web.page", "views"),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=ChainableUndefined,
         finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -108,6 +108,8 @@ def _environment() -> Environment:
         "phone": display,
         "many": many,
         "codes": codes,
+        "span": span,
+        "pair": lambda word: (word, word),
         "words": lambda text: str(text).replace("_", " "),
     }
     environment.filters |= filters

@@ -160,12 +160,12 @@ async def _visitor(
         return who, None, None
     now = admin.clock()
     cookie = request.cookies.get(COOKIE, "")
-    session = await admin.sessions.known(cookie, now) if cookie else None
+    session = await admin.page.sessions.known(cookie, now) if cookie else None
     named = by_proxy(admin, request)
     if session is not None and (session.by_token or session.who == named):
         return session.who, session, None
     if named is not None:
-        begun = admin.sessions.begun(named, None, now)
+        begun = admin.page.sessions.begun(named, None, now)
         return named, begun, begun
     return None, None, None
 
