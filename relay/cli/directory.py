@@ -9,10 +9,11 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from relay.cli.contacts import Contacts
 from relay.cli.control import ask_relay, locked
-from relay.cli.looking import looking
+from relay.cli.looking import looking, zone_of
 from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
 from relay.directory import IMPORTED, SYNCED, Contact, Entry, Fact
 from relay.errors import UsageError
@@ -47,16 +48,18 @@ async def _list(search: str | None, options: Namespace, settings: Settings) -> i
     limit = options.limit or (MOST if options.json else ROWS)
     async with looking(settings) as records:
         found = await records.directory(search, limit)
+        zone = await zone_of(records, settings)
     if options.json:
         print_json_lines(entry.to_json() for entry in found)
     else:
-        _show(found, search, limit)
+        _show(found, search, limit, zone)
     return 0 if found or search is None else 1
 
 
-def _show(found: Sequence[Entry], search: str | None, limit: int) -> None:
+def _show(found: Sequence[Entry], search: str | None, limit: int, zone: ZoneInfo) -> None:
     out = console()
-    rows = table("number", "name", "WABA", "client", "360dialog's id", "last word (UTC)", "by")
+    said = f"last word ({zone})"
+    rows = table("number", "name", "WABA", "client", "360dialog's id", said, "by")
     for entry in found:
         client = " ".join(
             part
@@ -73,7 +76,7 @@ def _show(found: Sequence[Entry], search: str | None, limit: int) -> None:
             _text(entry.waba),
             client,
             _text(entry.channel),
-            when(last.at) if last else "",
+            when(last.at, zone) if last else "",
             cell(last.evidence.kind) if last else "",
         )
     if found:

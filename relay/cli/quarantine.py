@@ -7,10 +7,11 @@ import json
 from argparse import Namespace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from relay.cli.conditions import asked_of
 from relay.cli.control import change
-from relay.cli.looking import looking
+from relay.cli.looking import looking, zone_of
 from relay.cli.output import cell, clean, listing, print_json_lines, when
 from relay.errors import RelayError, UsageError
 from relay.events import from_iso
@@ -20,8 +21,6 @@ from relay.settings import Settings
 from relay.web.asked import Quarantine
 from relay.web.shapes import quarantined_json
 
-COLUMNS = ("id", "came (UTC)", "route", "size", "body", "sha256", "reason")
-
 
 async def run(options: Namespace, settings: Settings) -> int:
     """List what could not be read; with an id, show one body, which is recorded."""
@@ -30,20 +29,22 @@ async def run(options: Namespace, settings: Settings) -> int:
     wanted = asked_of(Quarantine, options)
     async with looking(settings) as records:
         found = await records.quarantined(wanted.since, wanted.limit)
+        zone = await zone_of(records, settings)
     if options.json:
         print_json_lines(quarantined_json(one) for one in found)
         return 0
     if not found:
         print("nothing is in quarantine" + (" since then" if wanted.since else ""))
         return 0
-    listing(COLUMNS, [_row(one) for one in found])
+    columns = ("id", f"came ({zone})", "route", "size", "body", "sha256", "reason")
+    listing(columns, [_row(one, zone) for one in found])
     return 0
 
 
-def _row(one: Quarantined) -> tuple[str, ...]:
+def _row(one: Quarantined, zone: ZoneInfo) -> tuple[str, ...]:
     kept = "kept" if one.kept else "gone or private"
     cells = (one.route or "", str(one.size), kept, one.sha256[:16], one.reason)
-    return (str(one.id), when(one.at), *(cell(text) for text in cells))
+    return (str(one.id), when(one.at, zone), *(cell(text) for text in cells))
 
 
 async def _look(options: Namespace, settings: Settings) -> int:
@@ -63,8 +64,10 @@ async def _look(options: Namespace, settings: Settings) -> int:
     if options.json:
         print(json.dumps(shape))
         return 0
-    came = when(from_iso(shape["at"]))
-    print(f"{shape['id']}  {came} UTC  {clean(shape['route'])}  {shape['size']} bytes")
+    async with looking(settings) as records:
+        zone = await zone_of(records, settings)
+    came = f"{when(from_iso(shape['at']), zone)} ({zone})"
+    print(f"{shape['id']}  {came}  {clean(shape['route'])}  {shape['size']} bytes")
     print(f"reason: {clean(shape['reason'])}")
     print(f"sha256: {shape['sha256']}")
     if shape["body_base64"] is None:

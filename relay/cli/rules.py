@@ -7,9 +7,10 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from difflib import unified_diff
+from zoneinfo import ZoneInfo
 
 from relay.cli.control import agreed, ask_relay, opened
-from relay.cli.looking import looking
+from relay.cli.looking import looking, zone_of
 from relay.cli.output import cell, clean, listing, print_json, print_json_lines, say, when
 from relay.config.yaml_reader import NOT_KEPT
 from relay.control import user
@@ -36,8 +37,9 @@ async def run(options: Namespace, settings: Settings) -> int:
         if options.action == "revert":
             wanted = await _wanted(options, records, newest)
         else:
-            act = _show if options.action == "show" else _log
-            return await act(options, records, newest)
+            if options.action == "show":
+                return await _show(options, records, newest)
+            return await _log(options, records, newest, await zone_of(records, settings))
     return await _revert(options, settings, newest, wanted)
 
 
@@ -69,7 +71,7 @@ async def _show(options: Namespace, records: Records, newest: RulesVersion) -> i
     return 0
 
 
-async def _log(options: Namespace, records: Records, newest: RulesVersion) -> int:
+async def _log(options: Namespace, records: Records, newest: RulesVersion, zone: ZoneInfo) -> int:
     rows: list[tuple[RulesVersion, tuple[str, ...]]] = []
     number = newest.version
     version: RulesVersion | None = newest
@@ -90,11 +92,11 @@ async def _log(options: Namespace, records: Records, newest: RulesVersion) -> in
         )
         return 0
     listing(
-        ("version", "live since (UTC)", "by", "changed"),
+        ("version", f"live since ({zone})", "by", "changed"),
         [
             (
                 str(one.version),
-                when(one.loaded_at),
+                when(one.loaded_at, zone),
                 cell(one.who or "a saved file"),
                 ", ".join(changed) if one.version > 1 else "the first",
             )

@@ -104,7 +104,12 @@ async def test_wildcards_are_those_of_rules(world: World) -> None:
 
 
 async def test_times_stand_in_the_zone_of_the_rules_even_of_a_broken_file(world: World) -> None:
+    await world.client.post(b"{")
     assert "received (Asia/Kolkata)" in await said("events")
+    assert "live since (Asia/Kolkata)" in await said("rules log")
+    assert "came (Asia/Kolkata)" in await said("quarantine")
+    assert "(Asia/Kolkata)" in await said("quarantine 1")
+    assert "last word (Asia/Kolkata)" in await said("directory")
     (world.folder / "rules.yaml").write_text("rules: [\n")
     assert "due (Asia/Kolkata)" in await said("deliveries")
 
