@@ -157,6 +157,29 @@ def test_an_owner_counts_as_used_and_a_default_of_nobody_is_no_mute() -> None:
     assert told(config, client=CEM) == []
 
 
+async def test_routes_of_a_client_alone_count_no_number_and_name_those_it_has(
+    start: Start, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "owners.csv").write_text("client id,channel\nc1CL,other\n")
+    owners = "{list: owners.csv, column: channel, default: support}"
+    german = "  - {name: German, when: {phone: '+49*'}, send_to: support, stop: true}\n"
+    rules = OTHER.replace("send_to: other\nalarms", f"send_to: {owners}\nalarms")
+    (folder / "rules.yaml").write_text(rules.replace("rules:\n", f"rules:\n{german}"))
+    client = await start()
+    await client.post(partner(1))
+    asked = client.app.settings
+    for name, to, numbers in (
+        ("musterladen", "other", "--phone N shows one of +49 171 3920011."),
+        ("Nobody", "support", "the directory knows no number of this client"),
+    ):
+        await routes.run(Namespace(phone=None, client=name, json=True), asked)
+        rows = [json.loads(one) for one in capsys.readouterr().out.splitlines() if "kind" in one]
+        assert {one["name"] for row in rows for one in row["destinations"]} == {to}
+        await routes.run(Namespace(phone=None, client=name, json=False), asked)
+        assert numbers in capsys.readouterr().out
+    await client.app.stop(grace=0)
+
+
 @each(
     ("phone", "to"),
     [("+491713920011", ["other"]), ("+4930123456", ["support"])],
