@@ -207,6 +207,7 @@ class Live:
             now=self.clock(),
             version=plan.version,
             waits=self.reloader.loaded.waits,
+            tries=self.worker.next_tries(),
         )
 
     async def ready(self) -> Mapping[str, Any]:

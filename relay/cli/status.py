@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from relay import reload
 from relay.cli.control import ask_relay
-from relay.cli.looking import looking
+from relay.cli.looking import looking, zone_of
 from relay.cli.output import cell, clean, console, print_json, table
 from relay.cli.silence import words
 from relay.errors import ConfigError
@@ -43,14 +43,14 @@ async def _status(settings: Settings) -> tuple[dict[str, Any], ZoneInfo, bool]:
     """What holds, the zone of the rules, and whether a relay serves."""
     loaded, error = _loaded(settings)
     plan = loaded.plan if loaded else None
-    zone = plan.timezone if plan else ZoneInfo("UTC")
     answer = await ask_relay(settings, "/api/status", None)
-    if answer is not None:
-        return answer, zone, True
-    if not journal_path(settings.journal).exists():
+    if answer is None and not journal_path(settings.journal).exists():
         error = error or f"there is no journal at {settings.journal}"
     destinations = plan.destinations if plan else {}
     async with looking(settings) as records:
+        zone = plan.timezone if plan else await zone_of(records, settings)
+        if answer is not None:
+            return answer, zone, True
         newest = await records.rules()
         waits = (
             changes(newest.files, loaded.kept) if loaded and newest and settings.hold_edits else ()
@@ -84,7 +84,7 @@ def _show(out: Console, status: dict[str, Any], zone: ZoneInfo, *, serves: bool)
             f"{last['outcome'].replace('_', ' ')}, {when(last['at'])}" if last else "",
             str(waits) if waits else "",
             when(one["waiting_since"] or one["oldest_due_at"]) if waits else "",
-            when(one["oldest_due_at"]) if one["pending"] else "",
+            when(one["next_try_at"]),
             cell(one["reason"]),
         )
     out.print(rows)

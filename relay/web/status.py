@@ -27,18 +27,20 @@ async def gather(
     now: datetime,
     version: int | None = None,
     waits: Sequence[str] = (),
+    tries: Mapping[str, datetime] | None = None,
 ) -> dict[str, Any]:
     """What `GET /api/status` answers.
 
     `error` is why the files were refused, if they were; `version` the live one, None the newest;
-    `waits` has the files of an edit that is held.
+    `waits` has the files of an edit that is held; `tries` when each target or account that is out
+    of order is tried next, which only the relay that serves knows.
     """
     status = await records.status(now=now)
     rules = await records.rules(version)
     return {
         "events": dict(status.events),
         "deliveries": dict(status.deliveries),
-        "destinations": await _destinations(records, destinations),
+        "destinations": await _destinations(records, destinations, tries or {}),
         "alarms": [
             {"key": alarm.key, "began_at": iso(alarm.began_at), "title": alarm.text}
             for alarm in await records.alarms()
@@ -70,7 +72,7 @@ def is_wrong(status: Mapping[str, Any]) -> bool:
 
 
 async def _destinations(
-    records: Records, destinations: Mapping[str, Destination]
+    records: Records, destinations: Mapping[str, Destination], tries: Mapping[str, datetime]
 ) -> list[dict[str, Any]]:
     ill = {trouble.key: trouble for trouble in await records.troubles()}
     work = {lane.target: lane for lane in await records.lanes()}
@@ -83,6 +85,7 @@ async def _destinations(
             ill.get(one.target) or ill.get(one.account),
             work.get(one.target),
             answers[name],
+            tries.get(one.target) or tries.get(one.account),
         )
         for name, one in destinations.items()
     ]
@@ -94,11 +97,14 @@ def _destination(
     trouble: Trouble | None,
     lane: Lane | None,
     answers: Sequence[Attempt],
+    probed_at: datetime | None,
 ) -> dict[str, Any]:
     last = answers[0] if answers else None
     failing = is_failing([one.outcome for one in answers])
     state = PARKED if trouble else FAILING if failing else OK
     due = lane.oldest_due_at if lane else None
+    waits = lane is not None and lane.pending + lane.parked > 0
+    next_try = probed_at if trouble and waits else due if lane and lane.pending else None
     return {
         "name": name,
         "channel": channel,
@@ -107,6 +113,7 @@ def _destination(
         "pending": lane.pending if lane else 0,
         "parked": lane.parked if lane else 0,
         "oldest_due_at": iso(due) if due else None,
+        "next_try_at": iso(next_try) if next_try else None,
         "waiting_since": iso(lane.waiting_since) if lane and lane.waiting_since else None,
         "last_answer": {"at": iso(last.at), "outcome": last.outcome, "reason": last.reason}
         if last

@@ -104,6 +104,10 @@ class Worker:
         """There may be work in these lanes (None: in all)."""
         self._lanes.wake(targets)
 
+    def next_tries(self) -> Mapping[str, datetime]:
+        """When each target or account that is out of order is tried next."""
+        return self._probes.next_tries(self.clock())
+
     def hurry(self) -> None:
         """An operator put deliveries back: no lane waits for its own backoff now."""
         self._lanes.hurry()

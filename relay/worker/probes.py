@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from relay.journal import Store
 from relay.pace import Probing, Tempo
@@ -42,6 +42,14 @@ class Probes:
     def end(self, key: str) -> bool:
         """It works; False where nobody doubted it."""
         return self._next.pop(key, None) is not None
+
+    def next_tries(self, now: datetime) -> dict[str, datetime]:
+        """When each target or account that is out of order is tried next."""
+        at = _time()
+        return {
+            key: now + timedelta(seconds=max(0.0, probing.next_at - at))
+            for key, probing in self._next.items()
+        }
 
     async def go_round(self, clock: Callable[[], datetime]) -> None:
         """Try what is due, then wait for the next."""

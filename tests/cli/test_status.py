@@ -64,6 +64,12 @@ async def test_a_target_out_of_order_is_named_with_what_waits_and_why(
         line = next(line for line in said.splitlines() if line.startswith("support"))
         assert "parked" in line
         assert "channel_not_found" in said
+        (told,) = [
+            one
+            for one in json.loads((await shown(world, capsys, json=True))[1])["destinations"]
+            if one["name"] == "support"
+        ]
+        assert (told["parked"], told["next_try_at"] is not None) == (1, True)
 
 
 async def test_without_a_relay_the_journal_is_read_and_that_is_said(
