@@ -706,3 +706,21 @@ def test_a_wrong_type_at_any_known_place_breaks_no_template(name: str) -> None:
             message = rendered(an_event(data=dict.fromkeys(PATHS, shaped)), name)
             assert message.fault is None, (inner, message.fault)
             assert message.missing == (), inner
+
+
+@each(
+    "detail, data, words",
+    [
+        ("ENDPOINT_LATENCY", {}, ("Latency: 8,000 ms", "Threshold: 7,000 ms")),
+        ("ENDPOINT_ERROR_RATE", {}, ("Error rate: 14.28%", "Threshold: 10%")),
+        ("ENDPOINT_AVAILABILITY", {"availability": 0}, ("Availability: 0%", "Threshold: 90%")),
+        ("FLOW_STATUS_CHANGE", {"new_status": "THROTTLED"}, ("only 10 messages an hour",)),
+        ("FLOW_VERSION_EXPIRY_WARNING", {}, ("to a newer version",)),
+    ],
+)
+def test_what_is_wrong_with_a_flow_is_told_in_units_and_with_what_helps(
+    detail: str, data: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    text = told(the(f"flows/{detail}", **data))
+    assert all(word in text for word in words), text
+    assert ("endpoint" in text) is (detail != "FLOW_VERSION_EXPIRY_WARNING")
