@@ -203,6 +203,7 @@ def write(
             recipients=delivery.recipients,
             thread=f"{event.topic} {number}",
             event=event,
+            cause=Cause.TEST if event.test else delivery.cause,
             calls=calls,
             plain=plain or delivery.degraded,
         ),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from relay.deliveries import Cause
 from relay.events import Direction, Severity
 from relay.messages import READERS
 from relay.outcomes import Outcome
@@ -122,6 +123,8 @@ class Parcel:
     """What a conversation is about (topic and number): mails with the same one are threaded."""
     event: Event | None = None
     """What the message is about, for those that read facts."""
+    cause: Cause = Cause.RULE
+    """Why it is owed, for those that read no title."""
     calls: tuple[Call, ...] = ()
     """Whom it calls, of those that the channel knows."""
     plain: bool = False

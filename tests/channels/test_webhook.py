@@ -204,6 +204,7 @@ async def test_no_secret_is_told(
         ({"url": "http://x.example"}, "https"),
         ({"url": "https://10.0.0.1/x"}, "private"),
         ({"headers": {"webhook-id": "x"}}, "set by the relay"),
+        ({"headers": {"Relay-Cause": "x"}}, "set by the relay"),
         ({"headers": {"Host": "x"}}, "set by the relay"),
         ({"headers": {"Content-Length": "1"}}, "set by the relay"),
         ({"headers": {"X-Key": "5ecret\r\nX-Other: y"}}, "line breaks"),
@@ -292,6 +293,15 @@ async def test_a_repeat_has_the_same_id(receiver: Receiver, relay: World) -> Non
     ids = [lower(post)["webhook-id"] for post in receiver.posts]
     assert len(ids) == 3
     assert len(set(ids)) == 1
+
+
+async def test_each_request_says_why_it_comes(receiver: Receiver, relay: World) -> None:
+    await relay.happen(LIVE)
+    (told,) = await relay.until({"delivered": 1})
+    path = f"/api/events/{told['event_id']}/replay"
+    await relay.client.api(path, "POST", {"again": True})
+    await relay.until({"delivered": 1}, "replay")
+    assert [lower(post)["relay-cause"] for post in receiver.posts] == ["rule", "replay"]
 
 
 async def test_a_receiver_that_is_gone_is_parked_with_an_alarm(

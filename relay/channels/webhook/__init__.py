@@ -18,7 +18,7 @@ from relay.channels import Destination, Outbound, Parcel, own
 from relay.channels.exchange import Wire, encoded, unanswered, url_secrets
 from relay.channels.fit import title
 from relay.channels.webhook.answers import WHO, read
-from relay.channels.webhook.settings import WebhookDestination, key_of
+from relay.channels.webhook.settings import CAUSE, WebhookDestination, key_of
 from relay.errors import UnsendableError
 from relay.events import iso
 from relay.outcomes import Outcome
@@ -42,7 +42,7 @@ class WebhookChannel:
         body = native if native is not None else _usual(parcel)
         if (size := len(encoded(body))) > MOST_BYTES:
             raise UnsendableError(f"the body has {size} bytes, {MOST_BYTES} are allowed")
-        return {"webhook-id": parcel.delivery_id, "body": body}
+        return {"webhook-id": parcel.delivery_id, CAUSE: parcel.cause.value, "body": body}
 
     async def send(self, destination: Destination, payload: Mapping[str, Any]) -> Outcome:
         """See `Channel.send`."""
@@ -56,6 +56,7 @@ class WebhookChannel:
             marked["webhook-signature"] = signature(
                 hook.secret, marked["webhook-id"], stamp, encoded(body)
             )
+        marked[CAUSE] = str(payload[CAUSE])
         exchange = await self._wire.post(url, body, {**headers, **marked})
         if exchange.answer is None:
             return unanswered(WHO, exchange)
