@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay import notices, samples, starter
+from relay import notices, samples, silences, starter
 from relay.events import Client, Direction, Event, Severity, Source, Topic
 from relay.events.catalogue import KINDS, describe, templates_of
 from relay.messages import Link, Message
@@ -551,7 +551,8 @@ def test_an_alarm_in_german_names_the_trouble_in_german_and_keeps_the_words() ->
 
 
 def test_every_alarm_has_a_title_in_every_language() -> None:
-    details = set(re.findall('detail="([A-Z_]+)"', Path(notices.__file__).read_text("utf-8")))
+    source = "".join(Path(one.__file__).read_text("utf-8") for one in (notices, silences))
+    details = set(re.findall('detail="([A-Z_]+)"', source))
     assert len(details) > 10
     for language in LANGUAGES:
         held = words(language)
