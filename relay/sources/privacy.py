@@ -49,8 +49,7 @@ _CONTACT_INFO = "contactinfo"
 _KEPT_OF_CONTACT = frozenset({"country", "language"})
 _PERSONAL = frozenset(
     {
-        *("waid", "recipientid", "wamid", "userid", "parentuserid", "fromuserid", "touserid"),
-        *("recipientuserid", "senderuserid", "username", "bsuid", "businessscopeduserid"),
+        *("recipientid", "wamid"),
         *("profile", "profilename", "pushname", "nickname", "birthday", "birthdate"),
         *("consumer", "consumername", "consumerprofile", "trackingevents", "automaticevents"),
         *("group", "groupsubject", "groupdescription", "invitelink", "groupinvitelink"),
@@ -58,6 +57,8 @@ _PERSONAL = frozenset(
 )
 """Keys whose values are, or encode, the number, id or name of a private person, what a person did,
 or a group that people are in."""
+_OF_PERSONS = ("userid", "waid", "username", "bsuid")
+"""What the key of a person's id or name ends with, whoever it is: `parent_user_id`, `to_wa_id`."""
 _PERSONS = frozenset(
     {
         *("owner", "user", "users", "person", "member", "members", "employee", "author"),
@@ -127,8 +128,11 @@ def _judge(key: str) -> _Key | None:
         return _Key.CONTACT_INFO
     if name in _PERSONS or (name.endswith("by") and name[:-2] in _DEEDS):
         return _Key.SOMEBODY
-    told = name in _PERSONAL or name in _NAMES or name.startswith("contact")
-    return _Key.PERSON if told else None
+    return _Key.PERSON if _is_personal(name) or name in _NAMES else None
+
+
+def _is_personal(name: str) -> bool:
+    return name in _PERSONAL or name.endswith(_OF_PERSONS) or name.startswith("contact")
 
 
 class _Judged(dict[str, _Key | None]):
@@ -286,8 +290,7 @@ def looks_private(value: Any) -> bool:
         return any(looks_private(item) for item in value)
     if isinstance(value, dict):
         return _is_message(value) or any(
-            (_plain(key) in _KINDS | _PERSONAL or _plain(key).startswith("contact"))
-            or looks_private(item)
+            _plain(key) in _KINDS or _is_personal(_plain(key)) or looks_private(item)
             for key, item in value.items()
             if not is_nothing(item)
         )

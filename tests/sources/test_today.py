@@ -170,7 +170,10 @@ def test_errors_of_the_platform_without_a_chat_are_events_by_code_and_title() ->
         assert events("messages", {**alone, **chat}) == []
 
 
-PERSONS = ("user_id", "parent_user_id", "from_user_id", "recipient_user_id", "username", "bsuid")
+PERSONS = (
+    *("user_id", "parent_user_id", "from_user_id", "recipient_user_id", "username", "bsuid"),
+    *("parent_bsuid", "to_wa_id", "oldUserId", "New-Username"),
+)
 
 
 @each("field", ["account_update", "flows", "account_alerts", "group_status_update", "some_news"])
