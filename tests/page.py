@@ -74,6 +74,7 @@ SHOWN = (
 class PageWorld(World):
     """A relay with two operators, and what happened in a day."""
 
+    token = TOKEN
     tempo = Tempo(first_probe=3600, longest_probe=3600, watch=0.05, grace=0.5)
 
     def settings(self, **changes: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 _WHO: Final = web.RequestKey("who", str)
 """Where a request carries who sent it."""
 
-T = TypeVar("T", bound=Asked)
-
 
 class Reload(Protocol):
     """Reads the files, because `who` asked for it; with `publish` also where edits are held."""
@@ -46,7 +44,27 @@ class Reload(Protocol):
     async def __call__(self, who: str, *, publish: bool = False) -> Loaded: ...
 
 
-Answer = Callable[[web.Request, T], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+_REVERT = "/api/rules/{version:[1-9][0-9]{0,17}}/revert"
+_RETRY = "/api/deliveries/{id}/retry"
+_DISCARD = "/api/deliveries/{id}/discard"
+_END = "/api/silences/{id}/end"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path of the API."""
+
+    method: str
+    path: str
+    asked: type[Asked]
+    """The one shape of body or query that it takes."""
+    handler: Callable[[web.Request, Any], Awaitable[web.Response]]
+    answer: str
+    """The name of what it answers with 200, in `relay.web.answers`."""
+    refusals: tuple[int, ...] = ()
+    """Further statuses, each with an error."""
 
 
 @dataclass(slots=True)
@@ -93,48 +111,63 @@ class Admin:
         nothing, as its mode lets in its owner alone.
         """
 
-        def route(method: str, path: str, model: type[T], answer: Answer[T]) -> None:
-            async def handle(request: web.Request) -> web.Response:
-                who = _user(request) if by_socket else await self._operator(request)
-                if who is None:
-                    return _no(401, "this needs an admin token as a bearer")
-                request[_WHO] = who
-                try:
-                    if method == "GET":
-                        wanted = asked.of_texts(model, request.query.items())
-                    else:
-                        asked.of_texts(asked.Nothing, request.query.items())
-                        wanted = asked.of_body(model, await request.read())
-                except WrongRequestError as error:
-                    return _no(400, str(error))
-                return await answer(request, wanted)
+        for route in self.routes():
+            app.router.add_route(route.method, route.path, self._answering(route, by_socket))
+        app.router.add_route("GET", "/api/openapi.json", self._described)
 
-            app.router.add_route(method, path, handle)
+    def routes(self) -> tuple[Route, ...]:
+        """All that the API answers, `/api/openapi.json` left out, which is made from them."""
+        get, post = partial(Route, "GET"), partial(Route, "POST")
+        return (
+            get("/api/status", asked.Nothing, self._status, "Status"),
+            post("/api/reload", asked.Nothing, self._reload, "Loaded", (422,)),
+            post("/api/publish", asked.Nothing, self._publish, "Loaded", (422,)),
+            post(_REVERT, asked.Nothing, self._revert, "Reverted", (404, 422)),
+            post("/api/watch", asked.Nothing, self._watch, "Watched", (422, 502)),
+            get("/api/events", asked.Events, self._events, "EventList"),
+            get("/api/events/{id}", asked.Nothing, self._event, "EventWithDeliveries", (404,)),
+            post("/api/events/{id}/replay", asked.ReplayOne, self._replay_one, "Replayed", (404,)),
+            post("/api/replay", asked.Replay, self._replay, "Replayed"),
+            get("/api/deliveries", asked.Deliveries, self._deliveries, "DeliveryList"),
+            post(_RETRY, asked.Nothing, self._retry_one, "Retried", (404, 409)),
+            post(_DISCARD, asked.Nothing, self._discard_one, "Discarded", (404, 409)),
+            post("/api/deliveries/retry", asked.Retry, self._retry, "Retried"),
+            post("/api/deliveries/discard", asked.Discard, self._discard, "Discarded"),
+            get("/api/silences", asked.Silences, self._silences, "SilenceList"),
+            post("/api/silences", asked.BeginSilence, self._begin_silence, "Silence"),
+            post(_END, asked.Nothing, self._end_silence, "Silence", (404, 409)),
+            get("/api/quarantine", asked.Quarantine, self._quarantine, "QuarantineList"),
+            post("/api/quarantine/{id}/look", asked.Nothing, self._look, "Looked", (404,)),
+            post("/api/forget", asked.Forget, self._forget, "Forgotten"),
+            get("/api/directory", asked.Directory, self._directory, "DirectoryList"),
+            post("/api/directory", asked.Teach, self._learn, "Learned"),
+        )
 
-        get, post = partial(route, "GET"), partial(route, "POST")
+    def _answering(self, route: Route, by_socket: bool) -> Handler:
+        async def handle(request: web.Request) -> web.Response:
+            who = _user(request) if by_socket else await self._operator(request)
+            if who is None:
+                return _no(401, "this needs an admin token as a bearer")
+            request[_WHO] = who
+            try:
+                if route.method == "GET":
+                    wanted = asked.of_texts(route.asked, request.query.items())
+                else:
+                    asked.of_texts(asked.Nothing, request.query.items())
+                    wanted = asked.of_body(route.asked, await request.read())
+            except WrongRequestError as error:
+                return _no(400, str(error))
+            return await route.handler(request, wanted)
 
-        get("/api/status", asked.Nothing, self._status)
-        post("/api/reload", asked.Nothing, self._reload)
-        post("/api/publish", asked.Nothing, self._publish)
-        post("/api/rules/{version:[1-9][0-9]{0,17}}/revert", asked.Nothing, self._revert)
-        post("/api/watch", asked.Nothing, self._watch)
-        get("/api/events", asked.Events, self._events)
-        get("/api/events/{id}", asked.Nothing, self._event)
-        get("/api/deliveries", asked.Deliveries, self._deliveries)
-        post("/api/deliveries/{id}/retry", asked.Nothing, self._retry_one)
-        post("/api/deliveries/{id}/discard", asked.Nothing, self._discard_one)
-        post("/api/deliveries/retry", asked.Retry, self._retry)
-        post("/api/deliveries/discard", asked.Discard, self._discard)
-        post("/api/replay", asked.Replay, self._replay)
-        post("/api/events/{id}/replay", asked.ReplayOne, self._replay_one)
-        get("/api/silences", asked.Silences, self._silences)
-        post("/api/silences", asked.BeginSilence, self._begin_silence)
-        post("/api/silences/{id}/end", asked.Nothing, self._end_silence)
-        get("/api/quarantine", asked.Quarantine, self._quarantine)
-        post("/api/quarantine/{id}/look", asked.Nothing, self._look)
-        post("/api/forget", asked.Forget, self._forget)
-        get("/api/directory", asked.Directory, self._directory)
-        post("/api/directory", asked.Teach, self._learn)
+        return handle
+
+    async def _described(self, request: web.Request) -> web.Response:
+        """The description of all of it, for whoever may ask."""
+        if await self._operator(request) is None and _user(request) is None:
+            return _no(401, "this needs an admin token as a bearer")
+        from relay.web.openapi import described
+
+        return web.json_response(described(self.routes()))
 
     async def _operator(self, request: web.Request) -> str | None:
         who = self.bearer(request)
@@ -162,6 +195,7 @@ class Admin:
         return proved[0] if proved else None
 
     async def _status(self, _request: web.Request, _asked: Asked) -> web.Response:
+        """Whether anything is wrong."""
         return web.json_response(await self.status())
 
     async def _reload(self, request: web.Request, _asked: Asked) -> web.Response:
@@ -169,7 +203,7 @@ class Admin:
         return _loaded(await self.reload(request[_WHO]))
 
     async def _publish(self, request: web.Request, _asked: Asked) -> web.Response:
-        """The same, and what is good becomes live also where edits are held."""
+        """Read them, and make what is good live also where edits are held; 422 as for a reload."""
         return _loaded(await self.reload(request[_WHO], publish=True))
 
     async def _revert(self, request: web.Request, _asked: Asked) -> web.Response:
@@ -193,10 +227,12 @@ class Admin:
         return web.json_response(changes.to_json())
 
     async def _events(self, _request: web.Request, wanted: asked.Events) -> web.Response:
+        """Events, newest last."""
         found = await self.store.records.events(wanted.filter())
         return web.json_response({"events": [event_json(stored) for stored in found]})
 
     async def _event(self, request: web.Request, _asked: Asked) -> web.Response:
+        """One event with its deliveries, by its id or a beginning of at least 4 characters."""
         stored = await self.store.records.event(request.match_info["id"])
         if stored is None:
             return _no(404, "no event has this id")
@@ -206,15 +242,18 @@ class Admin:
         )
 
     async def _deliveries(self, _request: web.Request, wanted: asked.Deliveries) -> web.Response:
+        """Deliveries, newest last."""
         found = await self.store.records.deliveries(wanted.filter())
         return web.json_response({"deliveries": [delivery_json(stored) for stored in found]})
 
     async def _retry_one(self, request: web.Request, _asked: Asked) -> web.Response:
+        """Put one delivery back, also one that was discarded."""
         one = Filter(ids=(request.match_info["id"],))
         count = await self.retry(one, request[_WHO])
         return await self._of_one(one, "retried", count, "dead, parked or discarded ones can be")
 
     async def _retry(self, request: web.Request, wanted: asked.Retry) -> web.Response:
+        """Put back all dead and parked deliveries that match."""
         return web.json_response({"retried": await self.retry(wanted.filter(), request[_WHO])})
 
     async def retry(self, wanted: Filter, who: str) -> int:
@@ -229,11 +268,13 @@ class Admin:
         return await self.store.journal.discard(wanted, now=self.clock(), who=who)
 
     async def _discard_one(self, request: web.Request, _asked: Asked) -> web.Response:
+        """Give one delivery up."""
         one = Filter(ids=(request.match_info["id"],))
         count = await self.discard(one, request[_WHO])
         return await self._of_one(one, "discarded", count, "pending, parked or dead ones can be")
 
     async def _discard(self, request: web.Request, wanted: asked.Discard) -> web.Response:
+        """Give up all unfinished deliveries that match."""
         count = await self.discard(wanted.filter(), request[_WHO])
         return web.json_response({"discarded": count})
 
@@ -246,7 +287,7 @@ class Admin:
         return web.json_response(done)
 
     async def _replay_one(self, request: web.Request, wanted: asked.ReplayOne) -> web.Response:
-        """The same of one event; 404 where there is none."""
+        """Tell one event again, or with `dry_run` say what would be told."""
         stored = await self.store.records.event(request.match_info["id"])
         if stored is None:
             return _no(404, "no event has this id")
@@ -269,6 +310,7 @@ class Admin:
     async def _begin_silence(
         self, request: web.Request, wanted: asked.BeginSilence
     ) -> web.Response:
+        """Mute what is known, until an end."""
         from relay import silences
 
         plan, now = await self.plan(), self.clock()
@@ -281,6 +323,7 @@ class Admin:
         return web.json_response(silence_json(begun))
 
     async def _end_silence(self, request: web.Request, _asked: Asked) -> web.Response:
+        """End a silence now."""
         name = request.match_info["id"]
         now = self.clock()
         ended = await self.store.journal.end_silence(name, now=now, who=request[_WHO])
@@ -291,11 +334,12 @@ class Admin:
         return _no(404, "no silence has this id")
 
     async def _quarantine(self, _request: web.Request, wanted: asked.Quarantine) -> web.Response:
+        """What could not be read, without bodies."""
         found = await self.store.records.quarantined(wanted.since, wanted.limit)
         return web.json_response({"quarantine": [quarantined_json(one) for one in found]})
 
     async def _look(self, request: web.Request, _asked: Asked) -> web.Response:
-        """The body too; that somebody looked is recorded."""
+        """One item of quarantine with its body; that somebody looked is recorded."""
         text = request.match_info["id"]
         item = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else -1
         found = await self.store.journal.look_at(item, now=self.clock(), who=request[_WHO])
@@ -304,17 +348,20 @@ class Admin:
         return web.json_response(quarantined_json(found, body=True))
 
     async def _forget(self, request: web.Request, wanted: asked.Forget) -> web.Response:
+        """Erase what is known of a number."""
         forgotten = await self.store.journal.forget(
             wanted.phone, now=self.clock(), who=request[_WHO], discard=wanted.discard
         )
         return web.json_response(forgotten_json(forgotten))
 
     async def _directory(self, _request: web.Request, wanted: asked.Directory) -> web.Response:
+        """Who is who."""
         search = wanted.search.strip() or None
         found = await self.store.records.directory(search, wanted.limit)
         return web.json_response({"entries": [entry.to_json() for entry in found]})
 
     async def _learn(self, request: web.Request, wanted: asked.Teach) -> web.Response:
+        """Teach the directory."""
         contacts = wanted.told()
         changed = await self.store.journal.learn(
             contacts, wanted.kind, now=self.clock(), who=request[_WHO]

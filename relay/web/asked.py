@@ -18,6 +18,7 @@ from pydantic import (
     PlainValidator,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -97,7 +98,11 @@ def _one_of(*states: State) -> AfterValidator:
 Text = Annotated[str, StringConstraints(min_length=1)]
 Phone = Annotated[str, AfterValidator(_phone)]
 Numbers = Annotated[str, AfterValidator(_numbers)]
-Moment = Annotated[datetime, PlainValidator(_moment)]
+Moment = Annotated[
+    datetime,
+    PlainValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 Limit = Annotated[int, Field(ge=1, le=MOST)]
 
 
