@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
 from relay.config.form import Form, validate
-from relay.config.mentions import MENTION, check_reach, read_mention
+from relay.config.mentions import FOR_INSIDE, MENTION, check_reach, read_mention
 from relay.config.nodes import Entry, Fields, Node, Scalar, nearest, quoted, unknown
 from relay.messages import READERS
 from relay.messages.languages import canonical, meant
@@ -21,7 +21,13 @@ NOBODY = "none"
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _PACE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*/\s*(s|min|h)")
 _NAME = re.compile(r"[\w][\w .@&+()-]{0,79}")
-_MEANT = {"mail": "email", "e-mail": "email", "smtp": "email", "msteams": "teams"}
+_MEANT = {
+    "mail": "email",
+    "e-mail": "email",
+    "smtp": "email",
+    "msteams": "teams",
+    "for": FOR_INSIDE,
+}
 
 Accounts = Mapping[str, tuple[Entry, BaseModel | None]]
 """By transport: where the account stands, and its settings unless they are at fault."""
@@ -192,11 +198,9 @@ def _meant_by(message: str, fields: Fields) -> Node | None:
 def _unknown(
     form: Form, entry: Entry, transports: Collection[str], beside: Collection[str] = ()
 ) -> None:
-    if entry.name in _MEANT:
-        form.error(
-            entry.key,
-            f'unknown transport {quoted(entry.name)}: did you mean "{_MEANT[entry.name]}"?',
-        )
+    if (right := _MEANT.get(entry.name)) is not None:
+        what = "transport" if right in transports else "key"
+        form.error(entry.key, f'unknown {what} {quoted(entry.name)}: did you mean "{right}"?')
     else:
         known = [*transports, *beside]
         is_key = beside and nearest(entry.name, known) not in transports

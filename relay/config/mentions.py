@@ -12,6 +12,8 @@ from relay.config.nodes import Entry, Fields, Node, quoted, unknown
 from relay.events import Severity
 
 MENTION_KEYS = ("who", "for")
+FOR_INSIDE = "mention: {who: …, for: …}"
+"""What a `for` means that stands beside `mention`."""
 MOST_CALLED = 5
 _CALLABLE = (
     "write here, channel, the id of a Slack user (U…) or group (S…), or a Teams user as "

@@ -10,13 +10,19 @@ from relay.config.conditions import EVERYTHING, NOTHING, Conditions
 from relay.config.destinations import NOBODY
 from relay.config.form import Form
 from relay.config.lists import ListFileError, ListFiles
-from relay.config.mentions import check_reach, read_mention
+from relay.config.mentions import FOR_INSIDE, check_reach, read_mention
 from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar, quoted, unknown
 from relay.config.owners import read_owners
 from relay.rules import Owners, Rule
 
 RULE_KEYS = ("name", "when", "send_to", "stop", "always", "template", "mention")
-_MEANT = {"to": "send_to", "then": "send_to", "destination": "send_to", "if": "when"}
+_MEANT = {
+    "to": "send_to",
+    "then": "send_to",
+    "destination": "send_to",
+    "if": "when",
+    "for": FOR_INSIDE,
+}
 TEMPLATE_END = ".md.j2"
 
 

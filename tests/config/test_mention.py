@@ -114,3 +114,9 @@ def test_what_cannot_be_called_is_said_at_its_line(
 def test_an_unknown_destination_is_the_only_fault_of_its_rule(to: str) -> None:
     (fault,) = (one for one in faults(file(rule="here", to=to)) if one.level == "error")
     assert "unknown destination" in fault.message
+
+
+@each("where", [{"slack": "here, for: warning"}, {"rule": "here\n    for: warning"}])
+def test_a_for_beside_the_mention_is_told_its_place(where: dict[str, str]) -> None:
+    (fault,) = (one for one in faults(file(**where)) if one.level == "error")
+    assert fault.message == 'unknown key "for": did you mean "mention: {who: …, for: …}"?'
