@@ -119,7 +119,9 @@ def build() -> Parser:
         "--channel", metavar="C", action="append", choices=CHANNELS, help="this channel alone"
     )
     preview.add_argument("--language", metavar="L", default="en", help="of the texts (en)")
-    preview.add_argument("--template", metavar="NAME", help="as if a rule named this template")
+    preview.add_argument(
+        "--template", metavar="NAME", help="as if a rule named this one, or a webhook"
+    )
     preview.add_argument("--open", action="store_true", help="show the page in a browser")
     preview.add_argument(
         "--out", metavar="FILE", help="where to write it (relay-preview.html); - is the output"

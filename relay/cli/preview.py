@@ -33,13 +33,15 @@ async def run(options: Namespace, settings: Settings) -> int:
     language = _language(options.language)
     templates = Templates.load(settings.templates, behind=Templates.shipped())
     timezone = _timezone(settings)
+    is_body = options.template and templates.body(options.template, language)
+    channels = options.channel or (("webhook",) if is_body else FOR_PEOPLE)
     previews = [
         preview(
             name,
             event,
             templates,
             timezone,
-            channels=options.channel or FOR_PEOPLE,
+            channels=channels,
             language=language,
             template=options.template,
         )

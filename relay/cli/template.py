@@ -13,7 +13,7 @@ from relay.errors import UsageError
 from relay.events import Topic
 from relay.settings import Settings
 
-END = ".md.j2"
+END, BODY = ".md.j2", ".json.j2"
 _WIDE = ("default", *Topic)
 
 
@@ -39,9 +39,9 @@ async def run(options: Namespace, settings: Settings) -> int:
 
 def _file(name: str, shipped: Mapping[str, str]) -> str:
     """The file of a name, however its case is. Raises `UsageError`."""
-    names = {file.removesuffix(END): file for file in shipped}
+    names = {file.removesuffix(END).removesuffix(BODY): file for file in shipped}
     folded = {bare.casefold(): file for bare, file in names.items()}
-    wanted = name.removesuffix(END)
+    wanted = name.removesuffix(END).removesuffix(BODY)
     # A detail stands behind a dot in a file's name, and behind a slash everywhere else.
     for spelt in (wanted, wanted.replace("/", ".", 1)):
         if spelt.casefold() in folded:

@@ -62,6 +62,7 @@ ABOUT: Mapping[str, str] = {
     "destination.webhook.url": "Where to post; from the environment.",
     "destination.webhook.headers": "Such as Authorization; secrets from the environment.",
     "destination.webhook.body": "The template of the JSON, NAME.json.j2; else facts and text.",
+    "destination.webhook.fields": "Put into the JSON when it is sent, as PagerDuty's routing_key.",
     "destination.webhook.secret": "Signs each request (Standard Webhooks); from the environment.",
     # Lists
     "list.file": "A file beside this one: one value to a line, or CSV with a header.",

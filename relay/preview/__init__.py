@@ -145,8 +145,14 @@ def preview(
     language: str = "en",
     template: str | None = None,
 ) -> Preview:
-    """What each channel would send for an event; `template` is the one that a rule would name."""
+    """What each channel would send for an event.
+
+    `template` is the one that a rule would name, or the body that a webhook would.
+    """
     places = {channel: destination(channel, language) for channel in CHANNEL_NAMES}
+    body = templates.body(template, language) if template else None
+    if body is not None:
+        places["webhook"], template = replace(places["webhook"], body=template), None
     plan = Plan(0, Ruleset(()), places, templates, timezone)
     now = event.late_since
     writers = open_channels(Outbound())
@@ -160,7 +166,9 @@ def preview(
         message = compose(delivery, event, plan, now)
         payload, message, problem = written(delivery, event, plan, writers[channel], message, now)
         made_by = message.template
-        if channel in message.native:
+        if channel in message.native and channel == "webhook":
+            made_by = body
+        elif channel in message.native:
             made_by = templates.overrides(event, template, language)[channel]
         shown.append(Written(channel, message, payload, made_by, problem))
     return Preview(name, event, now.astimezone(timezone), tuple(shown))

@@ -102,6 +102,27 @@ async def test_a_request_is_signed_as_standard_webhooks_says(
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(proof).decode()}"
 
 
+async def test_fields_are_put_in_when_it_is_sent_and_shown_nowhere(
+    receiver: Receiver, channel: Channel
+) -> None:
+    key = "0123456789abcdef0123456789abcdef"
+    to = hook(receiver, secret=SECRET, fields={"routing_key": key})
+    assert key not in repr(to) + repr(channel.payload(to, parcel()))
+    receiver.behave(Reply(400, f"no service has {key}", content_type="text/plain"))
+    refused = await post(channel, to)
+    assert isinstance(refused, Refused)
+    assert key not in refused.reason
+    assert isinstance(await post(channel, to), Sent)
+    got = receiver.posts[1]
+    assert got.json["routing_key"] == key
+    assert got.json["title"] == "Quality dropped"
+    signed = f"{'d' * 20}.{lower(got)['webhook-timestamp']}.".encode() + got.raw
+    proof = hmac.new(b"a secret of thirty-two bytes ...", signed, hashlib.sha256).digest()
+    assert lower(got)["webhook-signature"] == f"v1,{base64.b64encode(proof).decode()}"
+    other = hook(receiver, fields={"routing_key": key[::-1]})
+    assert len({hook(receiver).target, to.target, other.target}) == 3
+
+
 async def test_without_a_secret_a_request_is_unsigned(receiver: Receiver, channel: Channel) -> None:
     await post(channel, hook(receiver, headers={"Authorization": "Bearer abc"}))
     headers = lower(receiver.posts[0])
@@ -316,23 +337,6 @@ async def test_a_receiver_that_is_gone_is_parked_with_an_alarm(
 
 
 PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
-BODIES = re.findall(
-    r"^```jinja\n\{# (\S+\.json\.j2) #\}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE
-)
-
-
-@pytest.mark.parametrize(("file", "text"), BODIES, ids=[file for file, _ in BODIES])
-def test_the_bodies_of_the_page_are_json_for_every_sample(file: str, text: str) -> None:
-    templates = Templates.from_texts({file: text}, behind=Templates.shipped())
-    context = Context(
-        rule="r", template=None, timezone=ZoneInfo("UTC"), now=AT, cause="rule",
-        channel="webhook", body=file,
-    )  # fmt: skip
-    for name in samples.names():
-        made = templates.render(samples.event(name, AT), context=context)
-        assert made.fault is None
-        assert made.native["webhook"]
-        assert not made.missing
 
 
 async def test_the_receiver_of_the_page_takes_a_request_once_and_no_other(

@@ -37,9 +37,11 @@ class WebhookChannel:
 
     def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
         """See `Channel.payload`; the id of the message and the body of the post."""
-        own(destination, WebhookDestination)
+        hook = own(destination, WebhookDestination)
         native = None if parcel.plain else parcel.message.native.get("webhook")
         body = native if native is not None else _usual(parcel)
+        if hook.fields and not isinstance(body, dict):
+            raise UnsendableError("its fields can be put into a JSON object alone")
         if (size := len(encoded(body))) > MOST_BYTES:
             raise UnsendableError(f"the body has {size} bytes, {MOST_BYTES} are allowed")
         return {"webhook-id": parcel.delivery_id, CAUSE: parcel.cause.value, "body": body}
@@ -50,6 +52,9 @@ class WebhookChannel:
         url = hook.url.get_secret_value() if hook.url else ""
         body = payload["body"]
         headers = {name: value.get_secret_value() for name, value in hook.headers.items()}
+        fields = {name: value.get_secret_value() for name, value in hook.fields.items()}
+        if fields:
+            body = {**body, **fields}
         stamp = str(int(time.time()))
         marked = {"webhook-id": str(payload["webhook-id"]), "webhook-timestamp": stamp}
         if hook.secret is not None:
@@ -60,7 +65,7 @@ class WebhookChannel:
         exchange = await self._wire.post(url, body, {**headers, **marked})
         if exchange.answer is None:
             return unanswered(WHO, exchange)
-        hidden = [*url_secrets(url), *headers.values()]
+        hidden = [*url_secrets(url), *headers.values(), *fields.values()]
         # Of "Bearer TOKEN" a receiver may repeat the token alone.
         hidden += [word for value in headers.values() for word in value.split() if len(word) > 7]
         if hook.secret is not None:

@@ -39,16 +39,19 @@ class WebhookSettings(Settings):
     """Such as `Authorization`."""
     body: str | None = None
     """The template of the JSON, `NAME.json.j2`."""
+    fields: dict[str, SecretStr] | None = None
+    """What is put into the JSON beside the others when it is sent, and shown nowhere."""
     secret: SecretStr | None = None
     """What requests are signed with: `whsec_` and base64, or the bytes themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookDestination(Destination):
-    """Where to post; URL, headers and secret stay unseen."""
+    """Where to post; URL, headers, fields and secret stay unseen."""
 
     url: SecretStr | None = None
     headers: Mapping[str, SecretStr] = field(default_factory=dict)
+    fields: Mapping[str, SecretStr] = field(default_factory=dict)
     secret: SecretStr | None = None
 
 
@@ -68,9 +71,12 @@ def build(
         raise ValueError("body must name a template such as crm.json.j2, without a folder")
     if settings.secret is not None:
         key_of(settings.secret)
-    # One address may lead to several places: by the header that names them, or by the body.
-    opened = {header: value.get_secret_value() for header, value in sorted(headers.items())}
-    key = f"webhook:{short_hash(repr((url, opened, settings.body)))}"
+    # One address may lead to several places: by the header or the field that names them, or by
+    # the body.
+    place = [url, _opened(headers), settings.body]
+    if fields := settings.fields or {}:
+        place.append(_opened(fields))
+    key = f"webhook:{short_hash(repr(tuple(place)))}"
     return WebhookDestination(
         name,
         "webhook",
@@ -81,8 +87,13 @@ def build(
         body=settings.body,
         url=settings.url,
         headers=headers,
+        fields=fields,
         secret=settings.secret,
     )
+
+
+def _opened(values: Mapping[str, SecretStr]) -> dict[str, str]:
+    return {name: value.get_secret_value() for name, value in sorted(values.items())}
 
 
 def key_of(secret: SecretStr) -> bytes:
