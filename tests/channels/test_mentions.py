@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,9 +26,12 @@ from relay.messages import Message
 from relay.messages.templates import Templates
 from relay.pipeline import Plan, called, explain, owe, route, written
 from tests.channels.test_outbound_payloads import BOT, FLOW, HOOK, LONG
+from tests.client import waba
 from tests.each import each
 from tests.fakes.messages import HOSTILE, everything, message, parcel
+from tests.fakes.slack import FakeSlack, error
 from tests.needs import examples
+from tests.relay_process import RelayProcess
 
 OPEN = open_channels(Outbound())
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -286,3 +290,49 @@ def test_a_preview_shows_who_is_called_and_takes_no_other_for_it() -> None:
     drawn = draw(shape, "09:00")
     assert drawn.count('<span class="mention">Anna Meier</span>') == 1
     assert '<span class="mention">Eve' not in drawn
+
+
+SERVED = """\
+version: 1
+accounts: {{slack: {{token: xoxb-of-the-tests, api_url: "{api_url}"}}}}
+destinations:
+  support: {{slack: {{channel: "#support"}}, mention: here, pace: none}}
+  broken: {{slack: {{channel: "#broken"}}, pace: none}}
+rules:
+  - {{name: all, when: {{event: "*"}}, send_to: [support, broken]}}
+alarms: {{send_to: support}}
+"""
+
+
+async def test_a_relay_calls_once_for_the_event_and_for_its_alarm_and_not_for_a_replay(
+    tmp_path: Path,
+) -> None:
+    async with FakeSlack() as slack:
+        slack.always(error("channel_not_found"), "#broken")
+        async with RelayProcess(tmp_path, SERVED.format(api_url=slack.api_url)) as relay:
+            changed = {"event": "PIN_CHANGED", "display_phone_number": "491713920051"}
+            assert (await relay.post(waba("security", changed)))[0] == 200
+            await relay.until(lambda all_: any(one["cause"] == "alarm" for one in all_))
+            (event,) = (
+                one
+                for one in (await relay.api("/api/events"))["events"]
+                if one["kind"] == "security"
+            )
+            await relay.api(
+                f"/api/events/{event['id']}/replay",
+                method="POST",
+                body={"to": "support", "again": True},
+            )
+            await relay.until(
+                lambda all_: any(one["cause"] == "replay" and one["proof"] for one in all_)
+            )
+        texts = {
+            post.json["text"].partition("\n")[0]: post.json
+            for post in slack.posts
+            if post.key == "#support"
+        }
+    assert len(texts) == 3
+    assert sum("[replay" in title for title in texts) == 1
+    for title, body in texts.items():
+        rings = "[replay" not in title
+        assert ("<!here>" in body["text"], bool(calling(body))) == (rings, rings), title
