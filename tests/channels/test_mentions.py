@@ -101,6 +101,7 @@ def test_slack_calls_in_the_text_and_in_a_block_of_its_own(to: Any, form: str) -
     assert shape["text"].startswith("Quality dropped")
     assert shape["text"].endswith(f"\n{TOKENS}")
     assert calling(shape) == ([] if plain else ELEMENTS)
+    assert shape.get("mrkdwn", True)
     assert all(one not in list(elements(shape.get("attachments"))) for one in ELEMENTS)
 
 

@@ -62,6 +62,9 @@ def write(parcel: Parcel, channel: str | None) -> dict[str, Any]:
         body |= _dressed(message, parcel.calls)
     if parcel.calls:
         body["text"] = f"{body['text']}\n{' '.join(map(_token, parcel.calls))}"
+        # That mentions are read where mrkdwn is off is written nowhere. A star in the text may
+        # style it then, but nothing in it can become a mention or a link.
+        body.pop("mrkdwn", None)
     return body | {"link_names": False, "unfurl_links": False, "unfurl_media": False}
 
 
