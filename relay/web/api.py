@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -133,6 +134,7 @@ class Admin:
             post(_DISCARD, asked.Nothing, self._discard_one, "Discarded", (404, 409)),
             post("/api/deliveries/retry", asked.Retry, self._retry, "Retried"),
             post("/api/deliveries/discard", asked.Discard, self._discard, "Discarded"),
+            post("/api/diff", asked.Diff, self._diff, "Diffed", (422,)),
             get("/api/silences", asked.Silences, self._silences, "SilenceList"),
             post("/api/silences", asked.BeginSilence, self._begin_silence, "Silence"),
             post(_END, asked.Nothing, self._end_silence, "Silence", (404, 409)),
@@ -300,6 +302,27 @@ class Admin:
         if not await self.store.records.deliveries(one):
             return _no(404, "no delivery has this id")
         return _no(409, f"it cannot be {done}: only {rule}")
+
+    async def _diff(self, _request: web.Request, wanted: asked.Diff) -> web.Response:
+        """What rules and templates would change, by the events that came; nothing is sent.
+
+        422 where they would be refused, or where nothing is live.
+        """
+        from relay.web import drafts
+
+        try:
+            draft = await asyncio.to_thread(drafts.on_disk, self.settings)
+            draft = drafts.Draft(
+                wanted.rules or draft.rules, {**draft.templates, **wanted.templates}
+            )
+            options = [f"--since={wanted.since}"]
+            if wanted.against is not None:
+                options.append(f"--against={wanted.against}")
+            if wanted.messages:
+                options.append("--messages")
+            return web.json_response(await self.page.tries.diff(draft, *options))
+        except UsageError as error:
+            return _no(422, str(error))
 
     async def _silences(self, _request: web.Request, wanted: asked.Silences) -> web.Response:
         """Those that are on, and those that were over of late, each with what it suppressed."""

@@ -106,6 +106,11 @@ Moment = Annotated[
 Limit = Annotated[int, Field(ge=1, le=MOST)]
 
 
+TemplateName = Annotated[
+    str, StringConstraints(pattern=r"^([A-Za-z0-9_-]+/)?[A-Za-z0-9_][A-Za-z0-9_.-]*\.j2$")
+]
+
+
 class Asked(BaseModel):
     """One body or query. A field that is not given has no value: no null stands for it."""
 
@@ -239,6 +244,19 @@ class BeginSilence(Asked):
         about = SilenceConditions(phone, self.client, self.kind, self.topic, self.destination)
         names = ("lasting", "until", "why", "also_critical")
         return {"about": about, **{name: getattr(self, name) for name in names}}
+
+
+class Diff(Asked):
+    """`POST /api/diff`: what rules and templates would change, by the events that came.
+
+    What is not given is as the files say it.
+    """
+
+    rules: Text = NOT_GIVEN
+    templates: dict[TemplateName, str] = Field(default_factory=dict)
+    against: Annotated[int, Field(ge=1, le=MOST)] = NOT_GIVEN
+    since: Text = "14d"
+    messages: bool = False
 
 
 class Quarantine(Asked):

@@ -99,6 +99,12 @@ async def test_every_answer_is_as_it_is_described(world: PageWorld) -> None:
     await api.ask("/api/directory", {"contacts": [{"phone": "+49 171 3920011", "name": "M"}]})
     await api.ask("/api/directory")
     await api.ask("/api/forget", {"phone": "+49 171 3920011"})
+    rules = (
+        (world.folder / "rules.yaml").read_text().replace("direction: worse", "direction: better")
+    )
+    diff = await api.ask("/api/diff", {"rules": rules, "messages": True})
+    assert diff["different"] == 1
+    await api.ask("/api/diff", {"rules": "rules: []"}, status=422)
     await api.ask("/api/reload", {})
     await api.ask("/api/publish", {})
     await api.ask("/api/rules/1/revert", {}, like="/api/rules/{version}/revert")

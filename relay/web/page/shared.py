@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from relay.web.drafts import Tries
 from relay.web.page.sessions import Attempts, Sessions
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Shared:
     def __init__(self, admin: Admin) -> None:
         self.sessions = Sessions(admin.store, admin.operators)
         self.attempts = Attempts()
+        self.tries = Tries(admin.settings)
         self.closing = asyncio.Event()
         """The relay stops: open pages are let go."""
         self._admin = admin

@@ -1,0 +1,73 @@
+"""What is written by page or API is tried where it can learn nothing and take nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.errors import UsageError
+from relay.settings import Settings
+from relay.web import drafts
+from relay.web.drafts import Draft, Tries
+from tests.conftest import RULES, Start
+
+HIDDEN = "what-only-the-environment-knows"
+
+
+@pytest.fixture
+def settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("ANY_TOKEN", HIDDEN)
+    return Settings(
+        rules=folder / "rules.yaml",
+        templates=folder / "message_templates",
+        journal=f"sqlite:///{folder / 'relay.db'}",
+    )
+
+
+async def test_a_check_names_faults_at_their_lines_and_no_variable(settings: Settings) -> None:
+    found = await Tries(settings).check(Draft(RULES.replace('event: "*"', "evnt: x")))
+    errors = [(one["line"], one["level"]) for one in found if one["level"] == "error"]
+    assert errors == [(RULES[: RULES.index('"*"')].count("\n") + 1, "error")]
+    found = await Tries(settings).check(Draft(RULES.replace("xoxb-of-the-tests", '"${ANY_TOKEN}"')))
+    assert not [one for one in found if "stand-in" in one["message"]]
+
+
+async def test_a_draft_learns_no_variable(start: Start, settings: Settings) -> None:
+    client = await start()
+    rules = RULES.replace("name: Everything", 'name: "it is ${ANY_TOKEN}"')
+    status, said = await client.api("/api/diff", "POST", {"rules": rules})
+    assert HIDDEN not in str(said), status
+
+
+async def test_a_draft_reads_no_file_beyond_the_rules_folder(
+    settings: Settings, folder: Path
+) -> None:
+    outside = folder.parent / "outside.csv"
+    outside.write_text("phone\n+49 171 3920011\n")
+    (folder / "inside.csv").write_text("phone\n+49 171 3920011\n")
+    (folder / "link.csv").symlink_to(outside)
+    listed = 'version: 1\nphones: {vip: {file: "%s"}}\n' + RULES.removeprefix("version: 1\n")
+    rules = listed.replace('event: "*"', "phone: vip")
+
+    async def faults(name: str) -> list[Any]:
+        found = await Tries(settings).check(Draft(rules % name))
+        return [one["message"] for one in found if one["level"] == "error"]
+
+    assert await faults("inside.csv") == []
+    for name in ("../outside.csv", str(outside), "link.csv"):
+        assert await faults(name), name
+
+
+async def test_a_template_is_no_path(settings: Settings) -> None:
+    with pytest.raises(UsageError, match="no path"):
+        await Tries(settings).check(Draft(RULES, {"../../x.md.j2": "# x\n"}))
+
+
+async def test_what_takes_too_long_is_ended(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts, "PATIENCE", 0.0)
+    with pytest.raises(UsageError, match="not done within"):
+        await Tries(settings).check(Draft(RULES))
