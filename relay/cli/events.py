@@ -59,5 +59,8 @@ async def context(records: Records, wanted: Filter, count: int, noun: str, zone:
         f"{status.events.get('quarantined', 0)} in quarantine{kept_out}"
     )
     if wanted.text is not None and wanted.since is None:
-        told += f"; searched: the newest {SEARCHED:,} (--since T searches all since then)"
+        told += (
+            "; ids, numbers and clients were looked up in all, other words in the newest "
+            f"{SEARCHED:,} (--since T: in all since then)"
+        )
     return told

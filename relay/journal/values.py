@@ -219,8 +219,9 @@ class Filter:
     destination: str | None = None
     since: datetime | None = None
     text: str | None = None
-    """What a person has in hand: part of a number, a name, an id or a reason. Without `since` it is
-    looked for in the newest `SEARCHED` rows."""
+    """What a person has in hand: part of a number, a name, an id or a reason. Ids, numbers and
+    clients are looked up in all rows, reasons in all that is dead or parked; other words are read
+    since `since`, else in the newest `SEARCHED` rows."""
     until: datetime | None = None
     """Before this moment."""
     ids: tuple[str, ...] | None = None

@@ -85,6 +85,25 @@ async def test_a_word_of_a_reason_is_found_as_it_is_written(world: World) -> Non
     await world.start()
 
 
+async def test_what_is_older_than_what_is_read_is_found_by_id_number_client_and_reason(
+    world: World,
+) -> None:
+    """The newest row has a place so far ahead that none of the others is among the newest."""
+    owed = [one for one in await world.deliveries() if one["state"] == "parked"]
+    await world.client.until("/api/deliveries", lambda told: "alarm" in str(told))
+    await world.stop()
+    with closing(sqlite3.connect(journal_path(world.app.settings.journal))) as journal, journal:
+        journal.execute("UPDATE events SET seq = seq + 1000000 WHERE source = 'relay'")
+        journal.execute("UPDATE deliveries SET seq = seq + 1000000 WHERE cause = 'alarm'")
+    (one,) = owed
+    for text in (one["event_id"][:8], "5512345", "musterl", "channel_not"):
+        assert one["id"][:8] in await said(f"deliveries {text}")
+    for text in (one["event_id"][:8], "5512345", "musterl"):
+        assert await kinds(text) == ["channel_created"]
+    assert await kinds("c1CH") == []
+    await world.start()
+
+
 async def test_what_is_not_there_is_not_found_and_the_search_says_how_far_it_went(
     world: World,
 ) -> None:

@@ -65,7 +65,7 @@ def of_events(connection: Connection, wanted: Filter) -> tuple[str, Row]:
         terms.append("e.received_at < :until")
         parameters["until"] = micros(wanted.until)
     if wanted.text is not None:
-        terms.append(_event_has(wanted.text, parameters))
+        terms.append(_event_has(wanted.text, wanted, parameters))
     terms += _place("e", "events", wanted, parameters)
     if wanted.ids is not None:
         terms.append("e.id IN (SELECT value FROM json_each(:ids))")
@@ -91,7 +91,7 @@ def of_deliveries(connection: Connection, wanted: Filter) -> tuple[str, Row]:
         terms.append("d.created_at < :until")
         parameters["until"] = micros(wanted.until)
     if wanted.text is not None:
-        terms.append(_delivery_has(wanted.text, parameters))
+        terms.append(_delivery_has(wanted.text, wanted, parameters))
     if wanted.reason is not None:
         terms.append("coalesce(d.reason, '') = :reason")
         parameters["reason"] = plain(wanted.reason)
@@ -105,11 +105,9 @@ def of_deliveries(connection: Connection, wanted: Filter) -> tuple[str, Row]:
 def _place(alias: str, table: str, wanted: Filter, parameters: Row) -> list[str]:
     """Which part of the rows is looked through."""
     terms = []
-    unbounded = wanted.text is not None and wanted.since is None
-    within = SEARCHED if unbounded and wanted.within is None else wanted.within
-    if within is not None:
+    if wanted.within is not None:
         terms.append(f"{alias}.seq > (SELECT coalesce(max(seq), 0) - :within FROM {table})")
-        parameters["within"] = within
+        parameters["within"] = wanted.within
     if wanted.before is not None:
         terms.append(f"{alias}.seq < (SELECT seq FROM {table} WHERE id = :before)")
         parameters["before"] = plain(wanted.before)
@@ -158,40 +156,78 @@ def _pattern(text: str) -> str:
     return escaped.replace("*", "%").replace("?", "_")
 
 
-def _event_has(text: str, parameters: Row) -> str:
-    """Whether an event's id, numbers, client or any word of it has a text, without case."""
-    terms = [
-        "instr(e.client_name, :folded) > 0",
-        "e.client_id = :folded",
-        "instr(lower(e.json), :quoted) > 0",
-        "instr(lower(coalesce(e.added, '')), :quoted) > 0",
-    ]
+def _newest(alias: str, table: str, came: str, wanted: Filter, parameters: Row) -> str:
+    """The rows that a search reads where no index serves it."""
+    if wanted.since is not None and wanted.within is None:
+        parameters["since"] = micros(wanted.since)
+        return f"{alias}.{came} >= :since"
+    parameters["read"] = wanted.within or SEARCHED
+    return f"{alias}.seq > (SELECT coalesce(max(seq), 0) - :read FROM {table})"
+
+
+def _distinct(table: str, column: str, meets: str) -> str:
+    """The values of an indexed column that meet a condition on `value`, each looked at once."""
+    following = f"SELECT min({column}) FROM {table} WHERE {column} > found.value"
+    return (
+        f"(WITH RECURSIVE found(value) AS (SELECT min({column}) FROM {table}"
+        f" UNION ALL SELECT ({following}) FROM found WHERE found.value IS NOT NULL)"
+        f" SELECT found.value FROM found WHERE {meets})"
+    )
+
+
+def _looked_up(text: str, parameters: Row) -> str:
+    """The events whose id, numbers or client have a text: by index, whatever their age.
+
+    Of very many the newest: a text that most clients share is no reason to read them all.
+    """
     parameters["folded"] = folded(text) or ""
-    parameters["quoted"] = packed(text)[1:-1].lower()
+    parameters["most"] = SEARCHED
+    names = _distinct("events", "client_name", "instr(found.value, :folded) > 0")
+    terms = ["o.client_id = :folded", f"o.client_name IN {names}"]
     if _ID.fullmatch(text):
-        terms.append(_begins("e.id", "beginning"))
+        terms.append(_begins("o.id", "beginning"))
         parameters["beginning"] = text
     digits = re.sub(r"[^0-9]", "", text).lstrip("0")
     if _NUMBER.fullmatch(text) and len(digits) >= FEWEST_DIGITS:
-        terms.append("e.seq IN (SELECT event FROM event_phones WHERE instr(phone, :digits) > 0)")
+        numbers = _distinct("event_phones", "phone", "instr(found.value, :digits) > 0")
+        terms.append(f"o.seq IN (SELECT event FROM event_phones WHERE phone IN {numbers})")
         parameters["digits"] = digits
-    return f"({' OR '.join(terms)})"
+    each = " UNION ".join(f"SELECT o.seq, o.id FROM events AS o WHERE {term}" for term in terms)
+    return f"(SELECT seq, id FROM ({each}) AS o ORDER BY seq DESC LIMIT :most) AS o"
 
 
-def _delivery_has(text: str, parameters: Row) -> str:
-    """Whether a delivery's own words or its event have a text, without case."""
-    event = _event_has(text, parameters)
+def _event_words(text: str, parameters: Row) -> str:
+    """Whether any word of an event `o` has a text, without case: what has to be read for it."""
+    parameters["quoted"] = packed(text)[1:-1].lower()
+    return "(instr(lower(o.json), :quoted) > 0 OR instr(lower(coalesce(o.added, '')), :quoted) > 0)"
+
+
+def _event_has(text: str, wanted: Filter, parameters: Row) -> str:
+    """Whether an event has a text: looked up in all of them, read in the newest."""
+    newest = _newest("o", "events", "received_at", wanted, parameters)
+    read = f"SELECT o.seq FROM events AS o WHERE {newest} AND {_event_words(text, parameters)}"
+    return f"e.seq IN (SELECT o.seq FROM {_looked_up(text, parameters)} UNION {read})"
+
+
+def _delivery_has(text: str, wanted: Filter, parameters: Row) -> str:
+    """Whether a delivery or its event have a text; what is dead or parked is read in any case."""
+    newest = _newest("w", "deliveries", "created_at", wanted, parameters)
     parameters["lower"] = plain(text).translate(_LOWER)
+    words = " OR ".join(
+        f"instr(lower(coalesce(w.{column}, '')), :{written}) > 0"
+        for column, written in _WORDS.items()
+    )
+    event = f"o.id = w.event_id AND {_event_words(text, parameters)}"
     terms = [
-        *(
-            f"instr(lower(coalesce(d.{column}, '')), :{written}) > 0"
-            for column, written in _WORDS.items()
-        ),
-        f"EXISTS (SELECT 1 FROM events AS e WHERE e.id = d.event_id AND {event})",
+        f"w.event_id IN (SELECT o.id FROM {_looked_up(text, parameters)})",
+        f"w.state = 'dead' AND ({words})",
+        f"w.state = 'parked' AND ({words})",
+        f"{newest} AND ({words} OR EXISTS (SELECT 1 FROM events AS o WHERE {event}))",
     ]
     if "beginning" in parameters:
-        terms.append(_begins("d.id", "beginning"))
-    return f"({' OR '.join(terms)})"
+        terms.append(_begins("w.id", "beginning"))
+    each = " UNION ".join(f"SELECT w.seq FROM deliveries AS w WHERE {term}" for term in terms)
+    return f"d.seq IN ({each})"
 
 
 def _state(alias: str, state: str, parameters: Row) -> str:
