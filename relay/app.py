@@ -23,7 +23,7 @@ from relay.control import for_the_owner_alone, short_path, socket_path
 from relay.errors import JournalError, UsageError
 from relay.inbox import Inbox
 from relay.journal import Store
-from relay.journal.doors import journal_path, open_journal
+from relay.journal.doors import is_shared, journal_path, open_journal
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.settings import Address, Settings
@@ -150,6 +150,8 @@ class App:
         return live
 
     async def _begin(self, live: Live) -> None:
+        for weakness in self.store.weaknesses:
+            logs.warning(weakness)
         if self.store.recovered:
             logs.warning("deliveries of a lost run are tried again", count=self.store.recovered)
         await live.start()
@@ -205,9 +207,10 @@ class App:
             admin.add_routes(inside.app)
             page.add_routes(inside.app, admin)
             await self._open(inside, settings.admin_listen, "RELAY_ADMIN_LISTEN")
-        local = self._runner()
-        admin.add_routes(local.app, by_socket=True)
-        await self._open_socket(local)
+        if not is_shared(settings.journal):  # what is, commands change themselves
+            local = self._runner()
+            admin.add_routes(local.app, by_socket=True)
+            await self._open_socket(local)
 
     async def _open(self, runner: Runner, address: Address, name: str) -> None:
         await runner.setup()
@@ -246,7 +249,8 @@ class App:
             await runner.cleanup()
         with suppress(JournalError):
             await self.store.journal.close()
-        socket_path(journal_path(self.settings.journal)).unlink(missing_ok=True)
+        if not is_shared(self.settings.journal):
+            socket_path(journal_path(self.settings.journal)).unlink(missing_ok=True)
 
     async def reload(self, who: str = "", *, publish: bool = False) -> Loaded:
         """Read the rules now, because somebody asked for it; once they were read at all."""

@@ -6,7 +6,7 @@ Stands apart from the builder, which listens before any of this is even imported
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from random import Random
@@ -21,7 +21,7 @@ from relay.errors import JournalError
 from relay.events import Event
 from relay.inbox import Inbox
 from relay.journal import Routing, Store
-from relay.journal.doors import examine_journal, journal_path
+from relay.journal.doors import examine_journal, is_shared, journal_path
 from relay.metrics import Metrics
 from relay.pace import Tempo
 from relay.pipeline import Plan
@@ -40,6 +40,9 @@ from relay.worker.watch import Watch
 
 if TYPE_CHECKING:
     from relay.record import Record
+
+NOT_LEADING = 1.0
+"""Seconds between two looks whether this relay leads."""
 
 
 class Live:
@@ -87,12 +90,13 @@ class Live:
             told=self._tell_of_rules,
         )
         self.alarms = Alarms(store, clock=self.clock, wake=self.worker.wake)
+        journal = settings.journal
         self.watch = Watch(
             store,
             self.alarms,
             metrics,
             plan=lambda: self.worker.plan,
-            folder=journal_path(settings.journal).parent,
+            folder=None if is_shared(journal) else journal_path(journal).parent,
             clock=self.clock,
             fault=self._loops.fault,
         )
@@ -126,23 +130,54 @@ class Live:
             logs.error("rules refused", error=loaded.error, live_version=loaded.plan.version)
         await self.worker.start()
         start, patience = self._loops.start, self._tempo.patience
+        alone = self._alone
+        start("news", self._hear)
         start(
             "watch",
-            self.watch.look,
+            alone(self.watch.look),
             every=self._tempo.watch,
             patience=patience,
             wake=self.watch.look_now,
         )
         if not self._settings.sandbox:
-            start("numbers", self.numbers.go_round)
-            start("registration", self.numbers.compare, every=COMPARED_EVERY)
-            start("heartbeat", self.heartbeat.beat, every=self._tempo.heartbeat)
-        start("silences", self.silences.look, every=self._tempo.watch, patience=patience)
+            start("numbers", alone(self.numbers.go_round))
+            start("registration", alone(self.numbers.compare), every=COMPARED_EVERY)
+            start("heartbeat", alone(self.heartbeat.beat), every=self._tempo.heartbeat)
+        start("silences", alone(self.silences.look), every=self._tempo.watch, patience=patience)
         start("loop lag", self.watch.measure_lag, patience=patience)
-        start("retention", self.upkeep.work, every=PRUNED_EVERY, patience=PRUNED_EVERY)
+        start("retention", alone(self.upkeep.work), every=PRUNED_EVERY, patience=PRUNED_EVERY)
         start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)
         self._examining = asyncio.create_task(self._examine(), name="journal check")
         await self._tell_of_rules(loaded)
+
+    def _alone(self, step: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """A step that one relay alone takes of those that share a journal."""
+
+        async def taken() -> None:
+            if self._store.journal.leads():
+                await step()
+            else:
+                await asyncio.sleep(NOT_LEADING)
+
+        return taken
+
+    async def _hear(self) -> None:
+        """Do what the relays that share the journal want of this one."""
+        news = await self._store.journal.news()
+        if "lost" in news:
+            logs.error("the journal cannot be reached: webhooks are refused until it can")
+        if "back" in news:
+            logs.info("the journal can be reached again")
+        if "vacant" in news and await self._store.journal.lead(now=self.clock()) is not None:
+            logs.warning("this relay delivers from now on: no other one does")
+            await self.worker.take_over()
+        if "left" in news:
+            await self._store.journal.lead(now=self.clock())
+            self.worker.inbox.look_again()
+        if {"changed", "back"} & news:
+            await self.reloader.follow()
+        if {"work", "changed", "back"} & news:
+            self.worker.wake()
 
     async def stop(self, grace: float) -> None:
         """Begin no new send, let those under way end within `grace` seconds, and close."""

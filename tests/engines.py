@@ -9,6 +9,7 @@ from typing import Protocol
 import apsw
 
 from relay.journal import Store
+from tests.postgres import cluster
 
 Open = Callable[[], Awaitable[Store]]
 """Opens the same journal at each call."""
@@ -52,5 +53,22 @@ class InFile:
         return b"\n".join(path.read_bytes() for path in files if path.is_file())
 
 
+class InPostgres:
+    """PostgreSQL: a database of the test's own."""
+
+    def __init__(self, _folder: Path) -> None:
+        self._cluster = cluster()
+        self._database = self._cluster.fresh()
+        self.url = self._cluster.url(self._database)
+
+    def sql(self, text: str) -> list[tuple[str, ...]]:
+        return self._cluster.sql(text, database=self._database)
+
+    def content(self) -> bytes:
+        tables = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        rows = [row for (name,) in tables for row in self.sql(f"SELECT * FROM {name}")]
+        return "\n".join("\t".join(row) for row in rows).encode()
+
+
 Engine = Callable[[Path], Place]
-ENGINES: dict[str, Engine] = {"sqlite": InFile}
+ENGINES: dict[str, Engine] = {"sqlite": InFile, "postgresql": InPostgres}

@@ -1056,6 +1056,21 @@ class JournalSuite:
         assert first.files == {"rules.yaml": "new 1"}
         assert await store.journal.rewrite_rules(lambda files: {**files, "x": "y"}) == 0
 
+    async def test_the_newest_version_that_had_some_files_is_found(self, store: Store):
+        for text in ("1", "2", "1"):
+            await store.journal.adopt_rules({"rules.yaml": text, "a": "b"}, now=NOW)
+        assert await store.records.version_of({"a": "b", "rules.yaml": "1"}) == 3
+        assert await store.records.version_of({"rules.yaml": "1"}) is None
+
+    async def test_the_only_relay_leads_and_hears_nothing(self, store: Store):
+        assert store.journal.leads()
+        assert await store.journal.lead(now=NOW) is None
+        news = asyncio.ensure_future(store.journal.news())
+        await owe(store, owed())
+        await store.journal.adopt_rules({"rules.yaml": "1"}, now=NOW)
+        assert not news.done()
+        news.cancel()
+
     async def test_a_look_at_all_numbers_makes_events_and_is_remembered(self, store: Store):
         def look(*qualities: str) -> list[Seen]:
             return [

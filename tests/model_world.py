@@ -195,6 +195,8 @@ class Mortal:
 
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._journal, name)
+        if name == "leads":
+            return verb
 
         async def call(*arguments: Any, **named: Any) -> Any:
             if self.buried:

@@ -18,7 +18,7 @@ from relay import cli, logs
 from relay.app import USUAL, App, utc_now
 from relay.cli.serve import listen_for_signals
 from relay.journal import Appended
-from relay.journal.address import journal_path
+from relay.journal.doors import journal_path
 from relay.journal.sqlite.engine import SqliteJournal, open_engine
 from relay.settings import Settings, from_environment
 from relay.sources import Reading

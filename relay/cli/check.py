@@ -11,7 +11,13 @@ from relay.checks.templates import check
 from relay.cli.output import clean, print_json, say
 from relay.cli.progress import Progress, progress
 from relay.errors import ConfigError, Fault, JournalError
-from relay.journal.doors import WAY_BACK, examine_journal, journal_path
+from relay.journal.doors import (
+    WAY_BACK,
+    examine_journal,
+    is_shared,
+    is_there,
+    journal_path,
+)
 from relay.settings import Settings
 
 
@@ -53,7 +59,7 @@ async def _findings(options: Namespace, settings: Settings, line: Progress) -> S
     except ConfigError as error:
         findings = error.faults
     journal = getattr(options, "journal", None)
-    if journal is not None and (not journal or journal_path(journal).exists()):
+    if journal is not None and (not journal or is_there(journal)):
         line.what = "reading every page of the journal"
         findings = (*findings, *await _of_journal(settings))
     return findings
@@ -61,6 +67,8 @@ async def _findings(options: Namespace, settings: Settings, line: Progress) -> S
 
 async def _of_journal(settings: Settings) -> list[Fault]:
     """What is wrong with the journal's file; each page of it is read."""
+    if is_shared(settings.journal):
+        return []  # a database looks after its own pages
     path = journal_path(settings.journal)
     try:
         faults = await examine_journal(settings.journal)

@@ -13,7 +13,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, UnixCon
 from relay.control import short_path, socket_path, user
 from relay.errors import RelayError, UsageError
 from relay.journal import Journal, Store
-from relay.journal.doors import journal_path, open_journal
+from relay.journal.doors import is_shared, is_there, journal_path, open_journal, shown
 from relay.settings import Settings
 
 PATIENCE = 30.0
@@ -50,8 +50,10 @@ async def locked(settings: Settings, under_lock: Change) -> dict[str, Any]:
 @asynccontextmanager
 async def opened(settings: Settings, now: datetime) -> AsyncIterator[Store]:
     """The journal, which no relay serves, under its lock. Raises `UsageError` if there is none."""
-    if not journal_path(settings.journal).exists():
-        raise UsageError(f"there is no journal at {settings.journal}; `relay serve` makes one")
+    if not is_there(settings.journal):
+        raise UsageError(
+            f"there is no journal at {shown(settings.journal)}; `relay serve` makes one"
+        )
     store = await open_journal(settings.journal, now=now)
     try:
         yield store
@@ -77,6 +79,8 @@ async def ask_relay(
     Raises `RelayError` with the relay's own words where it does not answer 200; `UsageError` where
     it says that it was asked wrongly, `RefusedError` where it refused the files.
     """
+    if is_shared(settings.journal):
+        return None  # what relays share, a command changes as they do
     socket = socket_path(journal_path(settings.journal))
     if not socket.exists():
         return None

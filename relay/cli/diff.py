@@ -22,7 +22,7 @@ from relay.errors import ConfigError, UsageError
 from relay.events import Event
 from relay.files import read_regular
 from relay.journal import Filter, Records, RulesVersion
-from relay.journal.address import journal_path
+from relay.journal.doors import is_there, shown
 from relay.pipeline import Plan
 from relay.reload.withheld import RULES
 from relay.settings import Settings
@@ -101,14 +101,14 @@ async def _by_journal(
 
 
 async def _by_files(options: Namespace, settings: Settings, line: Progress) -> int:
-    exists = journal_path(settings.journal).exists()
+    exists = is_there(settings.journal)
     if exists or options.against is not None:
         async with looking(settings) as records:
             before, after = await _versions(options, settings, records)
     elif options.new is None:
         raise UsageError(
-            f"there is no journal at {settings.journal}, so nothing is live: name the new rules, "
-            f"which are then compared with {settings.rules}"
+            f"there is no journal at {shown(settings.journal)}, so nothing is live: name the new "
+            f"rules, which are then compared with {settings.rules}"
         )
     else:
         before = _of_files(settings)
@@ -132,7 +132,7 @@ async def _versions(
     """What is live, or was, and what is to be compared with it."""
     live = await records.rules()
     if live is None:
-        raise UsageError(f"no rules were ever live in {settings.journal}")
+        raise UsageError(f"no rules were ever live in {shown(settings.journal)}")
     wanted = live.version if options.against is None else options.against
     before = await _of_version(wanted, live, settings, records)
     if (number := _number(options.new)) is not None:

@@ -12,7 +12,7 @@ from relay.directory import Completed, Facts, complete, learn
 from relay.errors import JournalError
 from relay.events import Event
 from relay.journal import Records
-from relay.journal.address import journal_path
+from relay.journal.doors import is_there, shown
 from relay.quiet import Silence
 from relay.settings import Settings
 
@@ -51,7 +51,7 @@ async def zone_of(records: Records, settings: Settings) -> ZoneInfo:
 async def silences_on(settings: Settings) -> Sequence[Silence]:
     """The silences of the journal, if there is one, that are not over."""
     with suppress(JournalError):
-        if journal_path(settings.journal).exists():
+        if is_there(settings.journal):
             async with looking(settings) as records:
                 return await records.untold_silences()
     return ()
@@ -67,10 +67,10 @@ async def completed(events: Sequence[Event], settings: Settings) -> tuple[list[C
 async def _known(events: Sequence[Event], settings: Settings) -> tuple[Facts, str]:
     alone = "these events alone"
     try:
-        if not journal_path(settings.journal).exists():
-            return Facts(), f"{alone}; there is no journal at {settings.journal}"
+        if not is_there(settings.journal):
+            return Facts(), f"{alone}; there is no journal at {shown(settings.journal)}"
         async with looking(settings) as records:
             known = await records.known_for(events)
     except JournalError as error:
         return Facts(), f"{alone}; {error}"
-    return known, f"the directory of {settings.journal}, and these events"
+    return known, f"the directory of {shown(settings.journal)}, and these events"

@@ -14,7 +14,7 @@ from relay.cli.looking import completed, looking
 from relay.cli.output import cell, clean, console, print_json_lines, table
 from relay.directory import Entry
 from relay.events import Client, Event
-from relay.journal.address import journal_path
+from relay.journal.doors import is_there
 from relay.phones import country, display
 from relay.rules import Match
 from relay.settings import Settings
@@ -84,7 +84,7 @@ def _matrix(matches: Mapping[str, Match], destinations: Sequence[str], width: in
 async def _known(client: str, settings: Settings) -> tuple[Client, Sequence[Entry]]:
     """A client that is named by id or name, with the numbers that the directory knows for it."""
     wanted, found = client.casefold(), []
-    if journal_path(settings.journal).exists():
+    if is_there(settings.journal):
         async with looking(settings) as records:
             for one in await records.directory(client, MOST):
                 facts = one.client_id, one.client_name

@@ -17,6 +17,7 @@ from relay.control import user
 from relay.errors import UsageError
 from relay.events import iso
 from relay.journal import Records, RulesVersion
+from relay.journal.doors import shown
 from relay.reload.reloader import on_disk, revert
 from relay.reload.withheld import BESIDE, RULES, changes
 from relay.settings import Settings
@@ -33,7 +34,7 @@ async def run(options: Namespace, settings: Settings) -> int:
     async with looking(settings) as records:
         newest = await records.rules()
         if newest is None:
-            raise UsageError(f"no rules were ever live in {settings.journal}")
+            raise UsageError(f"no rules were ever live in {shown(settings.journal)}")
         if options.action == "revert":
             wanted = await _wanted(options, records, newest)
         else:

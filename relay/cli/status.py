@@ -14,7 +14,7 @@ from relay.cli.output import cell, clean, console, print_json, table
 from relay.cli.silence import words
 from relay.errors import ConfigError
 from relay.events import from_iso
-from relay.journal.address import journal_path
+from relay.journal.doors import is_there, shown
 from relay.phones import display
 from relay.reload import Loaded
 from relay.reload.withheld import changes
@@ -44,8 +44,8 @@ async def _status(settings: Settings) -> tuple[dict[str, Any], ZoneInfo, bool]:
     loaded, error = _loaded(settings)
     plan = loaded.plan if loaded else None
     answer = await ask_relay(settings, "/api/status", None)
-    if answer is None and not journal_path(settings.journal).exists():
-        error = error or f"there is no journal at {settings.journal}"
+    if answer is None and not is_there(settings.journal):
+        error = error or f"there is no journal at {shown(settings.journal)}"
     destinations = plan.destinations if plan else {}
     async with looking(settings) as records:
         zone = plan.timezone if plan else await zone_of(records, settings)

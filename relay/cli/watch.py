@@ -13,7 +13,7 @@ from relay.cli.output import cell, console, print_json, table
 from relay.errors import PartnerApiError
 from relay.events import Event
 from relay.journal import Journal, WatchState
-from relay.journal.doors import journal_path
+from relay.journal.doors import is_there
 from relay.partner_api import Access
 from relay.phones import display
 from relay.settings import Settings
@@ -66,7 +66,7 @@ async def _compared(settings: Settings) -> dict[str, Any]:
     seen = await _seen(settings)
     before: Mapping[str, Watched] = {}
     state = WatchState()
-    if journal_path(settings.journal).exists():
+    if is_there(settings.journal):
         async with looking(settings) as records:
             before, state = await records.watched(), await records.watch_state()
     now = datetime.now(UTC)

@@ -5,7 +5,7 @@ Every verb returns only when its change is on disk. Moments are aware datetimes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -218,6 +218,26 @@ class Journal(Protocol):
         """Record that a look failed, which changes nothing else; how many did so in a row."""
         ...
 
+    def leads(self) -> bool:
+        """Whether this relay delivers, and does what is done once; always where it is alone."""
+        ...
+
+    async def lead(self, *, now: datetime) -> int | None:
+        """Lead from now on, if no relay that lives does; how many deliveries the last one lost.
+
+        None where another leads, or this one did already. What dead relays left is cleared away.
+        """
+        ...
+
+    async def news(self) -> Set[str]:
+        """Wait for what a relay that shares its journal should know, and answer in words.
+
+        `work`: something is due; `changed`: aims, troubles, silences or rules are others; `vacant`:
+        none leads; `left`: a relay that took webhooks ended; `lost`: the store cannot be reached;
+        `back`: it can be again.
+        """
+        ...
+
     def can_store(self) -> bool:
         """Whether a webhook would be taken now; asks no disk for longer than a moment."""
         ...
@@ -359,6 +379,10 @@ class Records(Protocol):
         """A rules version; None: the newest."""
         ...
 
+    async def version_of(self, files: Mapping[str, str]) -> int | None:
+        """The newest version that had exactly these files."""
+        ...
+
     async def balance(self, since: datetime | None = None) -> Balance:
         """What came in against what became of it, day by day, from that of `since` on."""
         ...
@@ -382,6 +406,8 @@ class Store:
     records: Records
     recovered: int = field(default=0)
     """Deliveries whose driver was lost before this opening."""
+    weaknesses: tuple[str, ...] = ()
+    """Settings of a database by which it may lose what it acknowledged, in words."""
     unclean: bool = False
     """The last relay did not close it: worth a look at every page."""
     key: bytes = field(default=b"", repr=False)

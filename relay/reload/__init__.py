@@ -48,7 +48,11 @@ async def start(settings: Settings, store: Store, *, now: datetime) -> Loaded:
     if last and settings.hold_edits:
         return await _held(last, settings, store, now)
     try:
-        return await publish(settings, store, now=now)
+        fresh = await _checked(settings, store, now)
+        if last and await _is_older(fresh, last, store):
+            live = await _held(last, settings, store, now)
+            return replace(live, waits=withheld.changes(last.files, fresh.kept))
+        return await record(fresh, settings, store, now)
     except ConfigError as error:
         if last is None:
             raise
@@ -58,6 +62,17 @@ async def start(settings: Settings, store: Store, *, now: datetime) -> Loaded:
             # The edit comes first: it is what somebody can mend.
             raise ConfigError([*error.faults, *older.faults]) from None
         return replace(kept, faults=error.faults)
+
+
+async def _is_older(fresh: Loaded, last: RulesVersion, store: Store) -> bool:
+    """Whether another relay lives, and these files were live before what is live now.
+
+    They are what a relay was started with that had not heard of the newer ones: it waits for
+    somebody to publish them.
+    """
+    if store.journal.leads() or fresh.kept == last.files:
+        return False
+    return await store.records.version_of(fresh.kept) is not None
 
 
 async def publish(settings: Settings, store: Store, *, now: datetime, who: str = "") -> Loaded:
@@ -104,7 +119,7 @@ async def record(
     """The same plan under the number of its version in the journal."""
     keep = tuple(sorted(loaded.plan.keep))
     if loaded.config is not None:
-        await asyncio.to_thread(withheld.write, withheld.place(settings.journal), loaded.config)
+        await asyncio.to_thread(withheld.write, withheld.place(settings), loaded.config)
     version = await store.journal.adopt_rules(
         loaded.kept, now=now, checked=Checked(this_relay(), loaded.passed.rules, keep), who=who
     )

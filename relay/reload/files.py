@@ -225,7 +225,7 @@ def from_version(kept: RulesVersion, settings: Settings, store: Store | None = N
             raise FileNotFoundError(2, "it is not part of this version")
         return named[name].encode()
 
-    taken_out = dict(withheld.read(withheld.place(settings.journal), rules))
+    taken_out = dict(withheld.read(withheld.place(settings), rules))
     templates = Templates.from_texts(texts, trusts=passed.trusts, behind=Templates.shipped())
     config = load_text(
         rules,

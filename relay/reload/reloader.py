@@ -23,7 +23,7 @@ from relay.messages.shelf import read_folder
 from relay.pipeline import Plan
 from relay.reload import record, show, withheld
 from relay.reload.files import Loaded, from_files, from_version, path_of
-from relay.reload.withheld import BESIDE, RULES
+from relay.reload.withheld import BESIDE, RULES, changes
 from relay.settings import Settings
 
 _LARGEST = 1 << 26
@@ -59,7 +59,7 @@ async def revert(
     older = await asyncio.to_thread(from_version, kept, settings, store)
     loaded = await record(older, settings, store, now, who=who)
     if not loaded.secrets:
-        await asyncio.to_thread(withheld.place(settings.journal).unlink, missing_ok=True)
+        await asyncio.to_thread(withheld.place(settings).unlink, missing_ok=True)
     written, unwritten = await asyncio.to_thread(_write, settings, kept.files)
     return Reverted(loaded, written, unwritten)
 
@@ -244,6 +244,33 @@ class Reloader:
             )
         await self._told(self.loaded)
         return self.loaded
+
+    async def follow(self) -> None:
+        """Go by the version that another relay made live, if one did."""
+        async with self._one_at_a_time:
+            newest = await self._store.records.rules()
+            if newest is None or newest.version <= self.loaded.plan.version:
+                return
+            waits = changes(newest.files, self.loaded.kept)
+            try:
+                fresh = await asyncio.to_thread(from_version, newest, self._settings, self._store)
+            except ConfigError as error:
+                self.loaded = replace(self.loaded, faults=error.faults)
+                logs.error(
+                    "rules of another relay cannot be live here",
+                    version=newest.version,
+                    error=self.loaded.error,
+                    live_version=self.loaded.plan.version,
+                )
+            else:
+                await self._adopt(fresh.plan)
+                self.loaded = replace(fresh, waits=waits)
+                logs.warning(
+                    "another relay made rules live; the files here say something else",
+                    version=newest.version,
+                    changed=waits,
+                )
+            await self._told(self.loaded)
 
     async def look(self) -> None:
         """Look at the files once; reload when one changed and then stayed the same."""

@@ -19,7 +19,7 @@ from relay.config import Config, load_text
 from relay.errors import ConfigError, JournalError
 from relay.files import read_regular
 from relay.journal import Store
-from relay.journal.address import journal_path
+from relay.journal.doors import is_shared, journal_path
 from relay.settings import Settings
 
 RULES = "rules.yaml"
@@ -63,9 +63,11 @@ def read(path: Path, rules: str) -> Mapping[str, str]:
     return told["secrets"] if told.get("of") == _digest(rules) else {}
 
 
-def place(journal: str) -> Path:
-    """Where the secrets lie, beside the journal; its name is none of the journal's own files."""
-    path = journal_path(journal)
+def place(settings: Settings) -> Path:
+    """Where the secrets lie: beside the journal's file, or beside the rules of who shares one."""
+    if is_shared(settings.journal):
+        return settings.rules.with_name(f"{settings.rules.stem}-live.secrets")
+    path = journal_path(settings.journal)
     return path.with_name(f"{path.stem}-live-rules.secrets")
 
 
@@ -96,7 +98,7 @@ def _cleaned(files: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
         )
     except (ConfigError, KeyError):
         return files
-    write(place(settings.journal), config)
+    write(place(settings), config)
     return {**files, RULES: config.kept}
 
 

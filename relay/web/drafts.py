@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.errors import UsageError
-from relay.journal.address import journal_path
+from relay.journal.doors import journal_path
 from relay.messages.shelf import read_folder
 from relay.reload.withheld import BESIDE, RULES
 from relay.settings import Settings

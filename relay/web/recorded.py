@@ -13,6 +13,7 @@ from relay.deliveries import Cause, Delivery, State
 from relay.directory import Origin, complete
 from relay.errors import ConfigError, UsageError
 from relay.journal import Attempt, EventState, Filter, Records, StoredDelivery, StoredEvent
+from relay.journal.doors import shown
 from relay.pipeline import Plan
 from relay.settings import Settings
 
@@ -46,7 +47,7 @@ async def recall(
         for one in await records.deliveries(ids):
             stored = await records.event(one.delivery.event_id)
     if stored is None:
-        said = f"no event and no delivery in {settings.journal} has an id that begins with"
+        said = f"no event and no delivery in {shown(settings.journal)} has an id that begins with"
         raise UsageError(f"{said} {name}")
     owed = await records.of_event(stored.event.id)
     plan, fault = await _plan_of_that_day(stored, records, settings, live)

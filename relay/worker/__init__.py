@@ -100,6 +100,11 @@ class Worker:
             self._probes.begin_now(trouble.key)
         self.wake([lane.target for lane in await self._store.records.lanes()])
 
+    async def take_over(self) -> None:
+        """This relay delivers from now on, and routes what another one left."""
+        self.inbox.look_again()
+        await self.adopt(self.plan)
+
     def wake(self, targets: Sequence[str] | None = None) -> None:
         """There may be work in these lanes (None: in all)."""
         self._lanes.wake(targets)
@@ -119,6 +124,8 @@ class Worker:
         self._threads.shutdown(wait=False)
 
     async def _expire(self) -> None:
+        if not self._store.journal.leads():
+            return
         if await self._store.journal.expire(self._lanes.held(), now=self.clock()):
             logs.error("deliveries were held by nobody; they are tried again")
             self.wake()

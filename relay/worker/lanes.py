@@ -92,6 +92,8 @@ class Lanes:
 
     def wake(self, targets: Iterable[str] | None = None) -> None:
         """There may be work in these lanes (None: in all)."""
+        if not self._store.journal.leads():
+            return
         for target in tuple(self._lanes) if targets is None else targets:
             if lane := self._lanes.get(target):
                 lane.has_work = True
@@ -105,7 +107,9 @@ class Lanes:
 
     def promise(self, targets: Collection[str]) -> set[str]:
         """Those of the targets whose lanes wait for work, and wait for what comes until `hand`."""
-        found = set()
+        found = set[str]()
+        if not self._store.journal.leads():
+            return found
         for target in targets:
             lane = self._lanes.get(target)
             if lane is None or lane.has_work or lane.driver or lane.is_promised or self._stopping:

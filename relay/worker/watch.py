@@ -43,7 +43,7 @@ class Watch:
         metrics: Metrics,
         *,
         plan: Callable[[], Plan],
-        folder: Path,
+        folder: Path | None,
         clock: Callable[[], datetime],
         fault: Callable[[str, Exception], None],
         seconds: Callable[[], float] = time.monotonic,
@@ -208,6 +208,8 @@ class Watch:
                 await self._told.end(notice, plan)
 
     async def _look_at_disk(self, plan: Plan) -> None:
+        if self._folder is None:
+            return
         free, floor = free_space(self._folder)
         if free < 2 * floor:
             await self._told.begin(notices.disk_low(free), plan)

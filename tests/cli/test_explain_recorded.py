@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.journal.address import journal_path
+from relay.journal.doors import journal_path
 from relay.pace import Tempo
 from tests.fakes.http import DROP_AFTER
 from tests.fakes.slack import error

@@ -110,7 +110,6 @@ def _events(
     """Erase it from events, and with it all that was written of them to targets."""
     needle = _needle(phone)
     done: list[int] = []
-    connection.forget_events()
     for seq, text, added in connection.rows(
         "SELECT seq, json, added FROM events WHERE seq > ? AND seq <= ?", (after, last)
     ):
@@ -140,6 +139,7 @@ def _events(
         done.append(seq)
     if not done:
         return Forgotten()
+    connection.changed()
     seqs: Row = {"seqs": packed(done)}
     # A message need not name the number to be about it.
     written = _erase(
@@ -188,13 +188,12 @@ def _the_rest(connection: Writing, *, phone: str, now: datetime) -> Forgotten:
         _erase(connection, needle, table, key, columns, where, {})
         for table, key, columns, where in _SMALL
     )
-    connection.changed_troubles()
     # What a silence was about stands nowhere any more.
     connection.execute(
         "UPDATE silences SET ended_at = ? WHERE ended_at IS NULL AND ? IN (phone, client)",
         (micros(now), FORGOTTEN),
     )
-    connection.silences = None
+    connection.changed()
     files = connection.execute(f"SELECT files FROM rules_versions WHERE version = {_NEWEST}").get
     in_live_rules = files is not None and needle.in_column("files", files) != files
     return Forgotten(directory=facts, others=others, in_live_rules=in_live_rules)

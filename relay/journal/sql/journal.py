@@ -53,19 +53,26 @@ class Writer(Protocol):
     commits: int
     """Transactions since the start."""
 
-    def submit(self, verb: Verb[T], *, quick: bool = False) -> asyncio.Future[T]:
-        """Queue a verb; `quick` ones touch a few rows. Fails with a `JournalError`."""
+    def submit(
+        self, verb: Verb[T], *, quick: bool = False, patient: bool = True
+    ) -> asyncio.Future[T]:
+        """Queue a verb; `quick` ones touch a few rows. Fails with a `JournalError`.
+
+        While the store is away a `patient` one waits, others fail at once.
+        """
         ...
 
 
 def _verb(
-    work: Callable[Concatenate[Writing, P], T], *, quick: bool = False
+    work: Callable[Concatenate[Writing, P], T], *, quick: bool = False, patient: bool = True
 ) -> Callable[Concatenate[SqlJournal, P], Coroutine[Any, Any, T]]:
     """The verb of the journal that this work is; its name and meaning stand in `Journal`."""
 
     async def verb(self: SqlJournal, /, *arguments: P.args, **named: P.kwargs) -> T:
         return await self._queue.submit(
-            lambda writing: work(writing, *arguments, **named), quick=quick
+            lambda writing: work(writing, *arguments, **named),
+            quick=quick,
+            patient=patient,
         )
 
     return verb
@@ -115,7 +122,7 @@ class SqlJournal:
             failpoints.reach(Failpoint.BEFORE_COMMIT)
             return added
 
-        return await self._queue.submit(verb, quick=True)
+        return await self._queue.submit(verb, quick=True, patient=False)
 
     async def route(
         self, batch: Sequence[Owing], *, now: datetime, idle: Collection[str] = ()
@@ -129,7 +136,7 @@ class SqlJournal:
         verb = partial(work.claim, ask=ask, now=now)
         return await self._claiming(verb, lambda done: (done.claimed,), now)
 
-    tally = _verb(intake.tally, quick=True)
+    tally = _verb(intake.tally, quick=True, patient=False)
     post = _verb(routing.post, quick=True)
     expire = _verb(work.expire, quick=True)
     probe = _verb(work.probe, quick=True)
@@ -239,6 +246,7 @@ class SqlRecords(Generic[C]):
     status = _question(questions.status)
     hours = _question(questions.hours)
     rules = _question(questions.rules)
+    version_of = _question(notes.version_of)
     balance = _question(balancing.balance)
     quarantined = _question(quarantine.quarantined)
     watch_state = _question(watched.watch_state)

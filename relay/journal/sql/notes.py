@@ -10,11 +10,11 @@ from datetime import datetime
 
 from relay.journal import Checked
 from relay.journal.sql.rows import micros, packed, plain
-from relay.journal.sql.writing import Connection
+from relay.journal.sql.writing import Connection, Writing
 
 
 def adopt_rules(
-    connection: Connection,
+    connection: Writing,
     files: Mapping[str, str],
     *,
     now: datetime,
@@ -35,7 +35,17 @@ def adopt_rules(
         "INSERT INTO rules_versions (version, loaded_at, files, who) VALUES (?, ?, ?, ?)",
         (version, micros(now), text, plain(who)),
     )
+    connection.changed()
     return version
+
+
+def version_of(connection: Connection, files: Mapping[str, str]) -> int | None:
+    """The newest version that had exactly these files."""
+    found: int | None = connection.execute(
+        "SELECT max(version) FROM rules_versions WHERE files = ?",
+        (packed(dict(sorted(files.items()))),),
+    ).get
+    return found
 
 
 def rewrite_rules(

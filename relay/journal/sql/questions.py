@@ -41,7 +41,6 @@ from relay.journal.sql.rows import (
     origins_of,
     packed,
     plain,
-    plain_or_none,
     shape_of,
     to_delivery,
 )
@@ -234,10 +233,11 @@ def alarms(connection: Connection) -> Sequence[Alarm]:
 
 def rules(connection: Connection, version: int | None = None) -> RulesVersion | None:
     """A rules version; None: the newest."""
+    where = "TRUE" if version is None else "version = :version"
     row = connection.execute(
-        "SELECT version, loaded_at, files, who FROM rules_versions"
-        " WHERE :version IS NULL OR version = :version ORDER BY version DESC LIMIT 1",
-        {"version": version},
+        f"SELECT version, loaded_at, files, who FROM rules_versions WHERE {where}"
+        " ORDER BY version DESC LIMIT 1",
+        {} if version is None else {"version": version},
     ).fetchone()
     if row is None:
         return None
@@ -256,17 +256,21 @@ def _ignored(connection: Connection, wanted: Filter) -> list[StoredEvent]:
     """What was dropped as private; it has neither number, client nor destination."""
     if any((wanted.phone, wanted.client, wanted.destination)):
         return []
+    terms = ["received_at >= :since"]
+    parameters: Row = {
+        "since": micros(wanted.since) if wanted.since else 0,
+        "limit": max(0, wanted.limit),
+    }
+    if wanted.kind is not None:
+        terms.append("kind = :kind")
+        parameters["kind"] = plain(wanted.kind)
+    if wanted.ids is not None:
+        terms.append("id IN (SELECT value FROM json_each(:ids))")
+        parameters["ids"] = packed([plain(one) for one in wanted.ids])
     rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT json, reason FROM ignored WHERE received_at >= :since"
-        " AND (:kind IS NULL OR kind = :kind)"
-        " AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))"
+        f"SELECT json, reason FROM ignored WHERE {' AND '.join(terms)}"
         " ORDER BY seq DESC LIMIT :limit",
-        {
-            "since": micros(wanted.since) if wanted.since else 0,
-            "kind": plain_or_none(wanted.kind),
-            "ids": None if wanted.ids is None else packed(list(wanted.ids)),
-            "limit": max(0, wanted.limit),
-        },
+        parameters,
     ).fetchall()
     return [
         StoredEvent(event_of(shape_of(text)), EventState.IGNORED, None, None, reason=reason)

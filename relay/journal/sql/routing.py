@@ -73,7 +73,7 @@ def route(
             if forgotten_at is None:
                 connection.keep((owing.completed.event,))
     pairs = twins.pair(connection, completed)
-    first = _firsts(fresh, idle)
+    first = _firsts(fresh, idle) if connection.leads else {}
     quiet_now = silences.on(connection)
     claimed: dict[str, Claimed] = {}
     suppressed: dict[str, Delivery] = {}

@@ -50,7 +50,7 @@ def begin(connection: Writing, silence: Silence) -> Silence:
         f" VALUES ({', '.join('?' * len(values))}) RETURNING id",
         tuple(values.values()),
     )
-    connection.silences = None
+    connection.changed()
     return replace(silence, id=str(number))
 
 
@@ -66,7 +66,7 @@ def end(
         "UPDATE silences SET ended_at = ?, ended_by = ? WHERE id = ?",
         (micros(ended.ended_at or now), who and plain(who), int(ended.id)),
     )
-    connection.silences = None
+    connection.changed()
     return ended
 
 

@@ -70,7 +70,7 @@ def begin(connection: Writing, trouble: Trouble, *, now: datetime) -> None:
             micros(trouble.since or now),
         ),
     )
-    connection.changed_troubles()
+    connection.changed()
     column = "target" if trouble.scope is Scope.TARGET else "account"
     connection.move_all(
         State.PENDING,
@@ -100,7 +100,7 @@ def end(connection: Writing, keys: Sequence[str], *, now: datetime) -> None:
     connection.execute(
         "DELETE FROM troubles WHERE key IN (SELECT value FROM json_each(?))", (wanted,)
     )
-    connection.changed_troubles()
+    connection.changed()
     for column in ("target", "account"):
         connection.move_all(
             State.PARKED,
@@ -135,7 +135,7 @@ def aim(
         " WHERE troubles.key = CASE troubles.scope WHEN 'target' THEN a.target ELSE a.account END"
         " AND troubles.fingerprint IN ('', a.fingerprint))"
     )
-    connection.changed_troubles(aims=True)
+    connection.changed()
     follow(connection, orphans=True)
     connection.move_all(
         State.PARKED,

@@ -85,6 +85,8 @@ _UNSENT = outcome_word(Interrupted(written=False))
 def claim(connection: Writing, ask: Ask, *, now: datetime) -> Turn:
     """Claim what a lane gets next, with its attempt; or say when there will be something."""
     lane = (plain(ask.target),)
+    if not connection.leads:
+        return Turn()
     heads = connection.rows(_FIRST, lane)
     if not heads:
         return Turn()
@@ -130,7 +132,7 @@ def opened(
 def probe(connection: Writing, target: str, *, now: datetime) -> bool:
     """Put the oldest parked delivery of a target back; False if there is none."""
     row = connection.execute(_OLDEST_PARKED, (plain(target),)).fetchone()
-    if row is None:
+    if row is None or not connection.leads:
         return False
     *values, seq, day, own = row
     before = to_delivery(tuple(values))

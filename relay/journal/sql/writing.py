@@ -86,6 +86,8 @@ class Writing(Connection):
         self.silences: tuple[Silence, ...] | None = None
         """Those that are not over; None: they are to be read."""
         self._events: dict[str, Event] = {}
+        self.leads = True
+        """This relay delivers; where several share a journal, one of them does."""
         self.is_hurried = False
         """What may take long is not to be done now."""
 
@@ -139,6 +141,14 @@ class Writing(Connection):
         """The transaction came to nothing: forget what was counted and what it may have changed."""
         self._taken.clear()
         self._moved.clear()
+        self.forget_known()
+
+    def changed(self) -> None:
+        """What is kept of the aims, troubles, silences or events is no longer what the rows say."""
+        self.forget_known()
+
+    def forget_known(self) -> None:
+        """Read all that is kept of rows anew when it is asked for next."""
         self._aims = self._troubles = self.silences = None
         self._events.clear()
 
@@ -164,12 +174,6 @@ class Writing(Connection):
             }
         return self._troubles
 
-    def changed_troubles(self, *, aims: bool = False) -> None:
-        """Read the troubles anew when they are asked for next; with `aims` these too."""
-        self._troubles = None
-        if aims:
-            self._aims = None
-
     def keep(self, events: Iterable[Event]) -> None:
         """Keep these as they were routed; the oldest make room."""
         for event in events:
@@ -180,10 +184,6 @@ class Writing(Connection):
     def kept(self, event_id: str) -> Event | None:
         """A kept event."""
         return self._events.get(event_id)
-
-    def forget_events(self) -> None:
-        """Keep none of them: something is erased from one."""
-        self._events.clear()
 
 
 def noun_of(own: int) -> str:

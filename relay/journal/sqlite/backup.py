@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 
 from relay.errors import JournalUnusableError, RelayError, UsageError
-from relay.journal.address import journal_path
+from relay.journal.doors import journal_path
 from relay.journal.sql.balancing import balance
 from relay.journal.sqlite import schema
 from relay.journal.sqlite.connection import BUSY_MS, reader, sync_folder

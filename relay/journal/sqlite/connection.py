@@ -12,7 +12,7 @@ from typing import Any, Literal
 import apsw
 
 from relay.errors import JournalLockedError, JournalUnusableError
-from relay.journal.address import SETTING
+from relay.journal.doors import SETTING, WAY_BACK
 from relay.journal.sql.writing import Writing
 from relay.journal.sqlite import damage, schema
 
@@ -189,7 +189,7 @@ def _words(error: apsw.Error) -> str:
         case apsw.ReadOnlyError():
             return "it is read-only"
         case apsw.CorruptError():
-            return f"it is damaged: {damage.WAY_BACK}"
+            return f"it is damaged: {WAY_BACK}"
         case apsw.BusyError():
             return "another program holds it"
         case apsw.FullError():
@@ -206,7 +206,7 @@ def _create(path: Path, vfs: str | None) -> None:
     if damage.is_unclean(path):
         # SQLite would write these pages into whatever has the name of the file they belong to.
         raise JournalUnusableError(
-            f"its file is gone, but {path.name}-wal is there: {damage.WAY_BACK}, or remove "
+            f"its file is gone, but {path.name}-wal is there: {WAY_BACK}, or remove "
             f"{path.name}-wal to begin a new one"
         )
     part = path.with_name(path.name + ".new")

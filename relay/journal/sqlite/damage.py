@@ -13,11 +13,12 @@ from pathlib import Path
 import apsw
 
 from relay.errors import JournalUnusableError
+from relay.journal.doors import WAY_BACK
 
 CHECKED_BYTES = 128 * 1024 * 1024
 """Up to this size the whole file is checked at opening; a larger one would hold up the start."""
 MOST_FAULTS = 20
-WAY_BACK = "put the newest `relay backup` in its place, as docs/operation.md says"
+
 
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 """Bytes (sqlite.org/fileformat2.html#walformat)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +12,7 @@ import apsw
 
 from relay.errors import JournalBrokenError, JournalBusyError, JournalError
 from relay.journal import Records, Store
-from relay.journal.address import journal_path
+from relay.journal.doors import journal_path
 from relay.journal.sql import notes
 from relay.journal.sql.journal import SqlJournal, SqlRecords
 from relay.journal.sql.writing import Connection
@@ -122,6 +122,19 @@ class SqliteJournal(SqlJournal):
         self._records = records
         self._lock = lock
         self._room = room
+
+    def leads(self) -> bool:
+        """Yes: whoever has the file's lock is alone."""
+        return True
+
+    async def lead(self, *, now: datetime) -> int | None:  # noqa: ARG002
+        """Nothing new: it leads."""
+        return None
+
+    async def news(self) -> Set[str]:
+        """Never any: nobody else changes the file."""
+        await asyncio.Event().wait()
+        return frozenset()
 
     def can_store(self) -> bool:
         """Whether a webhook would be taken now: the disk works, with room, and is keeping up."""

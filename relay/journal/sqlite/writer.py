@@ -126,7 +126,12 @@ class Writer:
         return self._broken is not None
 
     def submit(
-        self, verb: Verb[T], *, quick: bool = False, alone: bool = False
+        self,
+        verb: Verb[T],
+        *,
+        quick: bool = False,
+        alone: bool = False,
+        patient: bool = True,  # noqa: ARG002  a file is there or the process ends
     ) -> asyncio.Future[T]:
         """Queue a verb; the future is done when its change is on disk.
 
