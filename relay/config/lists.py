@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -44,20 +44,13 @@ MOST_HEADINGS = 8
 """So many are named where none was found."""
 _PLAIN_NUMBER = re.compile(r"\+?[1-9][0-9]{7,14}")
 _ROUNDED = re.compile(r"\+?[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
-_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9_-]+")
 _LIKELY = 0.6
-_ODD_ONES_OUT = 5
-"""Values unlike the rest are warned of where the others are so many times as many."""
 _LIST_NAME = re.compile(r"[^\W\d_][\w.-]*")
 _SCHEME = re.compile(r"(?:tel|whatsapp)\s*:", re.IGNORECASE)
 MOST_SHOWN = 3
 """Members of a list that an explanation shows."""
 
 ReadFile = Callable[[str], bytes]
-
-
-class ListFileError(ValueError):
-    """A list file that cannot be read at all; the text says why."""
 
 
 @dataclass(slots=True)
@@ -73,17 +66,26 @@ class ListFiles:
         """The file as faults name it."""
         return str(Path(self.folder) / name)
 
-    def text(self, name: str) -> str:
-        """What a file holds. Raises `ListFileError`, or `UnreadableError` for what is no text."""
-        if name not in self.texts:
-            try:
-                data = self.read(name)
-            except OSError as error:
-                raise ListFileError(f"cannot be read: {error.strerror or 'unknown'}") from None
-            if len(data) > LARGEST_LIST:
-                raise ListFileError(f"is larger than {LARGEST_LIST // 2**20} MB")
-            self.texts[name] = decode(data)
-        return self.texts[name]
+    def text(self, form: Form, node: Node, name: str, what: str = "list") -> str | None:
+        """What the file holds that a node names; None where a fault was reported."""
+        if name in self.texts:
+            return self.texts[name]
+        try:
+            self.texts[name] = _decoded(self.read(name))
+        except OSError as error:
+            reason = error.strerror or "unknown"
+            form.error(node, f"the {what} file {quoted(name)} cannot be read: {reason}")
+        except UnreadableError as error:
+            found = Findings(self.place(name))
+            found.error(Place(error.line, 1), str(error))
+            form.findings.adopt(found)
+        return self.texts.get(name)
+
+
+def _decoded(data: bytes) -> str:
+    if len(data) > LARGEST_LIST:
+        raise UnreadableError(f"it is larger than {LARGEST_LIST // 2**20} MB")
+    return decode(data)
 
 
 def beside(rules: Path) -> ReadFile:
@@ -100,21 +102,6 @@ def beside(rules: Path) -> ReadFile:
         return read_regular(path, LARGEST_LIST)
 
     return read
-
-
-def _warn_of_odd_ones(cells: Sequence[Cell], findings: Findings) -> None:
-    """Say which few values are names among ids, or ids among names: perhaps another column."""
-    ids = [cell for cell in cells if _ID.fullmatch(cell.text)]
-    names = [cell for cell in cells if not _ID.fullmatch(cell.text)]
-    few, many, word = (names, ids, "an id") if len(names) < len(ids) else (ids, names, "a name")
-    if not few or len(few) * _ODD_ONES_OUT > len(many):
-        return
-    for cell in few[:MOST_FAULTS]:
-        findings.warning(
-            Place(cell.line, cell.column),
-            f"{quoted(cell.text)} does not look like {word}, as the others of this list do: "
-            "is it what the events say?",
-        )
 
 
 def _members(keys: set[str], patterns: list[Matcher], findings: Findings) -> Members:
@@ -326,14 +313,11 @@ class ClientLists(_Lists):
         findings = Findings(file)
         keys: set[str] = set()
         patterns: list[Matcher] = []
-        exact: list[Cell] = []
         for cell in _cells(text, findings, CLIENT_HEADINGS):
             if "*" in cell.text or "?" in cell.text:
                 patterns.append(text_matcher(cell.text))
             else:
                 keys.add(fold(cell.text))
-                exact.append(cell)
-        _warn_of_odd_ones(exact, findings)
         return _members(keys, patterns, findings), findings
 
 
@@ -354,15 +338,8 @@ def _from_file(
     file = form.text(entry.value, "file")
     if file is None:
         return nothing
-    try:
-        text = files.text(file)
-    except ListFileError as error:
-        form.error(entry.value, f"the list file {quoted(file)} {error}")
-        return nothing
-    except UnreadableError as error:
-        found = Findings(files.place(file))
-        found.error(Place(error.line, 1), str(error))
-        form.findings.adopt(found)
+    text = files.text(form, entry.value, file)
+    if text is None:
         return nothing
     members, found = read(files.place(file), text)
     form.findings.adopt(found)

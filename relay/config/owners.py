@@ -13,7 +13,6 @@ from relay.config.form import Form
 from relay.config.lists import (
     CLIENT_HEADINGS,
     PHONE_HEADINGS,
-    ListFileError,
     ListFiles,
     beyond,
     column,
@@ -46,16 +45,10 @@ def read_owners(
     wanted = form.text(asked["column"], "column") if "column" in asked else None
     if file is None or wanted is None:
         return None
+    text = files.text(form, asked["list"], file)
+    if text is None:
+        return None
     findings = Findings(files.place(file))
-    try:
-        text = files.text(file)
-    except ListFileError as error:
-        form.error(asked["list"], f"the list file {quoted(file)} {error}")
-        return None
-    except UnreadableError as error:
-        findings.error(Place(error.line, 1), str(error))
-        form.findings.adopt(findings)
-        return None
     table = _Table(file, wanted, known, findings)
     table.read(text)
     form.findings.adopt(findings)

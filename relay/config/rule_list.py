@@ -9,7 +9,7 @@ from relay.channels import Destination, Mention
 from relay.config.conditions import EVERYTHING, NOTHING, Conditions
 from relay.config.destinations import NOBODY
 from relay.config.form import Form
-from relay.config.lists import ListFileError, ListFiles
+from relay.config.lists import ListFiles
 from relay.config.mentions import FOR_INSIDE, check_reach, read_mention
 from relay.config.nodes import Broken, Entry, Fields, Items, Node, Scalar, quoted, unknown
 from relay.config.owners import read_owners
@@ -238,7 +238,7 @@ def _test(
         key: form.text(asked[key], key) for key in ("name", "event", "file", "rule") if key in asked
     }
     file, rule = texts.get("file"), texts.get("rule")
-    body = _body(form, asked["file"], file, files) if file is not None else None
+    body = files.text(form, asked["file"], file, "event") if file is not None else None
     overrides = _overrides(form, asked["with"]) if "with" in asked else {}
     expect = names.read(asked["expect"], "expect") if "expect" in asked else None
     if rule is not None and rule not in rules:
@@ -248,14 +248,6 @@ def _test(
     place = (form.findings.file, fields.line, fields.column)
     name, sample = texts.get("name") or "", texts.get("event")
     return RuleTest(name, *place, sample, body, overrides, expect, fragments, rule)
-
-
-def _body(form: Form, node: Node, name: str, files: ListFiles) -> str | None:
-    try:
-        return files.text(name)
-    except ListFileError as error:
-        form.error(node, f"the event file {quoted(name)} {error}")
-        return None
 
 
 def _overrides(form: Form, node: Node) -> dict[str, str]:

@@ -164,21 +164,6 @@ def test_headings_that_nobody_knows_are_named_with_those_that_are_known() -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "odd"),
-    [
-        ("".join(f"acme{n:02}CL\n" for n in range(9)) + "Musterladen GmbH\n", [10]),
-        ("Kunden\n" + "".join(f"acme{n:02}CL\n" for n in range(9)), [1]),
-        ("".join(f"Laden {'x' * n}\n" for n in range(9)) + "acme01CL\n", [10]),
-        ("acme01CL\nMusterladen\n", []),
-        ("".join(f"acme{n:02}CL\n" for n in range(9)), []),
-    ],
-)
-def test_a_client_unlike_its_siblings_is_a_warning_at_its_line(text: str, odd: list[int]) -> None:
-    warnings = [fault for fault in loaded(big=text).warnings if "does not look like" in str(fault)]
-    assert [fault.line for fault in warnings] == odd
-
-
-@pytest.mark.parametrize(
     ("client", "expected"),
     [
         (Client(id="BIG01cl"), ("Big",)),

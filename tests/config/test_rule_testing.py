@@ -98,6 +98,18 @@ def test_a_failing_test_names_the_rule_that_decided_and_why(test: str, said: str
     assert said in found[0]
 
 
+def test_an_event_file_that_is_no_text_is_a_fault_that_names_it() -> None:
+    with pytest.raises(ConfigError, match=r"e\.json:1:1: error: it is no text"):
+        load_text(
+            HEAD + "  - {name: t, file: e.json, expect: none}\n",
+            "rules.yaml",
+            env={},
+            strict_env=True,
+            outbound=Outbound(),
+            read_file=lambda _name: b"\x00\x01",
+        )
+
+
 @each(
     ("test", "said"),
     [
