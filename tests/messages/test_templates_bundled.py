@@ -79,7 +79,7 @@ def test_every_template_speaks_for_something_that_the_catalogue_names() -> None:
 
 
 def test_german_and_english_have_the_same_files_and_no_two_say_the_same() -> None:
-    english = {path.name for path in FOLDER.glob("*.j2")}
+    english = {path.name for path in FOLDER.glob("*.md.j2")}
     assert {path.name for path in (FOLDER / "de").glob("*.j2")} == english
     texts = [path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.j2")]
     assert len(set(texts)) == len(texts)
