@@ -879,6 +879,16 @@ class JournalSuite:
         assert await store.journal.retry(Filter(reason="another"), now=NOW, who="ada") == 0
         assert list(await store.records.stopped()) == []
 
+    async def test_what_people_did_is_told_newest_first_and_page_by_page(self, store: Store):
+        await owe(store, owed("a"), owed("b"))
+        await store.journal.discard(Filter(ids=(owed("a").id,)), now=NOW, who="ada")
+        await store.journal.discard(Filter(ids=(owed("b").id,)), now=NOW + DAY, who="bob")
+        newest, first = await store.records.audit()
+        assert (newest.who, newest.action, newest.subject) == ("bob", "discard", owed("b").id)
+        assert (first.who, first.at) == ("ada", NOW)
+        assert list(await store.records.audit(newest.id)) == [first]
+        assert list(await store.records.audit(limit=1)) == [newest]
+
     async def test_the_last_day_is_counted_by_hours(self, store: Store):
         await store.journal.append(reading("old", received_at=NOW - DAY), now=NOW - DAY)
         await store.journal.append(reading("a", "b"), now=NOW)

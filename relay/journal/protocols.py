@@ -21,6 +21,7 @@ from relay.journal.values import (
     Appended,
     Ask,
     Attempt,
+    Audited,
     Checked,
     Dead,
     Filter,
@@ -385,6 +386,10 @@ class Records(Protocol):
 
     async def balance(self, since: datetime | None = None) -> Balance:
         """What came in against what became of it, day by day, from that of `since` on."""
+        ...
+
+    async def audit(self, before: int | None = None, limit: int = 100) -> Sequence[Audited]:
+        """What people did, newest first; at most `limit`, those before an id."""
         ...
 
     async def quarantined(

@@ -327,6 +327,19 @@ class Hour:
 
 
 @dataclass(frozen=True, slots=True)
+class Audited:
+    """What a person did."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    """`retry`, `discard`, `replay`, `directory`, `look at quarantine`, `forget`."""
+    subject: str
+    """What was changed: mostly an id."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """Deliveries of one destination that were given up or are parked for the same reason."""
 

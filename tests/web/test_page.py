@@ -24,6 +24,12 @@ PAGES = (
     "/deliveries/retry?state=dead",
     "/deliveries/discard?state=parked&destination=billing",
     "/events/ffff00",
+    "/silences",
+    "/directory",
+    "/quarantine",
+    "/log",
+    "/catalogue",
+    "/catalogue/view?kind=channel_live",
 )
 """By width and colours; what stands in braces is an event."""
 
@@ -135,6 +141,46 @@ async def test_a_group_is_retried_after_its_count_and_a_question(
     await world.settled()
     states = {one["state"] for one in (await world.api("/api/deliveries"))["deliveries"]}
     assert states == {"delivered", "dead"}
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_what_is_known_is_silenced_with_a_reason_and_an_end(
+    world: PageWorld, browser: Browser, scripts: bool
+) -> None:
+    context, page = await logged_in(browser, world, java_script_enabled=scripts)
+    await page.get_by_role("link", name="Silences").click()
+    await page.get_by_label("Number").fill("+49*")
+    await page.get_by_label("For").fill("soon")
+    await page.get_by_label("Why").fill("Meta knows of it")
+    await page.get_by_role("button", name="Silence").click()
+    await page.get_by_text('"soon" is no span').wait_for()
+    await page.go_back()
+    await page.get_by_label("Number").fill("+49*")
+    await page.get_by_label("For").fill("2h")
+    await page.get_by_label("Why").fill("Meta knows of it")
+    await page.get_by_role("button", name="Silence").click()
+    await page.get_by_text("Meta knows of it").wait_for()
+    await world.happen()
+    await world.settled()
+    await page.reload()
+    await page.get_by_text("1 message suppressed").wait_for()
+    await page.get_by_role("button", name="End it").click()
+    await page.get_by_text("Nothing is silenced.").wait_for()
+    await context.close()
+
+
+async def test_a_look_into_quarantine_is_recorded_with_who_looked(
+    world: PageWorld, browser: Browser
+) -> None:
+    await world.client.post(b"<b>not</b> json")
+    context, page = await logged_in(browser, world)
+    await page.goto("/quarantine")
+    await page.get_by_role("button", name="Look inside").click()
+    await page.get_by_text("<b>not</b> json").wait_for()
+    await page.get_by_role("link", name="Log").first.click()
+    row = page.get_by_role("row").filter(has_text="looked into quarantine")
+    assert "anna" in await row.inner_text()
+    await context.close()
 
 
 async def test_what_is_new_is_announced_and_waits(world: PageWorld, browser: Browser) -> None:

@@ -249,6 +249,7 @@ class SqlRecords(Generic[C]):
     version_of = _question(notes.version_of)
     balance = _question(balancing.balance)
     quarantined = _question(quarantine.quarantined)
+    audit = _question(operators.audit)
     watch_state = _question(watched.watch_state)
     watched = _question(watched.watched)
     known_for = _question(directory.known_for)

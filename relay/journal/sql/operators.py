@@ -7,14 +7,15 @@ The moves are SQL because a filter may name very many; the tests hold them to `r
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from relay.deliveries import DISCARDED, State
-from relay.journal import Filter
+from relay.journal import Audited, Filter
 from relay.journal.sql import filters, troubles
-from relay.journal.sql.rows import Row, micros, packed, plain
-from relay.journal.sql.writing import Writing
+from relay.journal.sql.rows import Row, micros, moment, packed, plain
+from relay.journal.sql.writing import Connection, Writing
 
 _RETRY = """
     state = 'pending', due_at = :now, tried_since = :now, failures = 0, losses = 0, fault = NULL,
@@ -94,3 +95,18 @@ def _ask_all_again(connection: Writing, where: str, parameters: Row) -> None:
             for seq, recipients, refused in rows
         ],
     )
+
+
+def audit(connection: Connection, before: int | None = None, limit: int = 100) -> Sequence[Audited]:
+    """What people did, newest first; those before an id."""
+    rows = connection.execute(
+        "SELECT id, at, who, action, subject FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
+        (_MOST if before is None else before, max(0, limit)),
+    )
+    return [
+        Audited(id_, moment(at), who, action, subject) for id_, at, who, action, subject in rows
+    ]
+
+
+_MOST = 2**63 - 1
+"""No id is greater."""

@@ -32,6 +32,16 @@ ROUTES: Final = (
     ("GET", "/deliveries/{id}/message", "events:message"),
     ("POST", "/deliveries/{id}/retry", "events:retried"),
     ("POST", "/deliveries/{id}/discard", "events:discarded"),
+    ("GET", "/silences", "care:silenced"),
+    ("POST", "/silences", "care:silence"),
+    ("POST", "/silences/{id}/end", "care:end_silence"),
+    ("GET", "/directory", "care:directory"),
+    ("GET", "/quarantine", "care:quarantine"),
+    ("POST", "/quarantine/{id:[0-9]{1,18}}/look", "care:look"),
+    ("GET", "/log", "care:audit"),
+    ("GET", "/catalogue", "care:catalogue"),
+    ("GET", "/catalogue/view", "care:sample"),
+    ("GET", "/catalogue/drawn", "care:drawn"),
 )
 
 

@@ -22,7 +22,7 @@ from relay.pipeline import Plan, compose, written
 from relay.rules import Verdict
 from relay.web import asked
 from relay.web.page import searching
-from relay.web.page.visit import HEADERS, NotThereError, Visit
+from relay.web.page.visit import NotThereError, Visit, framed
 from relay.web.recorded import Recorded, answer, by, recall, told_by, waits
 
 RETRIED = frozenset({State.DEAD, State.PARKED, State.SUPPRESSED})
@@ -176,12 +176,7 @@ async def message(visit: Visit) -> web.Response:
             raise NotThereError("Its destination is no longer known, so it cannot be drawn again.")
         payload = await asyncio.to_thread(_payload, stored, recorded, plan, visit)
     text = preview.single(stored.delivery.channel, payload, at.astimezone(live.timezone))
-    policy = preview.POLICY + "; frame-ancestors 'self'; sandbox allow-same-origin allow-popups"
-    return web.Response(
-        text=text,
-        content_type="text/html",
-        headers={**HEADERS, "Content-Security-Policy": policy, "X-Frame-Options": "SAMEORIGIN"},
-    )
+    return framed(text)
 
 
 def _knows(plan: Plan, stored: StoredDelivery) -> bool:

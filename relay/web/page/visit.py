@@ -222,6 +222,18 @@ def from_here(request: web.Request) -> bool:
     return request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
 
 
+def framed(text: str) -> web.Response:
+    """A document of previews that stands in a frame of a page."""
+    from relay.preview import POLICY as PREVIEWS
+
+    policy = PREVIEWS + "; frame-ancestors 'self'; sandbox allow-same-origin allow-popups"
+    return web.Response(
+        text=text,
+        content_type="text/html",
+        headers={**HEADERS, "Content-Security-Policy": policy, "X-Frame-Options": "SAMEORIGIN"},
+    )
+
+
 async def _form(request: web.Request) -> Mapping[str, str]:
     """The fields of a posted form, each once."""
     if request.method != "POST":
