@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from relay.cli.contacts import Contacts
 from relay.cli.control import ask_relay, locked
 from relay.cli.looking import looking, zone_of
-from relay.cli.output import cell, clean, console, print_json, print_json_lines, table, when
+from relay.cli.output import cell, clean, console, fitted, print_json, print_json_lines, when
 from relay.directory import IMPORTED, SYNCED, Contact, Entry, Fact
 from relay.errors import UsageError
 from relay.journal import Journal
@@ -59,7 +59,8 @@ async def _list(search: str | None, options: Namespace, settings: Settings) -> i
 def _show(found: Sequence[Entry], search: str | None, limit: int, zone: ZoneInfo) -> None:
     out = console()
     said = f"last word ({zone})"
-    rows = table("number", "name", "WABA", "client", "360dialog's id", said, "by")
+    columns = ("number", "name", "WABA", "client", "360dialog's id", said, "by")
+    rows = []
     for entry in found:
         client = " ".join(
             part
@@ -70,7 +71,7 @@ def _show(found: Sequence[Entry], search: str | None, limit: int, zone: ZoneInfo
             if part
         )
         last = entry.last
-        rows.add_row(
+        cells = (
             display(entry.phone),
             _text(entry.name) if entry.gone is None else "cancelled",
             _text(entry.waba),
@@ -79,8 +80,9 @@ def _show(found: Sequence[Entry], search: str | None, limit: int, zone: ZoneInfo
             when(last.at, zone) if last else "",
             cell(last.evidence.kind) if last else "",
         )
+        rows.append(cells)
     if found:
-        out.print(rows)
+        out.print(fitted(columns, rows, out.width))
     count = f"{len(found)} {'number' if len(found) == 1 else 'numbers'}" if found else "no number"
     more = "; there may be more: --limit N, or a search" if len(found) == limit else ""
     about = f' for "{clean(search)}"' if search else ""

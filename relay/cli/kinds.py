@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from relay.cli.output import console, print_json_lines, table
+from relay.cli.output import listing, print_json_lines
 from relay.events import Source
 from relay.events.catalogue import KINDS
 from relay.settings import Settings
@@ -25,12 +25,11 @@ async def run(options: Namespace, _settings: Settings) -> int:
             if kind.source is not Source.RELAY
         )
         return 0
-    rows = table("kind", "source", "topic", "what it means", "details")
+    rows = []
     for kind in KINDS.values():
         if kind.source is not Source.RELAY:
             topics = ", ".join(topic.value for topic in kind.topics)
-            rows.add_row(
-                kind.name, kind.source.value, topics, kind.description, ", ".join(kind.details)
-            )
-    console().print(rows)
+            details = ", ".join(kind.details)
+            rows.append((kind.name, kind.source.value, topics, kind.description, details))
+    listing(("kind", "source", "topic", "what it means", "details"), rows)
     return 0

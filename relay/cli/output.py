@@ -17,11 +17,15 @@ from relay.text import clean as unfeigned
 from relay.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.panel import Panel
     from rich.table import Table
 
 WIDTH_WHEN_PIPED = 160
+GAP = 2
+"""Columns of a terminal between two of a table."""
+LEAST_FOLDED = 24
+"""So wide the last column of a table must be to be worth folding."""
 
 
 def console() -> Console:
@@ -65,12 +69,45 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[str]], below: str = 
     """Print what was found as a table, if anything was, and a line below that says how much."""
     out = console()
     if rows:
-        drawn = table(*columns)
-        for row in rows:
-            drawn.add_row(*row)
-        out.print(drawn)
+        out.print(fitted(columns, rows, out.width))
     if below:
         out.print(below, style="dim", markup=False)
+
+
+def fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> RenderableType:
+    """A table; where it is too wide, what has no room in a line stands below it, each by name.
+
+    The last column may be folded: it is for the longest texts.
+    """
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    texts = [[Text.from_markup(one) for one in cells] for cells in (columns, *rows)]
+    widths = [max(cells[at].cell_len for cells in texts) + GAP for at in range(len(columns))]
+    if sum(widths[:-1]) + min(widths[-1], LEAST_FOLDED) <= width:
+        drawn = table(*columns)
+        for column in drawn.columns[:-1]:
+            column.no_wrap = True
+        for row in rows:
+            drawn.add_row(*row)
+        return drawn
+    beside = max((n for n in range(1, len(columns)) if sum(widths[:n]) <= width), default=1)
+    lines: list[RenderableType] = []
+    for cells in texts:
+        line = Text(overflow="fold", style="bold" if cells is texts[0] else "")
+        for one, room in zip(cells[:beside], widths, strict=False):
+            one.pad_right(max(0, room - one.cell_len))
+            line.append_text(one)
+        line.rstrip()
+        lines.append(line)
+        if cells is texts[0]:
+            continue
+        named = zip(columns[beside:], cells[beside:], strict=True)
+        below = [Text(f"{name} ".lstrip()).append_text(one) for name, one in named if one.plain]
+        if below:
+            lines.append(Padding(Text(" · ").join(below), (0, 0, 0, 4)))
+    return Group(*lines)
 
 
 def colour(severity: Severity, direction: Direction) -> str:

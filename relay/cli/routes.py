@@ -76,7 +76,7 @@ def _matrix(matches: Mapping[str, Match], destinations: Sequence[str], width: in
         if wide <= width:
             cells = [told.get(destination, "·") for destination in destinations]
         else:
-            cells = [cell(", ".join(f"{mark} {one}" for one in told)) or "·"]
+            cells = [cell(", ".join(f"{mark}\u00a0{one}" for one in told)) or "·"]
         rows.add_row(name, *cells, style=None if told else "dim")
     return rows
 

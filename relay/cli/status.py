@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from relay import reload
 from relay.cli.control import ask_relay
 from relay.cli.looking import looking, zone_of
-from relay.cli.output import cell, clean, console, print_json, table
+from relay.cli.output import cell, clean, console, fitted, print_json
 from relay.cli.silence import words
 from relay.errors import ConfigError
 from relay.events import from_iso
@@ -73,11 +73,11 @@ def _show(out: Console, status: dict[str, Any], zone: ZoneInfo, *, serves: bool)
         return f"{from_iso(text).astimezone(zone):%d %b %H:%M:%S}" if text else ""
 
     _say_what_is_wrong(out, status, when, zone, serves=serves)
-    rows = table("destination", "", "state", "last answer", "waits", "since", "next try", "why")
+    rows = []
     for one in status["destinations"]:
         last = one["last_answer"]
         waits = one["pending"] + one["parked"]
-        rows.add_row(
+        cells = (
             cell(one["name"]),
             one["channel"],
             f"[{_COLOURS[one['state']]}]{one['state']}[/]",
@@ -87,7 +87,9 @@ def _show(out: Console, status: dict[str, Any], zone: ZoneInfo, *, serves: bool)
             when(one["next_try_at"]),
             cell(one["reason"]),
         )
-    out.print(rows)
+        rows.append(cells)
+    columns = ("destination", "", "state", "last answer", "waits", "since", "next try", "why")
+    out.print(fitted(columns, rows, out.width))
     out.print()
     spoke = ", ".join(
         f"{_SOURCES[name]} {when(at) if at else 'never'}" for name, at in status["sources"].items()

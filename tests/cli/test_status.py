@@ -11,7 +11,7 @@ import pytest
 
 from relay.cli import status
 from relay.outcomes import FAULTS
-from relay.pace import is_failing
+from relay.pace import Tempo, is_failing
 from tests.fakes.http import Reply
 from tests.fakes.slack import error
 from tests.world import RULES, World, a_world
@@ -50,10 +50,16 @@ async def test_when_nothing_is_wrong_it_says_so(
         assert support["last_answer"]["outcome"] == "sent"
 
 
+class Patient(World):
+    """Probes as seldom as in life, so that what is parked stays so."""
+
+    tempo = Tempo(watch=0.05, grace=0.5)
+
+
 async def test_a_target_out_of_order_is_named_with_what_waits_and_why(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with a_world(folder) as world:
+    async with a_world(folder, RULES, Patient) as world:
         world.slack.always(error("channel_not_found"))
         await world.happen()
         await world.until({"parked": 1})
