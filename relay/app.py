@@ -34,11 +34,13 @@ from relay.web.senders import BACKLOG, Doors, Runner, most_connections
 
 if TYPE_CHECKING:
     from relay.channels import Channel
+    from relay.events import Event
     from relay.live import Live
     from relay.pipeline import Plan
     from relay.reload import Loaded
     from relay.reload.reloader import Reverted
     from relay.sources.watch import Changes
+    from relay.tracing import Tracing
     from relay.web import asked
     from relay.worker import Worker
 
@@ -79,13 +81,16 @@ class App:
         self._runners: list[Runner] = []
         self._guard: asyncio.Task[None] | None = None
         self.inbox = Inbox()
+        self._tracing: Tracing | None = None
+        if settings.traces:
+            self._tracing = import_module("relay.tracing").Tracing()
         self.intake = Intake(
             store.journal,
             Gate.of(settings),
             metrics=self.metrics,
             clock=self._now,
             keep=lambda: self.worker.plan.keep if self._live.done() else self._keep,
-            on_events=self.inbox.put,
+            on_events=self._took if self._tracing else self.inbox.put,
             expect=self.inbox.expect,
             on_refused=lambda: self._tell(lambda live: live.watch.refused()),
             on_withheld=lambda event: self._tell(lambda live: live.watch.withheld(event)),
@@ -145,6 +150,7 @@ class App:
             inbox=self.inbox,
             clock=self.clock,
             chance=chance,
+            tracing=self._tracing,
         )
         self._live.set_result(live)
         return live
@@ -171,6 +177,11 @@ class App:
     def _now(self) -> datetime:
         return self._live.result().clock() if self._live.done() else self.clock()
 
+    def _took(self, events: tuple[Event, ...], size: int) -> None:
+        if self._tracing:
+            self._tracing.took(events)
+        self.inbox.put(events, size)
+
     def _tell(self, told: Callable[[Live], None]) -> None:
         if self._live.done():
             told(self._live.result())
@@ -196,6 +207,8 @@ class App:
 
         outside = self._runner()
         self.intake.add_routes(outside.app)
+        if self._tracing:
+            outside.app.middlewares.append(self._tracing.webhook)
         health.add_routes(outside.app, metrics=shared)
         if shared:
             admin.add_routes(outside.app)
@@ -247,6 +260,8 @@ class App:
             self._guard.cancel()
         for runner in self._runners:
             await runner.cleanup()
+        if self._tracing:
+            await self._tracing.close()
         with suppress(JournalError):
             await self.store.journal.close()
         if not is_shared(self.settings.journal):

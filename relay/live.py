@@ -40,6 +40,7 @@ from relay.worker.watch import Watch
 
 if TYPE_CHECKING:
     from relay.record import Record
+    from relay.tracing import Tracing
 
 NOT_LEADING = 1.0
 """Seconds between two looks whether this relay leads."""
@@ -59,6 +60,7 @@ class Live:
         inbox: Inbox,
         clock: Callable[[], datetime],
         chance: Random | None,
+        tracing: Tracing | None,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -67,7 +69,8 @@ class Live:
         self._loops = Loops(metrics)
         self._examining: asyncio.Task[None] | None = None
         self._record = _record(settings)
-        self.channels = _channels(settings)
+        self._tracing = tracing
+        self.channels = _channels(settings, tracing)
         self.worker = Worker(
             store,
             self._usable(loaded.plan),
@@ -193,11 +196,15 @@ class Live:
     def _settled(self, tried: Tried, after: Delivery) -> None:
         if self._record:
             self._record.settled(tried, after, self.clock())
+        if self._tracing:
+            self._tracing.settled(tried, after)
         self.watch.settled(tried, after)
 
-    def _routed(self, event: Event, routing: Routing) -> None:
+    def _routed(self, event: Event, routing: Routing, now: datetime) -> None:
         if self._record:
-            self._record.routed(event, routing, self.clock())
+            self._record.routed(event, routing, now)
+        if self._tracing:
+            self._tracing.routed(event, routing, now)
         self.watch.routed(event, routing)
 
     async def _adopt(self, plan: Plan) -> None:
@@ -297,8 +304,11 @@ def _record(settings: Settings) -> Record | None:
     return Record(settings.record)
 
 
-def _channels(settings: Settings) -> Mapping[str, Channel]:
-    channels = open_channels(reload.outbound(settings))
+def _channels(settings: Settings, tracing: Tracing | None) -> Mapping[str, Channel]:
+    outbound = reload.outbound(settings)
+    if tracing:
+        outbound = replace(outbound, traceparent=tracing.traceparent)
+    channels = open_channels(outbound)
     if settings.sandbox:
         return {name: sandboxed(channel) for name, channel in channels.items()}
     return channels

@@ -56,6 +56,10 @@ class Tried:
     message: Message | None = None
     payload: Mapping[str, Any] | None = None
     destination: Destination | None = None
+    began: datetime | None = None
+    """When its message was begun; None where it was not."""
+    started: float = 0.0
+    """When it was handed to its channel, by the monotonic clock; 0 where it was not."""
 
 
 async def deliver(
@@ -100,7 +104,8 @@ async def deliver(
         except Exception as error:  # a channel must not raise; if it does, nothing is lost by it
             outcome = Ambiguous(f"unforeseen {type(error).__name__} while sending")
     duration = int((time.monotonic() - started) * 1000)
-    return Tried(delivery, outcome, duration, message, payload, destination)
+    handed = started if unsendable is None else 0.0
+    return Tried(delivery, outcome, duration, message, payload, destination, now, handed)
 
 
 async def record(

@@ -157,6 +157,8 @@ class Settings:
     """Where 360dialog posts Partner events to, as seen from outside."""
     retention: timedelta | None = RETENTION
     """How long finished work stays in the journal; None keeps it for ever."""
+    traces: bool = False
+    """Traces go to OpenTelemetry."""
     record: str | None = None
     """The file, or `-`, that gets a line of JSON for every outcome."""
     secret_360dialog: str = field(default="", repr=False)
@@ -212,6 +214,7 @@ def from_environment(variables: Mapping[str, str], options: Mapping[str, str | N
         hold_edits=is_on(env.get("RELAY_HOLD_EDITS", "")),
         public_url=public_url(env.get("RELAY_PUBLIC_URL", "")),
         retention=parse_retention(env.get("RELAY_RETENTION", "")),
+        traces=is_on(env.get("RELAY_TRACES", "")),
         record=text("record", "RELAY_RECORD", "") or None,
         secret_360dialog=env.get("RELAY_360DIALOG_SECRET", ""),
         webhook_token=env.get("RELAY_WEBHOOK_TOKEN", ""),

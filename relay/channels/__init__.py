@@ -7,7 +7,7 @@ delivery table does. `registry.CHANNELS` lists them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -163,6 +163,8 @@ class Outbound:
     """URLs that are posted to may stand on private or loopback addresses and on plain http."""
     proxies: Proxies = field(default_factory=Proxies)
     """By which proxies. One that is used judges the address; the relay does not know it."""
+    traceparent: Callable[[str], str] | None = None
+    """What tells a webhook's receiver of the trace of a delivery, by its id; None: nothing."""
     timeout: float = 20.0
     """Seconds for one send, from the first byte to the last."""
     key: bytes = field(default=b"no journal", repr=False)

@@ -42,7 +42,7 @@ async def run(options: Namespace, settings: Settings) -> int:
     out = console()
     with TemporaryDirectory(prefix="relay-demo-") as folder:
         journal = f"sqlite:///{Path(folder) / 'relay.db'}"
-        settings = replace(settings, journal=journal, sandbox=True, record=None)
+        settings = replace(settings, journal=journal, sandbox=True, record=None, traces=False)
         if settings.rules == Settings().rules and not settings.rules.exists():
             settings = _shipped(settings, Path(folder), out)
         if options.once:

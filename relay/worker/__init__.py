@@ -45,7 +45,7 @@ class Worker:
         tempo: Tempo,
         inbox: Inbox,
         on_settled: Callable[[Tried, Delivery], None] = lambda _tried, _after: None,
-        on_routed: Callable[[Event, Routing], None] = lambda _event, _routing: None,
+        on_routed: Callable[[Event, Routing, datetime], None] = lambda _event, _routing, _now: None,
         chance: random.Random | None = None,
     ) -> None:
         self._store = store
@@ -130,7 +130,7 @@ class Worker:
             logs.error("deliveries were held by nobody; they are tried again")
             self.wake()
 
-    def _routed(self, event: Event, routing: Routing) -> None:
+    def _routed(self, event: Event, routing: Routing, now: datetime) -> None:
         self._metrics.routed(routing.state is not EventState.UNMATCHED)
         # Of what is owed to somebody each attempt has its line; what is not has this one alone.
         say = logs.debug if routing.deliveries else logs.info
@@ -142,7 +142,7 @@ class Worker:
             deliveries=[delivery.id for delivery in routing.deliveries],
             muted_by=routing.muted_by,
         )
-        self._on_routed(event, routing)
+        self._on_routed(event, routing, now)
 
     def _unroutable(self, error: Exception, event: Event) -> None:
         self._metrics.loop_faults.inc()

@@ -40,7 +40,7 @@ class Router:
         *,
         plan: Callable[[], Plan],
         clock: Callable[[], datetime],
-        on_routed: Callable[[Event, Routing], None],
+        on_routed: Callable[[Event, Routing, datetime], None],
         on_fault: Callable[[Exception, Event], None],
     ) -> None:
         self._store = store
@@ -134,4 +134,4 @@ class Router:
             self._lanes.hand(promised, claimed, more)
         for owing in batch:
             if owing.event.id in routed.events:
-                self._on_routed(owing.event, routed.kept(owing.routing))
+                self._on_routed(owing.event, routed.kept(owing.routing), now)

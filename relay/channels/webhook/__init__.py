@@ -34,6 +34,7 @@ class WebhookChannel:
 
     def __init__(self, outbound: Outbound) -> None:
         self._wire = Wire(outbound)
+        self._traceparent = outbound.traceparent
 
     def payload(self, destination: Destination, parcel: Parcel) -> dict[str, Any]:
         """See `Channel.payload`; the id of the message and the body of the post."""
@@ -57,6 +58,8 @@ class WebhookChannel:
             body = {**body, **fields}
         stamp = str(int(time.time()))
         marked = {"webhook-id": str(payload["webhook-id"]), "webhook-timestamp": stamp}
+        if self._traceparent is not None:
+            marked["traceparent"] = self._traceparent(str(payload["webhook-id"]))
         if hook.secret is not None:
             marked["webhook-signature"] = signature(
                 hook.secret, marked["webhook-id"], stamp, encoded(body)
