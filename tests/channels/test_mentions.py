@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from relay.deliveries import Cause
 from relay.events import Direction, Event, Severity
 from relay.messages import Message
 from relay.messages.templates import Templates
-from relay.pipeline import Plan, called, explain, owe, route, written
+from relay.pipeline import Plan, called, compose, explain, owe, route, written
 from tests.channels.test_outbound_payloads import BOT, FLOW, HOOK, LONG
 from tests.client import waba
 from tests.each import each
@@ -337,3 +338,34 @@ async def test_a_relay_calls_once_for_the_event_and_for_its_alarm_and_not_for_a_
     for title, body in texts.items():
         rings = "[replay" not in title
         assert ("<!here>" in body["text"], bool(calling(body))) == (rings, rings), title
+
+
+OWN = Templates.from_texts(
+    {
+        "default.md.j2": "# {{ event.phone_name }}\n\n{{ event.phone_name }}\n",
+        "default.slack.json.j2": '{"text": {{ event.phone_name }}, "blocks": [{"type": "section", '
+        '"text": {"type": "mrkdwn", "text": {{ "Of " ~ event.phone_name }}}}]}',
+        "default.teams.json.j2": '{"type": "AdaptiveCard", "body": [{"type": "TextBlock", '
+        '"text": {{ "Of " ~ event.phone_name }}}]}',
+    }
+)
+
+
+@examples(40)
+@given(WORDS, st.sampled_from(["support", "flow"]))
+def test_an_event_calls_nobody_through_an_override_beside_those_who_are_called(
+    text: str, place: str
+) -> None:
+    event = replace(EVENT, phone_name=text)
+    plan = replace(PLAN, templates=OWN, mentions={})
+    delivery = owe(event, plan.destinations[place], cause=Cause.RULE, now=NOON, version=1)
+    channel = OPEN[delivery.channel]
+    content = compose(delivery, event, plan, NOON)
+    shape, content, _ = written(delivery, event, plan, channel, content, NOON)
+    assert delivery.channel in content.native
+    assert [one.get("range", "here") for one in calling(shape)] == ["here"]
+    said = [one["text"] for one in elements(shape) if isinstance(one.get("text"), str)]
+    parsed = r"<[!@][^>]*>" if place == "support" else r"(?<!\\)<at>"
+    tokens = re.findall(parsed, "\n".join(said))
+    # Teams has it in the line and in the entity of it.
+    assert tokens == (["<!here>"] if place == "support" else ["<at>", "<at>"])
