@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from relay import samples
 from relay.pace import Tempo
 from relay.settings import Settings
 from tests import guides
+from tests.client import partner
 from tests.fakes.http import DROP_AFTER, Reply
 from tests.fakes.slack import error
 from tests.needs import PATIENCE, ROOT
@@ -40,6 +42,8 @@ class Story(World):
 
     holds = False
     begun = False
+    kernel: pytest.MonkeyPatch
+    """For what nobody has at hand, such as a disk that is full."""
     tempo = Tempo(watch=0.05, grace=0.5)
     """Probes as seldom as in life: none comes between two lines of a page."""
 
@@ -140,6 +144,23 @@ async def _mail_says(story: Story, reply: str, address: str) -> None:
     story.smtp.always("RCPT", reply, address)
 
 
+@deed("the disk (is full|has room)")
+async def _disk(story: Story, how: str) -> None:
+    """The kernel says so, and a webhook is posted that is refused, or taken."""
+    if full := how == "is full":
+        few = SimpleNamespace(f_bavail=2_560, f_frsize=4_096, f_blocks=10_000_000)
+        story.kernel.setattr(os, "statvfs", lambda _: few)
+    else:
+        story.kernel.undo()
+    async with asyncio.timeout(PATIENCE):
+        while (await story.client.get("/readyz"))[0] != (503 if full else 200):
+            await asyncio.sleep(0.05)
+    await story.client.until("/api/status", lambda told: bool(told["alarms"]) == full)
+    status, _ = await story.client.post(partner(next(story.numbers)))
+    assert status == (503 if full else 200)
+    await story.client.settled()
+
+
 @deed(r"the relay (starts|stops)(, holding edits)?")
 async def _serves(story: Story, which: str, holds: str | None) -> None:
     if which == "stops":
@@ -195,10 +216,11 @@ async def test_what_a_guide_shows_is_what_the_relay_does(
         monkeypatch.setenv(key, value)
     monkeypatch.setenv("RELAY_ALLOW_PRIVATE_DESTINATIONS", "1")
     rules = next(one.text for one in guides.steps(page) if one.file == "rules.yaml")
-    async with a_world(tmp_path, rules + ACCOUNTS, Story) as story:
-        anew = os.environ.get("RELAY_WRITE_GUIDES") == "1"
-        made = await told(story, page, anew=anew)
-    if anew:
+    with pytest.MonkeyPatch.context() as kernel:
+        Story.kernel = kernel
+        async with a_world(tmp_path, rules + ACCOUNTS, Story) as story:
+            made = await told(story, page, anew=os.environ.get("RELAY_WRITE_GUIDES") == "1")
+    if os.environ.get("RELAY_WRITE_GUIDES") == "1":
         (ROOT / "docs" / name).write_text(made, "utf-8")
     else:
         assert made == page, "\n".join(difflib.unified_diff(page.split("\n"), made.split("\n")))
