@@ -342,9 +342,9 @@ async def test_a_relay_calls_once_for_the_event_and_for_its_alarm_and_not_for_a_
 
 OWN = Templates.from_texts(
     {
-        "default.md.j2": "# {{ event.phone_name }}\n\n{{ event.phone_name }}\n",
-        "default.slack.json.j2": '{"text": {{ event.phone_name }}, "blocks": [{"type": "section", '
-        '"text": {"type": "mrkdwn", "text": {{ "Of " ~ event.phone_name }}}}]}',
+        "default.md.j2": "# News of {{ event.phone_name }}\n\n{{ event.phone_name }}\n",
+        "default.slack.json.j2": '{"text": {{ "Of " ~ event.phone_name }}, "blocks": [{'
+        '"type": "section", "text": {"type": "mrkdwn", "text": {{ "Of " ~ event.phone_name }}}}]}',
         "default.teams.json.j2": '{"type": "AdaptiveCard", "body": [{"type": "TextBlock", '
         '"text": {{ "Of " ~ event.phone_name }}}]}',
     }
