@@ -19,9 +19,12 @@ from enum import StrEnum
 
 from relay.errors import IllegalMoveError
 from relay.outcomes import (
+    Act,
     Ambiguous,
+    Gone,
     Interrupted,
     Lost,
+    Merged,
     Outcome,
     OutOfOrder,
     PartlyRefused,
@@ -74,6 +77,8 @@ class Cause(StrEnum):
     ALARM = "alarm"
     TEST = "test"
     REPLAY = "replay"
+    INCIDENT = "incident"
+    """A change of what its target was told before, which no rule sends there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,11 @@ class Delivery:
     """What brought it into its state, in words."""
     reference: Mapping[str, str] = field(default_factory=dict)
     via: str | None = None
+    """The delivery whose message tells this one."""
+    incident: str | None = None
+    """The incident that its event belongs to."""
+    acts: tuple[Act, ...] = ()
+    """What was done of it, where it takes several attempts."""
 
     @property
     def degraded(self) -> bool:
@@ -223,6 +233,14 @@ def settle(delivery: Delivery, outcome: Outcome, now: datetime, chance: float) -
     match outcome:
         case Sent(proof=proof, reference=reference):
             return _sent(delivery, proof, reference)
+        case Merged(via="", reason=reason):
+            return replace(delivery, state=State.SUPPRESSED, reason=reason)
+        case Merged(via=via, proof=proof):
+            proof = delivery.proof or proof
+            return replace(delivery, state=State.DELIVERED, proof=proof, via=via, reason=None)
+        case Gone(reason=reason):
+            acts = (*delivery.acts, Act.LOST)
+            return replace(delivery, state=State.PENDING, acts=acts, reason=reason)
         case Transient(reason=reason):
             return _failed(delivery, reason, now, chance)
         case Refused(reason=reason) if delivery.degraded:
@@ -260,6 +278,19 @@ def settle(delivery: Delivery, outcome: Outcome, now: datetime, chance: float) -
             return replace(lost, state=State.PENDING, due_at=now, reason=reason)
 
 
+def go_on(delivery: Delivery, act: Act, outcome: Sent) -> Delivery:
+    """One act of a claimed delivery went well, and another is to follow at once."""
+    _only(delivery, "gone on with", State.CLAIMED)
+    return replace(
+        delivery,
+        state=State.PENDING,
+        acts=(*delivery.acts, act),
+        proof=delivery.proof or outcome.proof,
+        reference=dict(outcome.reference) or delivery.reference,
+        reason=None,
+    )
+
+
 def _only(delivery: Delivery, move: str, *states: State) -> None:
     if delivery.state not in states:
         raise IllegalMoveError(f"delivery {delivery.id} is {delivery.state} and cannot be {move}")
@@ -273,9 +304,9 @@ def _sent(delivery: Delivery, proof: Proof, reference: Mapping[str, str]) -> Del
     if delivery.refused:
         reason = PartlyRefused(later={}, never=delivery.refused).reason
         return _dead(replace(delivery, proof=proof, reference=reference, recipients=()), reason)
-    return replace(
-        delivery, state=State.DELIVERED, proof=proof, reference=dict(reference), reason=None
-    )
+    proof = delivery.proof or proof
+    reference = dict(reference) or delivery.reference
+    return replace(delivery, state=State.DELIVERED, proof=proof, reference=reference, reason=None)
 
 
 def _failed(delivery: Delivery, reason: str, now: datetime, chance: float) -> Delivery:

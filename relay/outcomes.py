@@ -14,10 +14,22 @@ class Proof(StrEnum):
     """How much the target's answer proves."""
 
     POSTED = "posted"
+    EDITED = "edited"
+    """A message that the target had shows the state now."""
     ACCEPTED = "accepted"
     """It took the message and may still drop it: Teams' 202."""
     SANDBOX = "sandbox"
     """Nothing was sent; the message stands in the journal."""
+
+
+class Act(StrEnum):
+    """What one attempt does at a target where an incident was told."""
+
+    POST = "post"
+    EDIT = "edit"
+    REPLY = "reply"
+    LOST = "lost"
+    """None of ours: the message that was to be edited is gone, and a new one takes its place."""
 
 
 class Scope(StrEnum):
@@ -102,6 +114,26 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """The message that was to be edited, or whose thread was meant, is no longer there."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Nothing was sent: another delivery's message tells it."""
+
+    via: str
+    """The id of that delivery; empty: nothing was told there that it could change."""
+    proof: Proof | None = None
+
+    @property
+    def reason(self) -> str:
+        return f"told by delivery {self.via}" if self.via else "nothing was told there before"
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The driver disappeared between claim and settlement."""
 
@@ -117,6 +149,8 @@ Outcome = (
     | RateLimited
     | Ambiguous
     | Interrupted
+    | Gone
+    | Merged
     | Lost
 )
 
@@ -130,6 +164,8 @@ _WORDS: Mapping[type[Outcome], str] = {
     RateLimited: "rate_limited",
     Ambiguous: "ambiguous",
     Interrupted: "interrupted",
+    Gone: "gone",
+    Merged: "merged",
     Lost: "lost",
 }
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from relay import living
 from relay.channels import Call, Channel, Destination, Mention, Parcel
 from relay.deliveries import (
     Cause,
@@ -21,12 +22,14 @@ from relay.directory import Origin
 from relay.errors import (
     UnsendableError,
 )
-from relay.events import Event, Severity
+from relay.events import Direction, Event, Severity
+from relay.incidents import Updates, View
 from relay.journal import EventState, Routing
 from relay.messages import READERS, Message
 from relay.messages.builtin import fallback, without_override
 from relay.messages.languages import DEFAULT
 from relay.messages.templates import Context, Templates
+from relay.outcomes import Act
 from relay.quiet import Silence, covering
 from relay.rules import Choice, Match, Ruleset, Verdict
 from relay.sources.watch import Watching
@@ -151,17 +154,39 @@ def owe(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one attempt does for an incident at a target."""
+
+    act: Act
+    view: View
+    updates: Updates
+
+
 def compose(
-    delivery: Delivery, event: Event, plan: Plan, now: datetime, *, quick: bool = False
+    delivery: Delivery,
+    event: Event,
+    plan: Plan,
+    now: datetime,
+    *,
+    quick: bool = False,
+    step: Step | None = None,
 ) -> Message:
     """The message of a delivery: from its template, or the plain one where that was refused.
 
     With `quick` it raises `SlowError` where it had better be written in a thread.
     """
     context = _context(delivery, plan, now)
+    if step is not None:
+        event = living.subject(event, step.view, step.act, step.updates)
     if delivery.fault is not None:
-        return fallback(event, context, delivery.fault)
-    return plan.templates.render(event, context=context, quick=quick)
+        message = fallback(event, context, delivery.fault)
+    else:
+        message = plan.templates.render(event, context=context, quick=quick)
+    if step is None:
+        return message
+    voice = context.voice(event)
+    return living.told(message, delivery, step.view, step.act, step.updates, voice)
 
 
 def _context(delivery: Delivery, plan: Plan, now: datetime) -> Context:
@@ -190,6 +215,8 @@ def write(
     *,
     calls: tuple[Call, ...] = (),
     plain: bool = False,
+    step: Step | None = None,
+    broadcast: bool = False,
 ) -> dict[str, Any]:
     """Exactly what would be sent; `plain` without structure. Raises `UnsendableError`."""
     number = event.phone or event.waba or event.client.id or event.id
@@ -205,6 +232,10 @@ def write(
             event=event,
             cause=Cause.TEST if event.test else delivery.cause,
             calls=calls,
+            act=Act.POST if step is None else step.act,
+            living={} if step is None else step.view.reference,
+            broadcast=broadcast,
+            incident=delivery.incident,
             plain=plain or delivery.degraded,
         ),
     )
@@ -249,7 +280,13 @@ def explain(
 
 
 def written(
-    delivery: Delivery, event: Event, plan: Plan, channel: Channel, message: Message, now: datetime
+    delivery: Delivery,
+    event: Event,
+    plan: Plan,
+    channel: Channel,
+    message: Message,
+    now: datetime,
+    step: Step | None = None,
 ) -> tuple[dict[str, Any], Message, str | None]:
     """The payload with its message, and why it cannot be sent if it cannot.
 
@@ -257,19 +294,34 @@ def written(
     where it cannot write that, the plain message.
     """
     destination = plan.destinations[delivery.destination]
-    calls = called(delivery, event, plan)
+    is_edit = step is not None and step.act is Act.EDIT  # an edit calls nobody
+    more: dict[str, Any] = {
+        "calls": () if is_edit else called(delivery, event, plan),
+        "step": step,
+        "broadcast": _is_shown_to_all(delivery, event, plan, step),
+    }
     try:
-        payload = write(delivery, event, destination, channel, message, now, calls=calls)
+        payload = write(delivery, event, destination, channel, message, now, **more)
     except UnsendableError as error:
         reason = str(error)
     else:
         return payload, message, None
     if message.native:
         usual = without_override(message, reason)
-        return written(delivery, event, plan, channel, usual, now)
-    plain = fallback(event, _context(delivery, plan, now), reason)
+        return written(delivery, event, plan, channel, usual, now, step)
+    about = event if step is None else living.subject(event, step.view, step.act, step.updates)
+    plain = fallback(about, _context(delivery, plan, now), reason)
     try:
-        payload = write(delivery, event, destination, channel, plain, now, calls=calls, plain=True)
+        payload = write(delivery, event, destination, channel, plain, now, plain=True, **more)
     except UnsendableError as error:
         return {}, plain, str(error)
     return payload, plain, None
+
+
+def _is_shown_to_all(delivery: Delivery, event: Event, plan: Plan, step: Step | None) -> bool:
+    """Whether an answer in a thread is posted as well: what is worse, and what is always told."""
+    if step is None or step.act is not Act.REPLY or delivery.cause is Cause.INCIDENT:
+        return False
+    if event.direction is Direction.WORSE:
+        return True
+    return any(rule.always for rule in plan.ruleset.rules if rule.name == delivery.rule)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from relay import failpoints, logs
+from relay import failpoints, incidents, logs
 from relay.channels import Channel, Destination
-from relay.deliveries import Delivery, State, readdressed, settle
+from relay.deliveries import Delivery, State, go_on, readdressed, settle
 from relay.errors import (
     JournalBrokenError,
     JournalBusyError,
@@ -21,22 +22,26 @@ from relay.errors import (
     JournalFullError,
 )
 from relay.failpoints import Failpoint
+from relay.incidents import Living, Updates, View, next_act
 from relay.journal import Ask, Claimed, Journal, Settlement, Trouble, Turn
 from relay.logs import Seldom
 from relay.messages import Message
 from relay.messages.templates import SlowError
 from relay.outcomes import (
     Ambiguous,
+    Gone,
     Interrupted,
+    Merged,
     Outcome,
     OutOfOrder,
     Proof,
     Refused,
     Scope,
+    Sent,
     outcome_word,
     took,
 )
-from relay.pipeline import Plan, compose, written
+from relay.pipeline import Plan, Step, compose, written
 
 RECORD_AGAIN = 1.0
 """Seconds until an outcome that could not be recorded is tried again."""
@@ -60,6 +65,8 @@ class Tried:
     """When its message was begun; None where it was not."""
     started: float = 0.0
     """When it was handed to its channel, by the monotonic clock; 0 where it was not."""
+    step: Step | None = None
+    """What it did for an incident."""
 
 
 async def deliver(
@@ -79,17 +86,24 @@ async def deliver(
     if destination is None or destination.target != delivery.target:
         return Tried(delivery, Interrupted(written=False, reason="its destination was edited"))
     delivery = readdressed(delivery, destination.recipients)
+    step: Step | None = None
+    if (view := claimed.incident) is not None:
+        act = next_act(destination.updates, delivery, view)
+        if act is None:
+            return Tried(delivery, _merged(view))
+        step = Step(act, view, destination.updates)
     channel = channels[delivery.channel]
     now = clock()
     try:
-        message = compose(delivery, event, plan, now, quick=True)
+        message = compose(delivery, event, plan, now, quick=True, step=step)
     except SlowError:  # in a thread, as its template takes long
         loop = asyncio.get_running_loop()
         try:
-            message = await loop.run_in_executor(threads, compose, delivery, event, plan, now)
+            slowly = partial(compose, delivery, event, plan, now, step=step)
+            message = await loop.run_in_executor(threads, slowly)
         except asyncio.CancelledError:
             return Tried(delivery, Interrupted(written=False))
-    payload, message, unsendable = written(delivery, event, plan, channel, message, now)
+    payload, message, unsendable = written(delivery, event, plan, channel, message, now, step)
     started = time.monotonic()
     outcome: Outcome
     if unsendable is not None:
@@ -105,7 +119,7 @@ async def deliver(
             outcome = Ambiguous(f"unforeseen {type(error).__name__} while sending")
     duration = int((time.monotonic() - started) * 1000)
     handed = started if unsendable is None else 0.0
-    return Tried(delivery, outcome, duration, message, payload, destination, now, handed)
+    return Tried(delivery, outcome, duration, message, payload, destination, now, handed, step)
 
 
 async def record(
@@ -124,7 +138,7 @@ async def record(
     """
     now = clock()
     outcome, message = tried.outcome, tried.message
-    after = settle(tried.delivery, outcome, now, chance)
+    after, living = _settled(tried, now, chance)
     rendered: dict[str, Any] | None = None
     if message is not None:
         rendered = {"title": message.title, "text": message.text}
@@ -138,6 +152,7 @@ async def record(
         reason=getattr(outcome, "reason", None),
         duration_ms=tried.duration_ms,
         rendered=rendered,
+        living=living,
         trouble=_trouble(tried),
         cured=(after.target, after.account) if took(outcome) else (),
     )
@@ -159,6 +174,43 @@ async def record(
                 settlement = replace(settlement, rendered=None)
             await asyncio.sleep(RECORD_AGAIN)
     return after, recorded.turn
+
+
+def _merged(view: View) -> Merged:
+    """Another delivery's message tells it: one that was posted with it, or edited since."""
+    if not view.posted:
+        return Merged("")
+    return Merged(view.living, Proof.POSTED if view.posted >= view.place else Proof.EDITED)
+
+
+def _settled(tried: Tried, now: datetime, chance: float) -> tuple[Delivery, Living | None]:
+    """The delivery after a try, and what its target shows of its incident from now on."""
+    delivery, outcome, step = tried.delivery, tried.outcome, tried.step
+    if step is None or not isinstance(outcome, Sent | Gone):
+        return settle(delivery, outcome, now, chance), None
+    view = step.view
+    if isinstance(outcome, Gone):
+        gone = replace(view, posted=0, shown=0, reference={})
+        return settle(delivery, outcome, now, chance), _living(delivery, gone)
+    done = replace(delivery, acts=(*delivery.acts, step.act))
+    shown = incidents.after(step.act, view, outcome.reference, delivery)
+    # Where each change is a post of its own, the first is the one that others follow.
+    is_news = shown != view and not (step.updates is Updates.POST and view.posted)
+    living = _living(delivery, shown) if is_news else None
+    if next_act(step.updates, done, shown) is not None:
+        return go_on(delivery, step.act, outcome), living
+    return settle(done, outcome, now, chance), living
+
+
+def _living(delivery: Delivery, view: View) -> Living:
+    return Living(
+        view.incident.id,
+        delivery.target,
+        view.living or delivery.id,
+        view.reference,
+        view.posted,
+        view.shown,
+    )
 
 
 def _trouble(tried: Tried) -> Trouble | None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from relay.deliveries import Cause
 from relay.events import Direction, Severity
+from relay.incidents import Updates
 from relay.messages import READERS
-from relay.outcomes import Outcome
+from relay.outcomes import Act, Outcome
 from relay.proxies import Proxies
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Destination:
     """Whom its messages call."""
     body: str | None = None
     """The template that writes its JSON, for a webhook that has its own."""
+    updates: Updates = Updates.POST
+    """How it is told of a change of an open incident."""
 
     @property
     def address(self) -> str:
@@ -127,6 +130,14 @@ class Parcel:
     """Why it is owed, for those that read no title."""
     calls: tuple[Call, ...] = ()
     """Whom it calls, of those that the channel knows."""
+    act: Act = Act.POST
+    """Whether it is a message of its own, or edits or answers an earlier one."""
+    living: Mapping[str, str] = field(default_factory=dict)
+    """How the target names that earlier one: what a `Sent` had as its reference."""
+    broadcast: bool = False
+    """An answer in a thread is shown in the channel as well."""
+    incident: str | None = None
+    """The incident that the event belongs to."""
     plain: bool = False
     """The target refused it in full dress: write it with as little structure as there is."""
 

@@ -14,6 +14,7 @@ from relay.channels.registry import CHANNELS, ChannelKind
 from relay.config.form import Form, validate
 from relay.config.mentions import FOR_INSIDE, MENTION, check_reach, read_mention
 from relay.config.nodes import Entry, Fields, Node, Scalar, nearest, quoted, unknown
+from relay.incidents import Updates
 from relay.messages import READERS
 from relay.messages.languages import canonical, meant
 
@@ -121,6 +122,13 @@ def _destination(
             check_reach(form, at, said["mention"], {transports[0].name}, "this destination")
         pace = said.pop("pace", None)
         built = _build(form, entry.name, transports[0], accounts, pace, outbound)
+        wanted = said.get("updates", Updates.POST)
+        if built is not None and wanted is not Updates.POST and built.updates is Updates.POST:
+            form.error(
+                entry.key,
+                f"{what}: updates: {wanted} needs a Slack channel that a bot posts to; elsewhere "
+                "nothing can be edited, so write post",
+            )
         return replace(built, **said) if built is not None else None
     if transports:
         form.error(
@@ -235,6 +243,15 @@ def _audience(form: Form, entry: Entry) -> tuple[str, ...] | None:
     return tuple(reader for reader in READERS if reader in named) or None
 
 
+def _updates(form: Form, entry: Entry) -> Updates | None:
+    filled = form.given(entry)
+    word = filled.text.strip().casefold() if filled is not None else None
+    if word is not None and word not in set(Updates):
+        form.error(entry.value, unknown("way of updates", word, list(Updates)))
+        return None
+    return Updates(word) if word else None
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key that a destination may have beside its transport."""
@@ -279,5 +296,15 @@ BESIDE: Mapping[str, Key] = {
         },
     ),
     "mention": Key(read_mention, MENTION),
+    "updates": Key(
+        _updates,
+        {
+            "type": "string",
+            "pattern": rf"^\s*({'|'.join(Updates)})\s*$|\$\{{",
+            "examples": [*Updates],
+            "description": "How a change of an open incident is told: edit the first message "
+            "and answer in its thread (a Slack bot's default), thread alone, or a post of its own.",
+        },
+    ),
 }
 """What a destination may have beside its transport."""

@@ -11,6 +11,7 @@ from typing import Any
 from relay.deliveries import Delivery, State
 from relay.directory import Completed, Origin
 from relay.events import Event
+from relay.incidents import Living, Updates, View
 from relay.outcomes import Scope
 from relay.quiet import Silence
 
@@ -64,6 +65,10 @@ class Owing:
     routing: Routing
     completed: Completed | None = None
     """The same event with where its additions came from."""
+    incident_key: str | None = None
+    """Of the matter that it is about, if it is one that incidents are made of."""
+    updates: Mapping[str, Updates] = field(default_factory=dict)
+    """How each destination is told of a change of an incident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class Claimed:
     delivery: Delivery
     event: Event
     attempt: int
+    incident: View | None = None
+    """How the incident stands that it is owed for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,8 @@ class Routed:
     """For idle lanes, by target."""
     suppressed: Mapping[str, Delivery] = field(default_factory=dict)
     """By their ids: those that nobody is told of, as a twin is or a silence covers them."""
+    beside: frozenset[str] = frozenset()
+    """Targets that are owed something which no rule sends there."""
 
     def kept(self, routing: Routing) -> Routing:
         """A routing of the batch with its deliveries as they were recorded."""
@@ -140,6 +149,8 @@ class Settlement:
     reason: str | None
     duration_ms: int = 0
     rendered: Mapping[str, Any] | None = None
+    living: Living | None = None
+    """What its target shows of an incident from now on."""
     trouble: Trouble | None = None
     """It parks all pending deliveries of its target or account, and is remembered."""
     cured: Sequence[str] = ()

@@ -36,7 +36,7 @@ class Context:
     timezone: ZoneInfo
     now: datetime
     cause: str
-    """`rule`, `default`, `alarm`, `test` or `replay`."""
+    """`rule`, `default`, `alarm`, `test`, `replay` or `incident`."""
     destination: str | None = None
     strict: bool = False
     """A missing value raises instead of showing as `[missing: name]`; for checks."""
@@ -151,6 +151,8 @@ def _by(cause: str, rule: str | None, destination: str | None, language: str) ->
             return phrase("by_default", language)
         case "alarm":
             return phrase("by_alarm", language)
+        case "incident":
+            return phrase("by_incident", language)
         case "test" if destination:
             return phrase("by_test", language, destination=one_line(destination, 60))
         case "test":

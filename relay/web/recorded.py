@@ -122,6 +122,8 @@ def by(owed: Delivery) -> str:
             return "`alarms`"
         case Cause.TEST:
             return "a test"
+        case Cause.INCIDENT:
+            return "the incident that it was told of"
         case _:
             return "a replay"
 

@@ -48,6 +48,7 @@ def _owed_json(delivery: Delivery) -> dict[str, Any]:
         "due_at": iso(delivery.due_at),
         "reference": dict(delivery.reference),
         "via": delivery.via,
+        "incident": delivery.incident,
     }
 
 

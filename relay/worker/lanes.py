@@ -19,6 +19,7 @@ from relay.failpoints import Failpoint
 from relay.journal import Ask, Claimed, Store
 from relay.outcomes import (
     Ambiguous,
+    Gone,
     Interrupted,
     Lost,
     OutOfOrder,
@@ -296,7 +297,7 @@ class Lanes:
                     lane.has_work = True
                 if self._probes.end(delivery.account):
                     self.wake([other.target for other in self._of(account)])
-            case Refused() | PartlyRefused():
+            case Refused() | PartlyRefused() | Gone():
                 lane.health.went_well()
             case Transient(scope=scope) | Ambiguous(scope=scope):
                 health = account.health if scope is Scope.ACCOUNT else lane.health

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
+from relay import incidents
 from relay.directory import Facts, complete, lacks_something
 from relay.errors import (
     JournalBrokenError,
@@ -100,7 +101,11 @@ class Router:
 
     def _owing(self, event: Event, known: Facts, now: datetime) -> Owing:
         completed = complete(event, known)
-        return Owing(completed.event, route(completed.event, self._plan(), now), completed)
+        plan = self._plan()
+        key = incidents.key_of(completed)
+        updates = {} if key is None else {d.name: d.updates for d in plan.destinations.values()}
+        routing = route(completed.event, plan, now)
+        return Owing(completed.event, routing, completed, key, updates)
 
     def _faulty(self, event: Event, error: Exception, now: datetime) -> Owing:
         fault = f"unforeseen {type(error).__name__} while the event was routed"
@@ -126,12 +131,13 @@ class Router:
         owed = Counter(one.target for owing in batch for one in owing.routing.deliveries)
         promised = self._lanes.promise(owed)
         claimed: Mapping[str, Claimed] = {}
+        beside: Collection[str] = ()
         try:
             routed = await self._store.journal.route(batch, now=now, idle=promised)
-            claimed = routed.claimed
+            claimed, beside = routed.claimed, routed.beside
         finally:
             more = [target for target, count in owed.items() if count > (target in claimed)]
-            self._lanes.hand(promised, claimed, more)
+            self._lanes.hand(promised, claimed, [*more, *beside])
         for owing in batch:
             if owing.event.id in routed.events:
                 self._on_routed(owing.event, routed.kept(owing.routing), now)

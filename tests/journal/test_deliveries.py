@@ -28,9 +28,12 @@ from relay.deliveries import (
 )
 from relay.errors import IllegalMoveError
 from relay.outcomes import (
+    Act,
     Ambiguous,
+    Gone,
     Interrupted,
     Lost,
+    Merged,
     Outcome,
     OutOfOrder,
     PartlyRefused,
@@ -59,6 +62,8 @@ outcomes: st.SearchStrategy[Outcome] = st.one_of(
     st.builds(RateLimited, reasons, st.none() | st.floats(-10, 1e12), scopes),
     st.builds(Ambiguous, reasons, scopes),
     st.builds(Interrupted, st.booleans(), reasons),
+    st.builds(Gone, reasons),
+    st.builds(Merged, st.sampled_from(["", "d"]), st.sampled_from(Proof)),
     st.builds(Lost, reasons),
 )
 chances = st.floats(0, 1, exclude_max=True)
@@ -99,6 +104,8 @@ TABLE: dict[type[Outcome], set[State]] = {
     RateLimited: {State.PENDING, State.DEAD},
     Ambiguous: {State.PENDING, State.DEAD},
     Interrupted: {State.PENDING, State.DEAD},
+    Gone: {State.PENDING},
+    Merged: {State.DELIVERED, State.SUPPRESSED},
     Lost: {State.PENDING, State.DEAD},
 }
 MOVES: dict[str, tuple[Callable[[Delivery], Delivery], set[State], State]] = {
@@ -106,6 +113,11 @@ MOVES: dict[str, tuple[Callable[[Delivery], Delivery], set[State], State]] = {
     "park": (lambda d: deliveries.park(d, "why"), {State.PENDING}, State.PARKED),
     "unpark": (lambda d: deliveries.unpark(d, NOW), {State.PARKED}, State.PENDING),
     "retry": (lambda d: deliveries.retry(d, NOW), {State.DEAD, State.PARKED}, State.PENDING),
+    "go on": (
+        lambda d: deliveries.go_on(d, Act.EDIT, Sent(Proof.EDITED)),
+        {State.CLAIMED},
+        State.PENDING,
+    ),
     "discard": (
         lambda d: deliveries.discard(d, "ada"),
         {State.PENDING, State.PARKED, State.DEAD},
@@ -130,6 +142,8 @@ def _one_of_each() -> list[Outcome]:
         RateLimited("r"),
         Ambiguous("r"),
         Interrupted(written=True),
+        Gone("r"),
+        Merged("d"),
         Lost(),
     ]
 
@@ -170,7 +184,7 @@ def test_a_move_starts_and_ends_where_the_table_says(name: str, before: Delivery
 def test_failed_attempts_alone_are_counted(before: Delivery, outcome: Outcome, chance: float):
     after = settle(before, outcome, NOW, chance)
     match outcome:
-        case Sent() | OutOfOrder() | RateLimited() | Interrupted(written=False):
+        case Sent() | OutOfOrder() | RateLimited() | Interrupted(written=False) | Gone() | Merged():
             assert after.failures == before.failures
         case _:
             assert after.failures == before.failures + 1

@@ -118,4 +118,7 @@ def _headers(parcel: Parcel, destination: EmailDestination) -> dict[str, str]:
         root = f"<thread-{topic}@{_domain(destination.sender)}>"
         name = one_line(parcel.thread[:SUBJECT], SUBJECT) or "relay"
         given |= {"In-Reply-To": root, "References": root, "Thread-Topic": name}
+    if first := parcel.living.get("Message-ID"):
+        known = given.get("References", "")
+        given |= {"In-Reply-To": first, "References": f"{known} {first}".strip()}
     return given

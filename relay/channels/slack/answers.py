@@ -10,10 +10,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from relay.channels.exchange import Answer, rate_limited, redirected, remark
-from relay.outcomes import Ambiguous, Outcome, OutOfOrder, Proof, Refused, Scope, Sent, Transient
+from relay.outcomes import (
+    Ambiguous,
+    Gone,
+    Outcome,
+    OutOfOrder,
+    Proof,
+    Refused,
+    Scope,
+    Sent,
+    Transient,
+)
 
 ACCOUNT_FAULTS: Final[Mapping[str, str]] = {
     "invalid_auth": "Slack does not accept the token (or this machine's address): "
@@ -61,6 +72,20 @@ REFUSALS: Final = frozenset(
         "invalid_metadata_schema", "metadata_must_be_sent_from_app", "invalid_attachments",
     }
 )  # fmt: skip
+GONE: Final[Mapping[str, str]] = {
+    "message_not_found": "the message was deleted",
+    "cant_update_message": "the message may not be edited",
+    "edit_window_closed": "the workspace lets nobody edit messages that old",
+    "streaming_state_conflict": "the message may not be edited",
+}
+"""What `chat.update` says of a message that is not to be edited any more."""
+NO_THREAD: Final[Mapping[str, str]] = {
+    "thread_not_found": "the thread is gone",
+    "message_not_found": "the thread is gone",
+    "cannot_reply_to_message": "the thread is gone",
+    "restricted_action_thread_locked": "the thread is locked",
+    "restricted_action_non_threadable_channel": "the channel takes no threads",
+}
 RATE_LIMITS: Final = frozenset(("ratelimited", "rate_limited"))
 PASSING: Final[Mapping[str, str]] = {
     "message_limit_exceeded": "the workspace has reached its limit of messages",
@@ -117,6 +142,26 @@ def read_api(answer: Answer) -> Outcome:
     if not isinstance(code, str) or not _WORD.fullmatch(code):
         return _unreadable(answer)
     return _read_code(code, answer)
+
+
+def read_edit(answer: Answer) -> Outcome:
+    """What the answer to an edit means."""
+    outcome = _gone(answer, GONE) or read_api(answer)
+    if isinstance(outcome, Sent):
+        return replace(outcome, proof=Proof.EDITED, reason="the first message was edited")
+    return outcome
+
+
+def read_reply(answer: Answer) -> Outcome:
+    """What the answer to a message in a thread means."""
+    outcome = _gone(answer, NO_THREAD) or read_api(answer)
+    return replace(outcome, reason="told in its thread") if isinstance(outcome, Sent) else outcome
+
+
+def _gone(answer: Answer, codes: Mapping[str, str]) -> Gone | None:
+    code = (_shape(answer) or {}).get("error")
+    words = codes.get(code) if isinstance(code, str) else None
+    return None if words is None else Gone(f"{words} ({code})")
 
 
 def _read_code(code: str, answer: Answer) -> Outcome:

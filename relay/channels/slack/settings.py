@@ -10,6 +10,7 @@ from pydantic import SecretStr, field_validator, model_validator
 
 from relay.channels import Call, Destination, Outbound, Pace
 from relay.channels.settings import A_URL, Settings, checked_url, fingerprint, short_hash, split_url
+from relay.incidents import Updates
 
 API_URL = "https://slack.com/api/"
 PACE = Pace(count=1, seconds=1, burst=3)
@@ -155,4 +156,5 @@ def build(
         token=account.token,
         api_url=api_url,
         to=settings.channel,
+        updates=Updates.EDIT,
     )

@@ -18,6 +18,7 @@ from relay.channels.slack import blocks as slack_blocks
 from relay.channels.slack.blocks import BLOCKS, RICH_TEXT
 from relay.channels.slack.override import overridden
 from relay.messages import Message
+from relay.outcomes import Act
 from relay.text import cut, units
 
 COLOURS = {
@@ -47,11 +48,9 @@ def client_msg_id(delivery_id: str) -> str:
 
 
 def write(parcel: Parcel, channel: str | None) -> dict[str, Any]:
-    """The arguments of `chat.postMessage`, or the body of a webhook where `channel` is None."""
+    """The arguments of a method of the Web API; a webhook's body where `channel` is None."""
     message = parcel.message
-    body: dict[str, Any] = {}
-    if channel is not None:
-        body = {"channel": channel, "client_msg_id": client_msg_id(parcel.delivery_id)}
+    body: dict[str, Any] = {} if channel is None else _addressed(parcel, channel)
     if parcel.plain:
         body |= _words(message)
     elif "slack" in message.native:
@@ -65,7 +64,24 @@ def write(parcel: Parcel, channel: str | None) -> dict[str, Any]:
         # That mentions are read where mrkdwn is off is written nowhere. A star in the text may
         # style it then, but nothing in it can become a mention or a link.
         body.pop("mrkdwn", None)
+    if parcel.act is Act.EDIT:
+        return body | {"link_names": False}
     return body | {"link_names": False, "unfurl_links": False, "unfurl_media": False}
+
+
+def _addressed(parcel: Parcel, channel: str) -> dict[str, Any]:
+    """Where it goes: the arguments of `chat.update` for an edit, which wants the channel's id."""
+    living = parcel.living
+    if parcel.act is Act.EDIT:
+        return {"channel": living.get("channel", channel), "ts": living.get("ts", "")}
+    if parcel.act is Act.REPLY:
+        return {
+            "channel": living.get("channel", channel),
+            "thread_ts": living.get("ts", ""),
+            "reply_broadcast": parcel.broadcast,
+            "client_msg_id": client_msg_id(f"{parcel.delivery_id} reply"),
+        }
+    return {"channel": channel, "client_msg_id": client_msg_id(parcel.delivery_id)}
 
 
 def escaped(text: str) -> str:

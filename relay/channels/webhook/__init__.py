@@ -101,4 +101,5 @@ def _usual(parcel: Parcel) -> dict[str, Any]:
         "title": title(message),
         "text": message.text,
         "data": facts,
+        **({"incident": parcel.incident} if parcel.incident else {}),
     }

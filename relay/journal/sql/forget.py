@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from relay.journal import Filter
 from relay.journal.care import Forgotten
-from relay.journal.sql import directory, operators
+from relay.journal.sql import directory, incidents, operators
 from relay.journal.sql.needle import FORGOTTEN, Needle, event_without
 from relay.journal.sql.rows import Row, folded, micros, packed, plain, shape_of
 from relay.journal.sql.writing import Connection, Writing
@@ -181,6 +181,7 @@ def _rows(connection: Writing, after: int, last: int, *, table: str, phone: str)
 def _the_rest(connection: Writing, *, phone: str, now: datetime) -> Forgotten:
     """Erase it from the directory and from the small tables."""
     needle = _needle(phone)
+    incidents.forget(connection, phone)
     facts = directory.forget(connection, phone, needle)
     connection.execute("DELETE FROM watched WHERE key = ?", (index_key(phone),))
     facts += connection.changes()

@@ -177,6 +177,7 @@ def _quarantine(connection: Connection, before: int) -> Pruned:
     )
     more = STEP_ROWS in (gone, connection.changes())
     connection.execute("DELETE FROM silences WHERE told_at < ?", (before,))
+    connection.execute("DELETE FROM incidents WHERE changed_at < ?", (before,))
     return Pruned(Mark(Phase.QUARANTINE if more else Phase.PAGES), quarantined=gone)
 
 

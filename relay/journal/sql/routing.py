@@ -11,7 +11,7 @@ from relay.directory import Completed
 from relay.errors import JournalError
 from relay.events import Event, Source
 from relay.journal import Claimed, EventState, Owing, Routed
-from relay.journal.sql import silences, troubles, twins
+from relay.journal.sql import incidents, silences, troubles, twins
 from relay.journal.sql.intake import DAY_MICROS, insert_event
 from relay.journal.sql.rows import (
     DELIVERY_FIELDS,
@@ -25,6 +25,7 @@ from relay.journal.sql.rows import (
 )
 from relay.journal.sql.work import opened
 from relay.journal.sql.writing import Writing, noun_of
+from relay.quiet import Silence
 
 _ROUTE = (
     "UPDATE events SET state = ?, muted_by = ?, rules_version = ?"
@@ -77,8 +78,12 @@ def route(
     quiet_now = silences.on(connection)
     claimed: dict[str, Claimed] = {}
     suppressed: dict[str, Delivery] = {}
+    beside: set[str] = set()
     for seq, owing in fresh:
         twin = pairs.get(seq)
+        known = twin is not None and twin.tells_all
+        concern = None if known else incidents.concern(connection, seq, owing, now)
+        told: set[str] = set()
         for delivery in owing.routing.deliveries:
             silence = None
             placed, orphan = troubles.place(connection, delivery)
@@ -86,7 +91,16 @@ def route(
                 placed = deliveries.suppress(placed, f"{deliveries.TWIN}{twin.event_id}")
                 orphan = False
             elif silence := quiet.covering(quiet_now, owing.event, placed, now):
-                placed, orphan = deliveries.suppress(placed, silence.reason), False
+                closing = concern and concern.in_silence(connection, placed)
+                if closing:
+                    placed, silence = closing, None
+                else:
+                    placed, orphan = deliveries.suppress(placed, silence.reason), False
+            if concern is not None:
+                told.add(placed.target)
+                if placed.state is not State.SUPPRESSED and placed.incident is None:
+                    placed = concern.follows(placed)
+                    concern.tell(connection, placed)
             if placed.state is State.PENDING and placed.id == first.get(placed.target):
                 placed = deliveries.claim(placed)
             if placed.state is State.SUPPRESSED:
@@ -96,7 +110,29 @@ def route(
                 silences.keep(connection, silence, new)
             if new is not None and placed.state is State.CLAIMED:
                 claimed[placed.target] = opened(connection, placed, new, owing.event, now=now)
-    return Routed(frozenset(owing.event.id for _, owing in fresh), claimed, suppressed)
+        if concern is not None and concern.incident.changes > 1:
+            for delivery in concern.beside(connection, told, now):
+                beside.add(_owe_beside(connection, owing.event, delivery, quiet_now, now))
+    routed = frozenset(owing.event.id for _, owing in fresh)
+    return Routed(routed, claimed, suppressed, frozenset(beside))
+
+
+def _owe_beside(
+    connection: Writing,
+    event: Event,
+    delivery: Delivery,
+    silences_on: Sequence[Silence],
+    now: datetime,
+) -> str:
+    """Record what no rule sends; its target. A silence holds, but for an edit alone."""
+    placed, orphan = troubles.place(connection, delivery)
+    silence = None if delivery.acts else quiet.covering(silences_on, event, placed, now)
+    if silence is not None:
+        placed, orphan = deliveries.suppress(placed, silence.reason), False
+    new = _insert(connection, event, placed, now, orphan=orphan)
+    if new is not None and silence is not None:
+        silences.keep(connection, silence, new)
+    return placed.target
 
 
 def _firsts(fresh: Sequence[tuple[int, Owing]], idle: Collection[str]) -> dict[str, str]:

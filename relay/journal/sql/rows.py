@@ -12,7 +12,7 @@ from relay.deliveries import Cause, Delivery, State
 from relay.directory import Completed, Origin
 from relay.events import Client, Direction, Event, Severity, Source, Topic
 from relay.journal.sql.writing import Connection
-from relay.outcomes import Proof
+from relay.outcomes import Act, Proof
 
 Value = str | int | float | bytes | None
 Row = dict[str, Value]
@@ -46,6 +46,8 @@ DELIVERY_FIELDS = (
     "reason",
     "reference",
     "via",
+    "incident",
+    "acts",
 )
 DELIVERY_COLUMNS = ", ".join(f"d.{name}" for name in DELIVERY_FIELDS)
 """For a SELECT from `deliveries AS d`, in the order that `to_delivery` reads."""
@@ -122,6 +124,8 @@ def delivery_values(delivery: Delivery) -> tuple[Value, ...]:
         plain_or_none(delivery.reason),
         packed(dict(reference)) if reference else "{}",
         plain_or_none(delivery.via),
+        delivery.incident,
+        ",".join(delivery.acts),
     )
 
 
@@ -153,6 +157,8 @@ def to_delivery(values: Sequence[Any]) -> Delivery:
         reason,
         reference,
         via,
+        incident,
+        acts,
     ) = values[: len(DELIVERY_FIELDS)]
     return Delivery(
         id=id_,
@@ -180,6 +186,8 @@ def to_delivery(values: Sequence[Any]) -> Delivery:
         reason=reason,
         reference={} if reference == "{}" else json.loads(reference),
         via=via,
+        incident=incident,
+        acts=tuple(map(Act, acts.split(","))) if acts else (),
     )
 
 

@@ -89,7 +89,9 @@ CREATE TABLE deliveries (
                       ((1 - critical) * 2 + (failures > 0 OR snoozed)) VIRTUAL,
     day           INTEGER NOT NULL DEFAULT 0,   -- its event's, as in `ledger`
     own           INTEGER NOT NULL DEFAULT 0,   -- of an alarm or a test
-    fault         TEXT                          -- why the plain message stands for the usual one
+    fault         TEXT,                         -- why the plain message stands for the usual one
+    incident      TEXT,                         -- that its event belongs to
+    acts          TEXT NOT NULL DEFAULT ''      -- what of it was done
 ) STRICT;
 CREATE INDEX pending_by_lane ON deliveries (target, turn, due_at, seq) WHERE state = 'pending';
 CREATE INDEX parked_by_lane ON deliveries (target, orphan, seq, due_at) WHERE state = 'parked';
@@ -255,7 +257,37 @@ CREATE TABLE silenced (                 -- what each suppressed
 CREATE INDEX silenced_by ON silenced (silence, delivery);
 """
 
-TABLES = _BASE + _IGNORED + _DIRECTORY + _WATCHED + _SILENCES
+_INCIDENTS = """
+CREATE TABLE incidents (
+    id         TEXT PRIMARY KEY,        -- that of the event which opened it
+    key        TEXT NOT NULL,           -- a hash of matter and subject
+    opened_at  INTEGER NOT NULL,
+    state_at   INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    changes    INTEGER NOT NULL,
+    closed_at  INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX incidents_by_key ON incidents (key, opened_at);
+CREATE TABLE incident_events (
+    incident TEXT NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+    place    INTEGER NOT NULL,
+    event    INTEGER NOT NULL REFERENCES events (seq) ON DELETE CASCADE,
+    PRIMARY KEY (incident, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX incidents_of_event ON incident_events (event);
+CREATE TABLE incident_targets (         -- what was told where, and is shown there
+    incident  TEXT NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+    target    TEXT NOT NULL,
+    first     TEXT NOT NULL,            -- the delivery that was owed there first
+    living    TEXT NOT NULL DEFAULT '', -- the one whose message shows the state
+    reference TEXT NOT NULL DEFAULT '{}',
+    posted    INTEGER NOT NULL DEFAULT 0,   -- so many changes it told when it was posted
+    shown     INTEGER NOT NULL DEFAULT 0,   -- so many it shows now
+    PRIMARY KEY (incident, target)
+) STRICT, WITHOUT ROWID;
+"""
+
+TABLES = _BASE + _IGNORED + _DIRECTORY + _WATCHED + _SILENCES + _INCIDENTS
 
 _FOURTH = """
 ALTER TABLE deliveries ADD COLUMN fault TEXT;   -- why the plain message stands for the usual one
@@ -310,8 +342,22 @@ _NINTH = """
 ALTER TABLE rules_versions ADD COLUMN who TEXT NOT NULL DEFAULT '';
 """
 
+_FOLLOWED = """
+ALTER TABLE deliveries ADD COLUMN incident TEXT;
+ALTER TABLE deliveries ADD COLUMN acts TEXT NOT NULL DEFAULT '';
+"""
+
 OLDEST = 3
 """The oldest version of tables that is brought to today's."""
-STEPS = (_FOURTH, _IGNORED, _SIXTH, _SEVENTH + _DIRECTORY + _TOLD, _WATCHED, _NINTH, _SILENCES)
+STEPS = (
+    _FOURTH,
+    _IGNORED,
+    _SIXTH,
+    _SEVENTH + _DIRECTORY + _TOLD,
+    _WATCHED,
+    _NINTH,
+    _SILENCES,
+    _INCIDENTS + _FOLLOWED,
+)
 """Each leads from one version to the next, the first of them from `OLDEST`."""
 VERSION = OLDEST + len(STEPS)

@@ -13,7 +13,7 @@ from relay.deliveries import Delivery, State
 from relay.errors import IllegalMoveError
 from relay.events import Event
 from relay.journal import Ask, Claimed, Recorded, Settlement, Turn
-from relay.journal.sql import troubles
+from relay.journal.sql import incidents, troubles
 from relay.journal.sql.rows import (
     DELIVERY_COLUMNS,
     DELIVERY_FIELDS,
@@ -126,7 +126,9 @@ def opened(
     attempt = connection.insert(_ATTEMPT, (seq, claimed.claim, micros(now)), "id")
     assert attempt is not None
     event = event or connection.kept(claimed.event_id)
-    return Claimed(fresh, event or completed_event(connection, claimed.event_id), attempt)
+    event = event or completed_event(connection, claimed.event_id)
+    view = None if claimed.incident is None else incidents.view(connection, claimed)
+    return Claimed(fresh, event, attempt, view)
 
 
 def probe(connection: Writing, target: str, *, now: datetime) -> bool:
@@ -201,6 +203,8 @@ def _settle(connection: Writing, said: Settlement, now: datetime) -> bool:
         more["settled_at = ?"] = micros(now)
     _store(connection, seq, before, placed, more)
     connection.move(day, noun_of(own), State.CLAIMED, placed.state)
+    if said.living is not None:
+        incidents.keep(connection, said.living)
     if trouble is not None:
         troubles.begin(connection, trouble, now=now)
     return True
