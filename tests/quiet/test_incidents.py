@@ -15,16 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay import deliveries
 from relay.deliveries import Cause, Delivery
 from relay.directory import Completed, Evidence, Origin
 from relay.events import Direction, Event, Topic
 from relay.failpoints import Failpoint
-from relay.incidents import Incident, Updates, View, after, key_of, next_act, step
-from relay.outcomes import Act
+from relay.incidents import Incident, Living, Updates, View, after, key_of, next_act, step
+from relay.journal import EventState, Owing, Routed, Routing, Settlement, Store
+from relay.outcomes import Act, Proof, Sent, Transient
+from relay.sources import Arrival, Reading
 from tests.client import partner
 from tests.crashes import RULES
 from tests.fakes.slack import FakeSlack
-from tests.journal_suite import NOW, event, owed
+from tests.journal_suite import NOW, claim_one, event, owed
 from tests.needs import PATIENCE
 from tests.relay_process import RelayProcess
 
@@ -232,3 +235,56 @@ async def test_after_a_kill_the_same_message_goes_on(tmp_path: Path, point: Fail
         assert "over within a minute" in only.title
         assert len(only.replies) == 1
         assert only.edits == (2 if point is Failpoint.AFTER_SEND else 1)
+
+
+def owing(name: str, direction: Direction, *targets: str, hours: float = 0.0) -> Owing:
+    one = at(quality(name, direction), hours)
+    deliveries = tuple(owed(name, f"slack:#{target}") for target in targets)
+    state = EventState.ROUTED if targets else EventState.UNMATCHED
+    modes = {"wa": Updates.EDIT, "sales": Updates.POST}
+    return Owing(one, Routing(state, deliveries, 1), Completed(one), key(one), modes)
+
+
+async def route(store: Store, one: Owing) -> Routed:
+    arrived = Arrival(one.event, one.event.id, True, "same", {})
+    await store.journal.append(Reading((arrived,)), now=NOW)
+    return await store.journal.route([one], now=NOW)
+
+
+async def test_who_was_told_follows_and_what_is_done_is_kept(store: Store) -> None:
+    """On each engine: the journal's part of it, from the first event to the closing edit."""
+    await route(store, owing("a", WORSE, "wa", "sales"))
+    first = await claim_one(store, "slack:#wa")
+    assert first is not None
+    assert first.incident is not None
+    assert (first.incident.posted, first.incident.place) == (0, 1)
+    shows = after(Act.POST, first.incident, {"ts": "1"}, first.delivery)
+    living = Living("i", "slack:#wa", first.delivery.id, shows.reference, shows.posted, 1)
+    living = replace(living, incident=first.incident.incident.id)
+    told = deliveries.settle(first.delivery, Sent(Proof.POSTED, {"ts": "1"}), NOW, 0.0)
+    settlement = Settlement(first.delivery, told, first.attempt, "sent", "sent", living=living)
+    assert (await store.journal.settle(settlement, now=NOW)).held
+
+    done = await route(store, owing("b", BETTER, hours=1))
+    assert done.beside == {"slack:#wa"}
+    closing = await claim_one(store, "slack:#wa")
+    assert closing.delivery.cause is Cause.INCIDENT
+    seen = closing.incident
+    assert seen is not None
+    assert seen.incident.closed_at is not None
+    assert (seen.posted, seen.shown, seen.place, seen.reference) == (1, 1, 2, {"ts": "1"})
+    assert [one.id for one in seen.history] == [quality("a").id, quality("b").id]
+    assert next_act(Updates.EDIT, closing.delivery, seen) is Act.EDIT
+    on = deliveries.go_on(closing.delivery, Act.EDIT, Sent(Proof.EDITED))
+    settlement = Settlement(closing.delivery, on, closing.attempt, "sent", "edited")
+    await store.journal.settle(settlement, now=NOW)
+    again = await claim_one(store, "slack:#wa")
+    assert again.delivery.acts == (Act.EDIT,)
+    assert again.delivery.proof is Proof.EDITED
+    assert (await store.records.balance()).balanced
+
+    await store.journal.forget(event().phones[0], now=NOW, who="me")
+    gone = deliveries.settle(again.delivery, Transient("later"), NOW, 0.0)
+    settlement = Settlement(again.delivery, gone, again.attempt, "transient", "later")
+    await store.journal.settle(settlement, now=NOW)
+    assert (await claim_one(store, "slack:#wa")).incident is None
