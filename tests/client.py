@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from relay.app import App
-from tests.needs import PATIENCE
+from tests.needs import PATIENCE, growing
 
 
 class Client:
@@ -66,9 +66,10 @@ class Client:
 
     async def until(self, path: str, met: Callable[[Any], bool]) -> Any:
         """Ask the admin API until a condition holds, within the deadline."""
+        pauses = growing()
         async with asyncio.timeout(PATIENCE):
             while not met(found := (await self.api(path))[1]):
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(next(pauses))
         return found
 
     async def settled(self) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +34,14 @@ def examples(count: int) -> settings:
     return settings(max_examples=count * settings.default.max_examples // 100)
 
 
-def some(values: Sequence[T], turn: int) -> Sequence[T]:
-    """In `make test` every third of them, others at another turn; in `make test-all` all."""
-    return values if settings.default.max_examples > 50 else values[turn % 3 :: 3]
+def growing() -> Iterator[float]:
+    """Seconds between two looks at what a test waits for: each look costs a request or a read."""
+    pause = 0.01
+    while True:
+        yield pause
+        pause = min(1.3 * pause, 0.15)
+
+
+def some(values: Sequence[T], turn: int, of: int = 3) -> Sequence[T]:
+    """In `make test` every third (or so), others at another turn; in `make test-all` all."""
+    return values if settings.default.max_examples > 50 else values[turn % of :: of]

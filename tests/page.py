@@ -17,7 +17,7 @@ from relay.pace import Tempo
 from tests.client import partner
 from tests.fakes.http import Reply
 from tests.fakes.slack import error
-from tests.needs import PATIENCE, ROOT, require
+from tests.needs import PATIENCE, ROOT, growing, require
 from tests.world import World, a_world
 
 TOKEN = "a-token-of-anna"
@@ -106,13 +106,14 @@ class PageWorld(World):
 
     async def settled(self) -> None:
         """Wait until nothing is under way."""
+        pauses = growing()
         async with asyncio.timeout(PATIENCE):
             while True:
                 status = await self.api("/api/status")
                 left = status["deliveries"]
                 if not (left["pending"] or left["claimed"] or status["events"]["unrouted"]):
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(next(pauses))
 
 
 @asynccontextmanager

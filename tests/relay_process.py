@@ -18,7 +18,7 @@ import aiohttp
 
 from relay import cli
 from tests.forking import Forked, fork
-from tests.needs import PATIENCE
+from tests.needs import PATIENCE, growing
 
 TOKEN = "webhook-token-of-the-tests"
 ADMIN = "admin-token-of-the-tests"
@@ -194,9 +194,10 @@ class RelayProcess:
         self, met: Callable[[list[dict[str, Any]]], bool], **query: str
     ) -> list[dict[str, Any]]:
         """Ask for deliveries until a condition holds, within the deadline."""
+        pauses = growing()
         async with asyncio.timeout(PATIENCE):
             while not met(found := await self.deliveries(**query)):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(next(pauses))
         return found
 
     async def kill(self) -> None:

@@ -18,7 +18,7 @@ from tests.client import Client, partner
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import FakeSmtp
 from tests.fakes.teams import FakeTeams
-from tests.needs import PATIENCE
+from tests.needs import PATIENCE, growing
 
 QUICK = Tempo(first_probe=0.05, longest_probe=0.2, watch=0.05, grace=0.5)
 TOKEN = "xoxb-the-token-of-this-world"
@@ -127,6 +127,7 @@ class World:
 
     async def until(self, states: Mapping[str, int], cause: str = "rule") -> list[dict[str, Any]]:
         """The deliveries, once so many are in each state."""
+        pauses = growing()
         async with asyncio.timeout(PATIENCE):
             while True:
                 found = await self.deliveries(cause)
@@ -135,7 +136,7 @@ class World:
                     counts[one["state"]] = counts.get(one["state"], 0) + 1
                 if counts == dict(states):
                     return found
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(next(pauses))
 
     async def become(self, met: Callable[[], bool]) -> None:
         """Wait until it holds."""

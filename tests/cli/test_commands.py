@@ -89,7 +89,7 @@ _ENCODINGS = ["ascii", "latin-1", "cp1252", "utf-16", "utf-8"]
 
 @each("encoding", _ENCODINGS)
 def test_any_encoding_of_the_output_will_do(encoding: str, folder: Path) -> None:
-    for words in some(_SAID, _ENCODINGS.index(encoding)):
+    for words in some(_SAID, _ENCODINGS.index(encoding), len(_ENCODINGS)):
         env = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": encoding}
         command = [sys.executable, "-m", "relay", *words]
         done = subprocess.run(command, env=env, cwd=folder, capture_output=True)

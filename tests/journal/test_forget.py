@@ -44,6 +44,7 @@ from tests.journal_suite import (
     route_one,
     settled,
 )
+from tests.needs import some
 
 PHONE = "+491713920011"
 OTHER = "+447700900123"
@@ -462,6 +463,6 @@ async def test_no_copy_stays_where_rows_were_moved(store: Store, place: Place):
             made = arrival(f"e{n}", phones=(phone,), phone_name=f"Shop {phone}", data=data)
             arrivals.append(made)
         await store.journal.append(Reading(tuple(arrivals)), now=NOW)
-    for phone in numbers:
+    for phone in some(numbers, 0):
         assert (await forget(store, phone)).synced
         assert_gone(place, phone)

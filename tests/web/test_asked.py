@@ -264,7 +264,7 @@ def served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_parameter_of_a_command_ends_in_a_traceback(
     number: int, words: list[str], served: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for odd in some(ODD, number):
+    for odd in some(ODD, number, 8):
         if "\0" in odd:
             continue  # No program can be given one.
         code = cli.run([*words[:-1], words[-1] + odd])
