@@ -8,8 +8,7 @@ for anything else, or encoded as a whole by RFC 2047.
 from __future__ import annotations
 
 import re
-from binascii import b2a_base64
-from collections.abc import Iterator
+from email.header import Header
 
 LINE = 76
 """Characters of a header line with an encoded-word in it (RFC 2047, 2); other lines obey too."""
@@ -19,8 +18,6 @@ ENCODED = 62
 _PLAIN = re.compile(r"(?!.*=\?)[!-~]+(?: [!-~]+)*")
 """Printable ASCII with single blanks between the words and nothing that looks encoded."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
-"""Bytes that stand for themselves in an encoded-word, also within a display name (RFC 2047, 5)."""
 _MAILBOX = re.compile(r"(.*?) ?<([^<>]*)>")
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -56,34 +53,7 @@ def _folded(name: str, words: list[str]) -> bytes:
 def _encoded(value: str) -> list[str]:
     """The text as encoded-words of whole characters; readers join them without a blank."""
     value = _CONTROL.sub(" ", value).encode("utf-8", "replace").decode()
-    raw = value.encode()
-    shorter = 4 * len(raw) // 3 < sum(1 if byte in _SAFE or byte == 0x20 else 3 for byte in raw)
-    return [f"=?utf-8?{'b' if shorter else 'q'}?{part}?=" for part in _parts(value, shorter)]
-
-
-def _parts(value: str, base64: bool) -> Iterator[str]:
-    room = ENCODED - len("=?utf-8?q??=")
-    most = room // 4 * 3  # bytes of base64
-    part, size = "", 0
-    for char in value:
-        raw = char.encode()
-        shown = char if base64 else _quoted(raw)
-        cost = len(raw) if base64 else len(shown)
-        if part and size + cost > (most if base64 else room):
-            yield _in_base64(part) if base64 else part
-            part, size = "", 0
-        part, size = part + shown, size + cost
-    yield _in_base64(part) if base64 else part
-
-
-def _quoted(raw: bytes) -> str:
-    return "".join(
-        chr(byte) if byte in _SAFE else "_" if byte == 0x20 else f"={byte:02X}" for byte in raw
-    )
-
-
-def _in_base64(part: str) -> str:
-    return b2a_base64(part.encode(), newline=False).decode()
+    return Header(value, "utf-8", maxlinelen=ENCODED).encode().split()
 
 
 def _parted(value: str) -> list[str]:
