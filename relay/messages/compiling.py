@@ -7,29 +7,39 @@ apart from values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import islice
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.environment import Template
 from jinja2.visitor import NodeTransformer
 
-from relay.errors import Fault
-from relay.messages import html_form, markdown, overrides
+from relay.errors import Fault, RenderError
+from relay.events import Event
+from relay.messages import READERS, html_form, markdown, overrides
+from relay.messages.builtin import Context
+from relay.messages.facts import Facts, Missing
 from relay.messages.filling import filled
-from relay.messages.markdown import FormError
+from relay.messages.markdown import FormError, MarkdownError
 from relay.messages.marks import PRIVATE
 from relay.messages.overrides import JSON, SLACK, TEAMS, Dialect, JsonRendering
-from relay.messages.rendering import Rendering
-from relay.messages.sandbox import SANDBOX, TEXT_METHODS
+from relay.messages.rendering import LONGEST_WORK, RENDERING, Rendering, TooLongError
+from relay.messages.sandbox import SANDBOX, TEXT_METHODS, joined
 from relay.messages.syntax import Straight, doubts, findings, parts, ways
 from relay.messages.whereabouts import Finding, column, explained, place, stray_braces
+from relay.text import one_line
 
 LARGEST_FILE = 64 * 1024
 """Bytes of one template."""
+QUICK = 0.005
+"""Seconds of work that a template may take on the loop, where webhooks wait meanwhile."""
+
+
+class SlowError(Exception):
+    """The message is to be written in a thread: its template is not compiled yet, or works long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +135,61 @@ class Compiled:
         self._template = Template.from_code(SANDBOX, code, SANDBOX.globals)
         return self._template
 
-    @property
-    def is_quick(self) -> bool:
-        """Whether it may be run where others wait for it."""
-        return self._template is not None and not self.is_slow
+    def run(self, event: Event, context: Context, *, quick: bool) -> tuple[Any, Rendering]:
+        """What it makes of an event, in its form, and what the run came across.
+
+        With `quick` it raises `SlowError` instead of taking long.
+        """
+        if quick and (self._template is None or self.is_slow):
+            raise SlowError
+        template = self.template
+        rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
+        voice = context.voice(event)
+        given = {"event": Facts(event, voice), "rule": rule, **_advice(tuple(context.audience))}
+        scope = template.new_context(given)
+        # Its time begins here: compiling it and what it is given are not its own work.
+        rendering = self.form.rendering(
+            voice, strict=context.strict, seconds=QUICK if quick else LONGEST_WORK
+        )
+        token = RENDERING.set(rendering)
+        try:
+            text = joined(list(template.root_render_func(scope)))
+        except TooLongError:
+            self.is_slow = True
+            if quick:
+                raise SlowError from None
+            raise
+        finally:
+            RENDERING.reset(token)
+        return self.form.finish(text, rendering.values), rendering
+
+
+@cache
+def _advice(audience: tuple[str, ...]) -> Mapping[str, bool]:
+    """Which advice those who read there are to see."""
+    return {f"for_{reader}": reader in audience for reader in READERS}
+
+
+def why(error: Exception) -> str:
+    """Why a template failed, in one line."""
+    line = ""
+    trace = error.__traceback__
+    while trace is not None:
+        found = trace.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(found, Template):
+            line = f"line {found.get_corresponding_lineno(trace.tb_lineno)}: "
+        trace = trace.tb_next
+    if isinstance(error, MarkdownError):
+        text = f"its Markdown for this event: {error}"
+    elif isinstance(error, FormError):
+        text = f"for this event, {error}"
+    elif isinstance(error, RenderError | TemplateError):
+        text = str(error)
+    elif isinstance(error, RecursionError):
+        text = "macros or values are nested too deeply"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return line + one_line(text, 300)
 
 
 @lru_cache(maxsize=1024)

@@ -13,13 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import TemplateError
-from jinja2.environment import Template
-
 from relay import starter
 from relay.errors import ConfigError, Fault, RenderError
 from relay.events import Event
-from relay.messages import READERS, Message
+from relay.messages import Message
 from relay.messages.builtin import (
     Context,
     fallback,
@@ -27,24 +24,14 @@ from relay.messages.builtin import (
     signed,
     without_override,
 )
-from relay.messages.compiling import BODY, MARKDOWN, OVERRIDES, Compiled, compiled
-from relay.messages.facts import Facts, Missing
-from relay.messages.markdown import FormError, MarkdownError
-from relay.messages.rendering import LONGEST_WORK, RENDERING, Rendering, TooLongError
-from relay.messages.sandbox import joined
+from relay.messages.compiling import BODY, MARKDOWN, OVERRIDES, Compiled, SlowError, compiled, why
 from relay.messages.shelf import PLAIN, Label, find, label, named, read_folder, search
 from relay.text import one_line
 
 SUFFIX = MARKDOWN.suffix
-QUICK = 0.005
-"""Seconds of work that a template may take on the loop, where webhooks wait meanwhile."""
 _MOST_CHOICES = 4_096
 
 __all__ = ["Context", "SlowError", "Templates", "fallback"]
-
-
-class SlowError(Exception):
-    """The message is to be written in a thread: its template is not compiled yet, or works long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +272,7 @@ class Templates:
             raise
         except Exception as error:
             # Whatever a template runs into, the event must be told.
-            reason = f"template {one_line(choice.file, 120)} failed: {_reason(error)}"
+            reason = f"template {one_line(choice.file, 120)} failed: {why(error)}"
             if context.strict:
                 raise RenderError(reason) from error
             return fallback(event, context, reason)
@@ -297,7 +284,7 @@ class Templates:
         template = self._compiled.get(name)
         if template is None:
             raise RenderError("there is no such template")
-        (title, blocks), rendering = _rendered(template, event, context, quick)
+        (title, blocks), rendering = template.run(event, context, quick=quick)
         if not title:
             raise RenderError("its title is empty")
         return Message(
@@ -325,11 +312,11 @@ class Templates:
             if context.channel not in (None, channel):
                 continue
             try:
-                made, rendering = _rendered(self._compiled[file], event, context, quick)
+                made, rendering = self._compiled[file].run(event, context, quick=quick)
             except SlowError:
                 raise
             except Exception as error:
-                reason = f"override {one_line(file, 120)} failed: {_reason(error)}"
+                reason = f"override {one_line(file, 120)} failed: {why(error)}"
                 if context.strict:
                     raise RenderError(reason) from error
                 return without_override(message, reason)
@@ -360,59 +347,3 @@ def _alone(
             )
             faults.append(Fault(path, 1, 1, "warning", text))
     return faults
-
-
-def _rendered(
-    compiled: Compiled, event: Event, context: Context, quick: bool
-) -> tuple[Any, Rendering]:
-    """What a template makes of an event, in its form, and what the run came across."""
-    if quick and not compiled.is_quick:
-        raise SlowError
-    form, template = compiled.form, compiled.template
-    rule = one_line(context.rule, 200) if context.rule else Missing(name="rule")
-    voice = context.voice(event)
-    given = {"event": Facts(event, voice), "rule": rule, **_advice(context.audience)}
-    scope = template.new_context(given)
-    # Its time begins here: what it was compiled from and what it is given are not its own work.
-    rendering = form.rendering(
-        voice, strict=context.strict, seconds=QUICK if quick else LONGEST_WORK
-    )
-    token = RENDERING.set(rendering)
-    try:
-        text = joined(list(template.root_render_func(scope)))
-    except TooLongError:
-        compiled.is_slow = True
-        if quick:
-            raise SlowError from None
-        raise
-    finally:
-        RENDERING.reset(token)
-    return form.finish(text, rendering.values), rendering
-
-
-@cache
-def _advice(audience: tuple[str, ...]) -> Mapping[str, bool]:
-    """Which advice those who read there are to see."""
-    return {f"for_{reader}": reader in audience for reader in READERS}
-
-
-def _reason(error: Exception) -> str:
-    """Why a template failed, in one line."""
-    line = ""
-    trace = error.__traceback__
-    while trace is not None:
-        found = trace.tb_frame.f_globals.get("__jinja_template__")
-        if isinstance(found, Template):
-            line = f"line {found.get_corresponding_lineno(trace.tb_lineno)}: "
-        trace = trace.tb_next
-    if isinstance(error, MarkdownError):
-        text = f"its Markdown for this event: {error}"
-    elif isinstance(error, FormError):
-        text = f"for this event, {error}"
-    elif isinstance(error, RenderError | TemplateError):
-        text = str(error)
-    elif isinstance(error, RecursionError):
-        text = "macros or values are nested too deeply"
-    else:
-        text = f"{type(error).__name__}: {error}"
-    return line + one_line(text, 300)
