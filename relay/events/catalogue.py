@@ -237,6 +237,7 @@ _TOLD_AS: Mapping[str, str] = {
     "phone_number_quality_update.upgrade": "phone_number_quality_update.DOWNGRADE",
     "phone_number_quality_update.unflagged": "phone_number_quality_update.FLAGGED",
     "account_update.partner_app_uninstalled": "account_update.PARTNER_APP_INSTALLED",
+    "account_update.account_reconnected": "account_update.ACCOUNT_OFFBOARDED",
     "account_alerts.oba_rejected": "account_alerts.OBA_APPROVED",
     f"{_HIGHER}_deferred".lower(): f"{_HIGHER}_FAILED",
     f"{_HIGHER}_need_more_info".lower(): f"{_HIGHER}_FAILED",
