@@ -3,7 +3,8 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv --without-pip /opt/relay
-COPY requirements.lock ./
+# With PostgreSQL and OpenTelemetry, which `requirements.lock` leaves out.
+COPY deploy/requirements.lock ./
 RUN pip --python /opt/relay/bin/python install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml README.md rules.yaml ./
 COPY message_templates ./message_templates

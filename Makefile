@@ -46,6 +46,9 @@ lock: $(BIN)/.dev ## Write the lock files anew from pyproject.toml
 	$(BIN)/pip-compile -q --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
 	  --no-emit-find-links --no-header --extra build --extra dev -c requirements.lock \
 	  -o requirements-dev.lock pyproject.toml
+	$(BIN)/pip-compile -q --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
+	  --no-emit-find-links --no-header --extra build --extra otel --extra postgres \
+	  -c requirements.lock -c requirements-dev.lock -o deploy/requirements.lock pyproject.toml
 
 clean: ## Remove the virtual environment and caches
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -59,7 +59,7 @@ async def revert(
     older = await asyncio.to_thread(from_version, kept, settings, store)
     loaded = await record(older, settings, store, now, who=who)
     if not loaded.secrets:
-        await asyncio.to_thread(withheld.place(settings).unlink, missing_ok=True)
+        await asyncio.to_thread(withheld.forget, withheld.place(settings))
     written, unwritten = await asyncio.to_thread(_write, settings, kept.files)
     return Reverted(loaded, written, unwritten)
 

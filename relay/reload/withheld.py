@@ -40,10 +40,30 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, .
 
 
 def write(path: Path, config: Config) -> None:
-    """Keep what was taken out of these rules, and nothing of any others."""
-    if not config.withheld:
+    """Keep what was taken out of these rules, and nothing of any others.
+
+    Where nothing can be written, as beside rules that are mounted read-only, it is only said.
+    """
+    try:
+        if config.withheld:
+            _write(path, config)
+        else:
+            forget(path)
+    except OSError as error:
+        logs.warning(
+            "secrets that stand in the rules cannot be kept for a start after a bad edit: write "
+            "them as ${NAME}",
+            error=error.strerror,
+        )
+
+
+def forget(path: Path) -> None:
+    """Have no such file; a folder that cannot be written is left alone where there is none."""
+    if os.path.lexists(path):
         path.unlink(missing_ok=True)
-        return
+
+
+def _write(path: Path, config: Config) -> None:
     told = json.dumps({"of": _digest(config.kept), "secrets": dict(config.withheld)})
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)

@@ -50,9 +50,8 @@ def test_what_is_mounted_and_probed_is_there(name: str) -> None:
             assert {probe["httpGet"]["port"] for probe in probes} <= ports
 
 
-@each("name", FILES)
-def test_the_rules_of_a_manifest_are_good_ones(name: str, tmp_path: Path) -> None:
-    texts = [one["data"] for one in objects(name) if one["kind"] == "ConfigMap"]
+def test_the_rules_of_the_manifests_are_good_ones(tmp_path: Path) -> None:
+    texts = [one["data"] for one in objects("config.yaml") if one["kind"] == "ConfigMap"]
     rules = tmp_path / "rules.yaml"
     rules.write_text(next(text["rules.yaml"] for text in texts if text), encoding="utf-8")
     places = ["--rules", str(rules), "--templates", str(tmp_path)]
