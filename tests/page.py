@@ -18,6 +18,7 @@ from tests.client import partner
 from tests.fakes.http import Reply
 from tests.fakes.slack import error
 from tests.needs import PATIENCE, ROOT, growing, require
+from tests.world import TOKEN as SLACK_TOKEN
 from tests.world import World, a_world
 
 TOKEN = "a-token-of-anna"
@@ -30,11 +31,11 @@ RULES = """\
 version: 1
 timezone: Europe/Berlin
 accounts:
-  slack: {token: "%(token)s", api_url: "%(slack)s"}
+  slack: {token: "${SLACK_BOT_TOKEN}", api_url: "%(slack)s"}
   email: {host: %(host)s, port: %(smtp)s, tls: none, sender: Relay <relay@example.com>}
 destinations:
   support: {slack: {channel: "#wa-support"}, pace: none}
-  sales: {teams: {url: "%(teams)s"}, pace: none}
+  sales: {teams: {url: "${TEAMS_SALES_URL}"}, pace: none}
   billing: {slack: {channel: "#billing"}, pace: none}
   oncall: {email: {to: [oncall@example.com]}, pace: none}
 rules:
@@ -78,7 +79,9 @@ class PageWorld(World):
     tempo = Tempo(first_probe=3600, longest_probe=3600, watch=0.05, grace=0.5)
 
     def settings(self, **changes: Any) -> Any:
-        return super().settings(**{"admin_token": f"anna:{TOKEN} ben:{OTHER}", **changes})
+        env = {"SLACK_BOT_TOKEN": SLACK_TOKEN, "TEAMS_SALES_URL": self.teams.url()}
+        usual = {"admin_token": f"anna:{TOKEN} ben:{OTHER}", "env": env}
+        return super().settings(**{**usual, **changes})
 
     async def api(self, path: str, body: object = None) -> Any:
         """Ask or, with a body, change something by the API."""

@@ -39,6 +39,19 @@ class Change(StrEnum):
     """It would read otherwise."""
 
 
+WORDS = {
+    Change.NOBODY: "would reach nobody",
+    Change.ANEW: "that reached nobody would go to {new}",
+    Change.ALSO: "would also go to {new}",
+    Change.NO_LONGER: "would no longer go to {gone}",
+    Change.INSTEAD: "would go to {new} instead of {gone}",
+    Change.DECIDED: "would be decided otherwise",
+    Change.TEMPLATE: "would be written by another template",
+    Change.TEXT: "would read otherwise",
+}
+"""What a change is, as commands and pages say it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One who is told of an event, and what decides it."""

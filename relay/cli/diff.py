@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from relay import reload
-from relay.checks.diff import Change, Comparison, Count, Difference, Outcome, Report, Told
+from relay.checks.diff import WORDS, Comparison, Count, Difference, Outcome, Report, Told
 from relay.cli.conditions import parse_since
 from relay.cli.looking import completed, looking
 from relay.cli.output import cell, clean, console, print_json, table
@@ -37,16 +37,6 @@ MOST_WAYS = 8
 LARGEST_FILE = 64 * 1024 * 1024
 ARRIVED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """When payload files came: they do not say so, and the same files are to give the same bytes."""
-WORDS = {
-    Change.NOBODY: "would reach nobody",
-    Change.ANEW: "that reached nobody would go to {new}",
-    Change.ALSO: "would also go to {new}",
-    Change.NO_LONGER: "would no longer go to {gone}",
-    Change.INSTEAD: "would go to {new} instead of {gone}",
-    Change.DECIDED: "would be decided otherwise",
-    Change.TEMPLATE: "would be written by another template",
-    Change.TEXT: "would read otherwise",
-}
 
 
 @dataclass(frozen=True, slots=True)

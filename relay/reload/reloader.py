@@ -84,7 +84,7 @@ def _write(settings: Settings, files: Mapping[str, str]) -> tuple[tuple[str, ...
         if _says(path, text) or (name == RULES and now and now[RULES] == text):
             continue
         try:
-            _replace(path, text)
+            put(path, text)
         except OSError as error:
             unwritten.append(f"{path}: {error.strerror or error}")
         else:
@@ -99,7 +99,7 @@ def _says(path: Path, text: str | None) -> bool:
         return False
 
 
-def _replace(path: Path, text: str | None) -> None:
+def put(path: Path, text: str | None) -> None:
     """Put a text in the place of a file, whole or not at all; None takes the file away.
 
     Where a link stands, what it leads to is replaced. Mode and owner stay.

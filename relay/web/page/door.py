@@ -12,7 +12,7 @@ from relay.web.page.drawing import digest, own_file
 from relay.web.page.sessions import COOKIE
 from relay.web.page.visit import Visit, from_here, login, set_cookie
 
-_KINDS = {"page.css": "text/css", "page.js": "text/javascript"}
+_KINDS = {"page.css": "text/css", "page.js": "text/javascript", "edit.js": "text/javascript"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 

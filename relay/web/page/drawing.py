@@ -116,5 +116,6 @@ def _environment() -> Environment:
     environment.globals |= {
         "css": f"/page/page.css?v={digest('page.css')}",
         "js": f"/page/page.js?v={digest('page.js')}",
+        "edit_js": f"/page/edit.js?v={digest('edit.js')}",
     }
     return environment

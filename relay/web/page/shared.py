@@ -25,6 +25,8 @@ class Shared:
         self.sessions = Sessions(admin.store, admin.operators)
         self.attempts = Attempts()
         self.tries = Tries(admin.settings)
+        self.drawings: dict[str, str] = {}
+        """Previews of drafts, by a name that nobody guesses; the oldest goes first."""
         self.closing = asyncio.Event()
         """The relay stops: open pages are let go."""
         self._admin = admin
