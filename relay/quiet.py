@@ -18,7 +18,7 @@ from relay.deliveries import Cause, Delivery
 from relay.errors import UsageError
 from relay.events import Event, Severity, Topic
 from relay.phones import PhonePattern, display
-from relay.text import shown
+from relay.text import nearest, shown
 from relay.times import coming, span
 
 if TYPE_CHECKING:
@@ -152,8 +152,6 @@ def check(about: Conditions, destinations: Collection[str]) -> None:
 
     A kind with wildcards may be one that the relay does not know yet.
     """
-    from difflib import get_close_matches
-
     from relay.events.catalogue import KINDS
     from relay.rules.conditions import Glob, text_matcher
 
@@ -175,9 +173,8 @@ def check(about: Conditions, destinations: Collection[str]) -> None:
         if text is None or (name == "kind" and isinstance(text_matcher(text), Glob)):
             continue
         if not any(map(text_matcher(text).matches, words)):
-            near = get_close_matches(text.lower()[:80], words, 1)
-            if near:
-                hint = f'did you mean "{near[0]}"?'
+            if near := nearest(text, words):
+                hint = f'did you mean "{near}"?'
             else:
                 hint = "see `relay kinds`" if name == "kind" else f"there are {', '.join(words)}"
             raise UsageError(f'{name}: there is no "{shown(text, 80)}": {hint}')

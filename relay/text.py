@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
@@ -172,6 +172,15 @@ def shown(text: str, longest: int) -> str:
     line = " ".join("".join(s for s in head if s.isprintable() or s.isspace()).split())
     short = line if len(line) <= longest else line[: boundary(line, longest)]
     return short if short == line and len(head) == len(text) else f"{short}…"
+
+
+def nearest(word: str, known: Iterable[str], least: float = 0.6) -> str | None:
+    """The known word that a misspelt one most probably means, whatever its case."""
+    from difflib import get_close_matches  # only whoever errs pays for it
+
+    by_fold = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold()[:80], by_fold, 1, least)
+    return by_fold[close[0]] if close else None
 
 
 def safe_url(url: str) -> str | None:

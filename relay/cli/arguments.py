@@ -48,10 +48,10 @@ def _long(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _unknown(what: str, word: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches  # paid by who errs alone
+    from relay.text import nearest  # only whoever errs pays for it
 
-    near = get_close_matches(word, known, 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(known)}"
+    near = nearest(word, known)
+    hint = f'did you mean "{near}"?' if near else f"there are {', '.join(known)}"
     return f'unknown {what} "{word}": {hint}'
 
 

@@ -6,7 +6,6 @@ import secrets
 from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 
 from relay import reload, samples
 from relay.channels.registry import open_channels
@@ -17,6 +16,7 @@ from relay.events import event_id
 from relay.outcomes import Proof, Sent, outcome_word
 from relay.pipeline import compose, owe, write
 from relay.settings import Settings
+from relay.text import nearest
 
 _PROOFS = {
     Proof.POSTED: "it was posted",
@@ -30,8 +30,8 @@ async def run(options: Namespace, settings: Settings) -> int:
     plan = reload.show(settings, strict_env=True).plan
     destination = plan.destinations.get(options.destination)
     if destination is None:
-        near = get_close_matches(options.destination, plan.destinations, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(plan.destinations)}"
+        near = nearest(options.destination, plan.destinations)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(plan.destinations)}"
         raise UsageError(f'unknown destination "{clean(options.destination)}": {hint}')
     now = datetime.now(UTC)
     try:

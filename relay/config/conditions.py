@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from relay.config.form import Form
 from relay.config.lists import ClientLists, PhoneLists
-from relay.config.nodes import Entry, Fields, Items, Node, Scalar, nearest, quoted, unknown
+from relay.config.nodes import Entry, Fields, Items, Node, Scalar, quoted, unknown
 from relay.events import Direction, Severity, Source, Topic
 from relay.events.catalogue import KINDS
 from relay.rules import (
@@ -24,6 +24,7 @@ from relay.rules import (
     Test,
     text_matcher,
 )
+from relay.text import nearest
 
 EVERYTHING = 'everything is `event: "*"`'
 MOST_WANTED = 8

@@ -13,10 +13,11 @@ from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
 from relay.config.form import Form, validate
 from relay.config.mentions import FOR_INSIDE, MENTION, check_reach, read_mention
-from relay.config.nodes import Entry, Fields, Node, Scalar, nearest, quoted, unknown
+from relay.config.nodes import Entry, Fields, Node, Scalar, quoted, unknown
 from relay.incidents import Updates
 from relay.messages import READERS
 from relay.messages.languages import canonical, meant
+from relay.text import nearest
 
 NOBODY = "none"
 _SECONDS = {"s": 1, "min": 60, "h": 3600}

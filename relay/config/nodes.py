@@ -6,13 +6,12 @@ into anything else. Lines and columns count from 1.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from relay.errors import Fault
-from relay.text import shown
+from relay.text import nearest, shown
 
 
 class Scalar(NamedTuple):
@@ -134,13 +133,6 @@ class Findings:
 def quoted(text: str) -> str:
     """A text of the file between quotes, on one line and not too long."""
     return f'"{shown(text, LONGEST_QUOTED)}"'
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that a misspelt one most probably means."""
-    by_fold = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold()[:80], by_fold, n=1, cutoff=0.6)
-    return by_fold[close[0]] if close else None
 
 
 def unknown(what: str, word: str, known: Collection[str]) -> str:

@@ -17,7 +17,7 @@ from relay.messages.facts import NAMES, PARTS
 from relay.messages.filters import fault_of_form
 from relay.messages.marks import MOST_MARKS, mark
 from relay.messages.sandbox import FILTERS, SANDBOX
-from relay.messages.whereabouts import Finding, nearest
+from relay.messages.whereabouts import Finding, meant
 
 _ALONE = "each template stands alone; use a macro in this file"
 _INSTEAD = {
@@ -72,7 +72,7 @@ def doubts(everything: list[nodes.Node]) -> Iterator[Finding]:
     has = {*_GIVEN, *SANDBOX.globals, *own}
     for name in names:
         if name.name not in has:
-            said = f"there is no {name.name!r} here{nearest(name.name, has)}"
+            said = f"there is no {name.name!r} here{meant(name.name, has)}"
             yield name.lineno, said, name.name
 
 
@@ -96,12 +96,12 @@ def _no_facts(everything: list[nodes.Node]) -> Iterator[Finding]:
     for part in everything:
         match part:
             case nodes.Getattr(node=nodes.Name(name="event"), attr=name) if name not in NAMES:
-                said = f"an event has no {name!r}{nearest(name, NAMES)}"
+                said = f"an event has no {name!r}{meant(name, NAMES)}"
                 yield part.lineno, f"{said}; the sender's own is in data", name
             case nodes.Getattr(
                 node=nodes.Getattr(node=nodes.Name(name="event"), attr=fact), attr=name
             ) if fact in PARTS and name not in PARTS[fact]:
-                said = f"event.{fact} has no {name!r}{nearest(name, PARTS[fact])}"
+                said = f"event.{fact} has no {name!r}{meant(name, PARTS[fact])}"
                 yield part.lineno, said, name
 
 
@@ -115,13 +115,13 @@ def _refusals(node: nodes.Node) -> Iterator[str]:
         case nodes.AssignBlock(filter=nodes.Filter()):
             yield "a filter on a set block is refused: put it on the values"
         case nodes.Filter(name=name) if name not in FILTERS:
-            near = nearest(name, FILTERS)
+            near = meant(name, FILTERS)
             yield _NO_FILTER.get(name, f"there is no filter {name!r}{near}")
         case nodes.Filter(name="date", args=[nodes.Const(value=form), *_]):
             if fault := fault_of_form(form):
                 yield f"date: {fault}"
         case nodes.Test(name=name) if name not in SANDBOX.tests:
-            yield f"there is no test {name!r}{nearest(name, SANDBOX.tests)}"
+            yield f"there is no test {name!r}{meant(name, SANDBOX.tests)}"
         case nodes.Call(node=nodes.Getattr(attr=name)) if instead := _NO_METHODS.get(name):
             yield f".{name}() is refused, since events have keys of such names: {instead}"
 

@@ -6,12 +6,13 @@ closed. The tags are looked through once more, in their order, only when somethi
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from jinja2 import TemplateSyntaxError
+
+from relay.text import nearest
 
 Finding = tuple[int, str, str]
 """Line, what is wrong there, and a word by which its column is found."""
@@ -68,10 +69,10 @@ def _end(text: str, at: int, close: str) -> int:
     return -1
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
+def meant(word: str, words: Iterable[str]) -> str:
     """`: did you mean 'upper'?`, where there is a word like it."""
-    close = difflib.get_close_matches(word, list(words), 1)
-    return f": did you mean {close[0]!r}?" if close else ""
+    close = nearest(word, words)
+    return f": did you mean {close!r}?" if close else ""
 
 
 def column(text: str, line: int, near: str) -> int:
@@ -139,7 +140,7 @@ def _misplaced(text: str, word: str, opened: list[_Tag]) -> str | None:
     above = opened[-1].words[0] if opened else None
     known = (*_BLOCKS, *_INSIDE, *_NO_BLOCKS, *(f"end{block}" for block in _BLOCKS))
     if word not in known:
-        near = nearest(word, known) or ": there are if, for, set, with and macro"
+        near = meant(word, known) or ": there are if, for, set, with and macro"
         return f"there is no tag {word!r}{near}"
     if word in _INSIDE and above not in _INSIDE[word]:
         return f"{{% {word} %}} stands in no {{% {_INSIDE[word][0]} %}}"

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -21,7 +20,7 @@ from relay.events import Event
 from relay.events.catalogue import KINDS
 from relay.sources.reading import read
 from relay.sources.watch import GONE_AFTER, Seen, Watched, compare, seen
-from relay.text import shown
+from relay.text import nearest, shown
 
 _SUFFIX = ".json"
 _LOOKS = ("before", "now")
@@ -83,9 +82,8 @@ def find(name: str) -> bytes:
     known = {_key(sample): sample for sample in names()}
     sample = known.get(_key(name)) or _of_kind(_key(name))
     if sample is None:
-        nearest = known | {kind: kind for kind in KINDS if _of_kind(kind)}
-        near = get_close_matches(_key(name), nearest, 1, cutoff=0.4)
-        hint = f': did you mean "{nearest[near[0]]}"?' if near else ""
+        near = nearest(name, [*names(), *filter(_of_kind, KINDS)], 0.4)
+        hint = f': did you mean "{near}"?' if near else ""
         raise UsageError(f'there is no sample "{shown(name, 80)}"{hint}')
     return (files(__name__) / _files()[sample]).read_bytes()
 
