@@ -11,11 +11,12 @@ from __future__ import annotations
 import select
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
+from greenlet import getcurrent, greenlet
 from psycopg import pq
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 
@@ -120,6 +121,8 @@ class Connection:
         self._sent: deque[tuple[Rows | None, bytes]] = deque()
         self._last = Rows(self)
         self._total = 0
+        self._hub: greenlet | None = None
+        """Runs verbs side by side, while it does."""
         self._begin = (
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "BEGIN READ WRITE"
         )
@@ -152,9 +155,10 @@ class Connection:
 
     def changes(self) -> int:
         """Rows that the last statement changed."""
-        if not self._last.is_there:
+        last = self._last
+        if not last.is_there:
             self.fetch()
-        return self._last.changed
+        return last.changed
 
     def total_changes(self) -> int:
         """Rows that were ever changed."""
@@ -194,8 +198,34 @@ class Connection:
         self._last = Rows(self)
         self._sent.append((self._last, name))
 
+    def side_by_side(self, verbs: Iterable[Callable[[], Any]]) -> list[Any]:
+        """Run verbs that touch different things, each as far as it gets without an answer.
+
+        Then all their questions are sent together, and so on: the turns of one do for all. What
+        one of them raises ends all.
+        """
+        results: dict[greenlet, Any] = {}
+        running = [greenlet(verb) for verb in verbs]
+        everyone = tuple(running)
+        self._hub = getcurrent()
+        try:
+            while running:
+                for one in running:
+                    results[one] = one.switch()
+                running = [one for one in running if not one.dead]
+                if running:
+                    self.fetch()
+        finally:
+            self._hub = None
+            for one in running:
+                one.throw()
+        return [results[one] for one in everyone]
+
     def fetch(self) -> None:
         """Send what is queued, and wait for all of it. The first that was refused raises."""
+        if self._hub is not None and getcurrent() is not self._hub:
+            self._hub.switch()
+            return
         if not self._sent:
             return
         refused: RefusedError | None = None

@@ -19,9 +19,10 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from relay.errors import (
@@ -54,6 +55,8 @@ class _Job(NamedTuple):
     verb: Verb[Any]
     answer: asyncio.Future[Any]
     patient: bool
+    touches: frozenset[str] | None
+    """What it alone may change of those that run beside it; None: it runs by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,13 @@ class Writer:
         *,
         quick: bool = False,  # noqa: ARG002  all are run by the thread
         patient: bool = True,
+        touches: Iterable[str] | None = None,
     ) -> asyncio.Future[T]:
         """Queue a verb; the future is done when its change is on disk.
 
         It fails with a `JournalError`, or with what the verb raised; nothing of the verb is stored
-        then. While the database is away a `patient` one waits, others fail at once.
+        then. While the database is away a `patient` one waits, others fail at once. Verbs that
+        touch different things run side by side.
         """
         answer: asyncio.Future[T] = self._loop.create_future()
         if self._closing:
@@ -110,7 +115,9 @@ class Writer:
             answer.set_exception(JournalBusyError(self.trouble))
         else:
             self.waiting += 1
-            self._jobs.append(_Job(verb, answer, patient))
+            self._jobs.append(
+                _Job(verb, answer, patient, None if touches is None else frozenset(touches))
+            )
             if self._sleeps:
                 os.write(self._bell, b"!")
         return answer
@@ -173,12 +180,15 @@ class Writer:
     def _done(self, jobs: list[_Job]) -> Iterator[tuple[list[_Job], Sequence[Any]]]:
         """Run a group until all of it has an answer, which may take as long as the outage."""
         made: list[Any] | None = None
+        is_away = False
         while True:
             try:
                 connection = self._connected()
                 if made is None or not connection.was_made(self._relay, LOCK, self._number):
                     made = None
-                    results = [job.verb(connection) for job in self._begun(connection, jobs)]
+                    self._number += 1
+                    connection.begin_as(self._relay, LOCK, self._number, durable=bool(jobs))
+                    results = _run(connection, jobs)
                     connection.book()
                     made = results
                     connection.commit()
@@ -208,12 +218,8 @@ class Writer:
             jobs = [job for job in jobs if job not in given_up]
             if self._closing and not jobs:
                 return
-            time.sleep(AFTER_A_LOSS)
-
-    def _begun(self, connection: PostgresWriting, jobs: list[_Job]) -> list[_Job]:
-        self._number += 1
-        connection.begin_as(self._relay, LOCK, self._number, durable=bool(jobs))
-        return jobs
+            time.sleep(AFTER_A_LOSS if is_away else 0)
+            is_away = True
 
     def _is_passing(self, error: Exception) -> bool:
         """Whether it has nothing to do with the verbs, and may be over soon."""
@@ -258,6 +264,28 @@ class Writer:
             else:
                 job.answer.set_result(result)
         self.waiting -= len(jobs)
+
+
+def _run(connection: PostgresWriting, jobs: Sequence[_Job]) -> list[Any]:
+    """Run verbs in their order, those that follow each other and touch nothing twice together."""
+    results: list[Any] = []
+    beside: list[_Job] = []
+    touched: set[str] = set()
+    for job in (*jobs, None):
+        if job is not None and job.touches is not None and touched.isdisjoint(job.touches):
+            beside.append(job)
+            touched |= job.touches
+            continue
+        if beside:
+            results += connection.side_by_side(partial(one.verb, connection) for one in beside)
+        beside, touched = [], set()
+        if job is None:
+            break
+        if job.touches is None:
+            results.append(job.verb(connection))
+        else:
+            beside, touched = [job], set(job.touches)
+    return results
 
 
 def _fault(error: Exception) -> Exception:

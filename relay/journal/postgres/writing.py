@@ -167,7 +167,7 @@ class PostgresWriting(Connection, Writing):
 
     def fetch(self) -> None:
         """As before; what another relay changed is not known any more."""
-        super().fetch()
+        super().fetch()  # in a verb that runs beside others, the hub does this
         if self._state is not None and self._state.is_there:
             state, self._state = self._state.get, None
             if state is None:

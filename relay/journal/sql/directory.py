@@ -79,8 +79,8 @@ _HITS = f"""
         OR (relation = 'waba' AND value IN (SELECT subject FROM accounts))) ORDER BY 1"""
 
 
-def learn(connection: Connection, facts: Iterable[Fact]) -> int:
-    """Join facts with what is known; how many changed something."""
+def learn(connection: Connection, facts: Iterable[Fact]) -> None:
+    """Join facts with what is known."""
     rows: list[tuple[Any, ...]] = []
     told: Evidence | None = None
     by: tuple[int, str, str] = (0, "", "")
@@ -91,11 +91,8 @@ def learn(connection: Connection, facts: Iterable[Fact]) -> int:
         if not (subject + value + under).isascii():
             subject, value, under = plain(subject), plain(value), plain(under)
         rows.append((noun, subject, relation, value, under, *by))
-    if not rows:
-        return 0
-    before = connection.total_changes()
-    connection.executemany(_LEARN, rows)
-    return connection.total_changes() - before
+    if rows:
+        connection.executemany(_LEARN, rows)
 
 
 def teach(
@@ -103,7 +100,9 @@ def teach(
 ) -> int:
     """Learn contacts that a person gave; how many facts changed something."""
     evidence = Evidence(now, kind)
-    changed = learn(connection, (fact for one in contacts for fact in facts_of(one, evidence)))
+    before = connection.total_changes()
+    learn(connection, (fact for one in contacts for fact in facts_of(one, evidence)))
+    changed = connection.total_changes() - before
     connection.execute(
         "INSERT INTO audit (at, who, action, subject) VALUES (?, ?, 'directory', ?)",
         (micros(now), plain(who), f"{len(contacts)} contacts {kind}"),

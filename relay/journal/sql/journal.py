@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 from relay import deliveries, failpoints
 from relay.errors import JournalClosedError, JournalFullError
 from relay.failpoints import Failpoint
-from relay.journal import Appended, Ask, Claimed, Owing, Routed, Settlement, Turn
+from relay.journal import Appended, Ask, Claimed, Owing, Recorded, Routed, Settlement, Turn
 from relay.journal.care import Forgotten
 from relay.journal.sql import (
     balancing,
@@ -54,11 +54,17 @@ class Writer(Protocol):
     """Transactions since the start."""
 
     def submit(
-        self, verb: Verb[T], *, quick: bool = False, patient: bool = True
+        self,
+        verb: Verb[T],
+        *,
+        quick: bool = False,
+        patient: bool = True,
+        touches: Iterable[str] | None = None,
     ) -> asyncio.Future[T]:
         """Queue a verb; `quick` ones touch a few rows. Fails with a `JournalError`.
 
-        While the store is away a `patient` one waits, others fail at once.
+        While the store is away a `patient` one waits, others fail at once. Verbs that name what
+        they touch, and touch different things, may run side by side, their statements mixed.
         """
         ...
 
@@ -122,7 +128,8 @@ class SqlJournal:
             failpoints.reach(Failpoint.BEFORE_COMMIT)
             return added
 
-        return await self._queue.submit(verb, quick=True, patient=False)
+        keys = [arrival.key for arrival in reading.arrivals]
+        return await self._queue.submit(verb, quick=True, patient=False, touches=keys)
 
     async def route(
         self, batch: Sequence[Owing], *, now: datetime, idle: Collection[str] = ()
@@ -131,16 +138,25 @@ class SqlJournal:
         verb = partial(routing.route, batch=batch, now=now, idle=idle)
         return await self._claiming(verb, lambda done: tuple(done.claimed.values()), now)
 
+    async def settle(
+        self, settlement: Settlement, *, now: datetime, then: Ask | None = None
+    ) -> Recorded:
+        """Record what became of a claimed delivery, and claim the lane's next one."""
+        verb = partial(work.settle, settlement=settlement, now=now, then=then)
+        before = settlement.before
+        # A trouble parks what other lanes may be about to claim.
+        apart = None if settlement.trouble else (before.id, before.target)
+        return await self._queue.submit(verb, quick=True, touches=apart)
+
     async def claim(self, ask: Ask, *, now: datetime) -> Turn:
         """Claim the next delivery of a lane; a cancelled caller gives it back."""
         verb = partial(work.claim, ask=ask, now=now)
-        return await self._claiming(verb, lambda done: (done.claimed,), now)
+        return await self._claiming(verb, lambda done: (done.claimed,), now, (ask.target,))
 
     tally = _verb(intake.tally, quick=True, patient=False)
     post = _verb(routing.post, quick=True)
     expire = _verb(work.expire, quick=True)
     probe = _verb(work.probe, quick=True)
-    settle = _verb(work.settle, quick=True)
     raise_alarm = _verb(notes.raise_alarm, quick=True)
     clear_alarm = _verb(notes.clear_alarm, quick=True)
     remember = _verb(notes.remember, quick=True)
@@ -169,7 +185,11 @@ class SqlJournal:
         )
 
     async def _claiming(
-        self, verb: Verb[T], claims: Callable[[T], Sequence[Claimed | None]], now: datetime
+        self,
+        verb: Verb[T],
+        claims: Callable[[T], Sequence[Claimed | None]],
+        now: datetime,
+        touches: Iterable[str] | None = None,
     ) -> T:
         """Run a verb that claims; whoever gives up its answer gives back what it claimed."""
 
@@ -179,7 +199,7 @@ class SqlJournal:
                     if claimed is not None:
                         self._give_back(claimed, now=now)
 
-        answer = self._queue.submit(verb, quick=True)
+        answer = self._queue.submit(verb, quick=True, touches=touches)
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:

@@ -21,7 +21,7 @@ import errno
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -132,6 +132,7 @@ class Writer:
         quick: bool = False,
         alone: bool = False,
         patient: bool = True,  # noqa: ARG002  a file is there or the process ends
+        touches: Iterable[str] | None = None,  # noqa: ARG002  all run in their order
     ) -> asyncio.Future[T]:
         """Queue a verb; the future is done when its change is on disk.
 
