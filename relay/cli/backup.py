@@ -7,8 +7,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from relay.cli.output import print_json
-from relay.cli.progress import progress
+from relay.cli.output import print_json, progress
 from relay.journal.doors import back_up
 from relay.settings import Settings
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from relay import reload
 from relay.checks.rules import check_rules
 from relay.checks.templates import check
-from relay.cli.output import clean, print_json, say
-from relay.cli.progress import Progress, progress
+from relay.cli.output import Progress, clean, print_json, progress, say
 from relay.errors import ConfigError, Fault, JournalError
 from relay.journal.doors import (
     WAY_BACK,

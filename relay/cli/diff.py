@@ -14,8 +14,7 @@ from relay import reload
 from relay.checks.diff import WORDS, Comparison, Count, Difference, Outcome, Report, Told
 from relay.cli.conditions import parse_since
 from relay.cli.looking import completed, looking
-from relay.cli.output import cell, clean, console, print_json, table
-from relay.cli.progress import Progress, progress
+from relay.cli.output import Progress, cell, clean, console, print_json, progress, table
 from relay.config.yaml_reader import NOT_KEPT
 from relay.directory import complete
 from relay.errors import ConfigError, UsageError

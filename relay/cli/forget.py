@@ -9,8 +9,7 @@ from typing import Any
 
 from relay.cli.conditions import parse_phone
 from relay.cli.control import agreed, change
-from relay.cli.output import print_json
-from relay.cli.progress import progress
+from relay.cli.output import print_json, progress
 from relay.journal import Journal
 from relay.phones import display
 from relay.settings import Settings

@@ -1,4 +1,4 @@
-"""How commands print: rich on a terminal, plain text when piped.
+"""How commands print: rich on a terminal, plain text when piped, and a line on what takes long.
 
 `rich` is imported by what draws with it: JSON and single lines need none of it.
 """
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.panel import Panel
     from rich.table import Table
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 WIDTH_WHEN_PIPED = 160
 GAP = 2
@@ -172,3 +177,63 @@ def cell(text: str | None) -> str:
     from rich.markup import escape
 
     return escape(clean(text))
+
+
+SILENT_FOR = 1.0
+"""Seconds; what is done earlier is not worth a line."""
+REDRAWN_EVERY = 0.5
+"""Seconds between two looks at the same line."""
+ERASE = "\r\x1b[K"
+
+
+class Progress:
+    """What is being done, and how much of it is."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._part: float | None = None
+
+    def tell(self, part: float) -> None:
+        """How much is done, from 0 to 1; what never says so shows the time alone."""
+        self._part = part
+
+    def line(self, seconds: float) -> str:
+        """`copying the journal … 43%, 12 s`."""
+        part = "" if self._part is None else f" {self._part:.0%},"
+        return f"{self.what} …{part} {seconds:.0f} s"
+
+
+@contextmanager
+def progress(
+    what: str, stream: TextIO | None = None, after: float = SILENT_FOR
+) -> Iterator[Progress]:
+    """Show what the block does while it takes longer than `after` seconds; erased at its end.
+
+    Standard error unless told, and only if it is a terminal. A thread draws it, since what is
+    long may be one call of SQLite or of the rule checks.
+    """
+    out = stream or sys.stderr
+    state = Progress(what)
+    if not out.isatty():
+        yield state
+        return
+    done = threading.Event()
+    began = time.monotonic()
+
+    def draw() -> None:
+        wait, drawn = after, False
+        while not done.wait(wait):
+            out.write(ERASE + state.line(time.monotonic() - began))
+            out.flush()
+            wait, drawn = REDRAWN_EVERY, True
+        if drawn:
+            out.write(ERASE)
+            out.flush()
+
+    thread = threading.Thread(target=draw, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        done.set()
+        thread.join()

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 
 from relay.cli.conditions import parse_since
 from relay.cli.looking import looking
-from relay.cli.output import clean, print_json
-from relay.cli.progress import progress
+from relay.cli.output import clean, print_json, progress
 from relay.journal.balance import Day
 from relay.settings import Settings
 from relay.web.shapes import balance_json

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.cli.contacts import COLUMNS, MOST_FAULTS, Contacts
+from relay.cli.directory import COLUMNS, MOST_FAULTS, Contacts
 from relay.directory import Contact
 from tests.each import each
 

@@ -10,7 +10,7 @@ from typing import TextIO
 
 import pytest
 
-from relay.cli.progress import ERASE, progress
+from relay.cli.output import ERASE, progress
 
 
 class Terminal:
