@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: profile help run test test-all lint lock docs bench torture clean
+.PHONY: pictures profile help run test test-all lint lock docs bench torture clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -30,6 +30,9 @@ docs: $(BIN)/.dev ## Draw the catalogue of events and write the schema of rules.
 	$(BIN)/relay preview all --rules rules.yaml --templates message_templates --out docs/catalogue.html
 	$(BIN)/relay schema > docs/rules.schema.json
 	RELAY_WRITE_GUIDES=1 $(BIN)/pytest -q tests/cli/test_guides.py
+
+pictures: $(BIN)/.dev ## Draw the pictures of docs/page.md; needs chromium
+	@$(BIN)/python -m tests.pictures 2>/dev/null
 
 bench: $(BIN)/.dev ## Measure it against its yardsticks, in one run; about 30 minutes
 	$(BIN)/python -m benchmarks

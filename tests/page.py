@@ -96,15 +96,15 @@ class PageWorld(World):
         (self.folder / "message_templates" / "default.md.j2").unlink(missing_ok=True)
         await super().start()
 
-    async def fill(self) -> None:
+    async def fill(self, *, hostile: bool = True) -> None:
         """Events of many kinds; a target that is gone, and a message that was given up."""
         self.slack.always(error("channel_not_found"), "#billing")
         refused = Reply(400, "the card has an element that Teams does not know")
         self.teams.behave(refused, refused)
         for name in SHOWN:
             await self.client.post(samples.fresh(name, self.clock()))
-        hostile = partner(900, client={"id": "evil01CL", "name": HOSTILE})
-        await self.client.post(hostile)
+        if hostile:
+            await self.client.post(partner(900, client={"id": "evil01CL", "name": HOSTILE}))
         await self.settled()
 
     async def settled(self) -> None:

@@ -65,7 +65,7 @@ async def listing(visit: Visit) -> web.Response:
     )
     records = visit.admin.store.records
     found = await records.deliveries(wanted)
-    count = await records.count_deliveries(searching.counting(wanted))
+    count = await searching.counted(wanted, found, records.count_deliveries)
     events = {}
     for one in found:
         if one.delivery.event_id not in events:

@@ -37,7 +37,7 @@ async def listing(visit: Visit) -> web.Response:
     wanted = searching.bounded(wanted, wanted.state in _SCANNED or wanted.destination is not None)
     records = visit.admin.store.records
     found = await records.events(wanted)
-    count = await records.count_events(searching.counting(wanted))
+    count = await searching.counted(wanted, found, records.count_events)
     owed: dict[str, list[Delivery]] = {}
     for one in await records.owed([stored.event.id for stored in found]):
         owed.setdefault(one.event_id, []).append(one)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -74,6 +74,15 @@ def listed(
     searched = f"Looked through the newest {SEARCHED:,}." if wanted.within else None
     newest = address(visit.request.path, first) if wanted.before else None
     return Listed(newest_first, words, older, newest, searched)
+
+
+async def counted(
+    wanted: Filter, found: Sequence[Any], ask: Callable[[Filter], Awaitable[int]]
+) -> int:
+    """How many there are in all; what the first page holds whole is not searched again."""
+    if wanted.before is None and len(found) < wanted.limit:
+        return len(found)
+    return await ask(counting(wanted))
 
 
 def counting(wanted: Filter) -> Filter:
