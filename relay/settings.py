@@ -26,6 +26,9 @@ RETENTION = timedelta(days=90)
 SHORTEST_RETENTION = timedelta(days=14)
 _NOTHING = re.compile(r"0\s*[a-z]*")
 
+NO_PLACEHOLDERS: Final = "RELAY_NO_PLACEHOLDERS"
+"""Set for whoever tries rules of somebody who may not read variables, the relay's own included."""
+
 LARGEST_SECRET = 65_536
 """Bytes; a secret file larger than this is not a secret."""
 
@@ -222,7 +225,7 @@ def from_environment(variables: Mapping[str, str], options: Mapping[str, str | N
         meta_verify_token=env.get("RELAY_META_VERIFY_TOKEN", "").strip(),
         admin_token=env.get("RELAY_ADMIN_TOKEN", "").strip(),
         proxy=_proxy(env.get("RELAY_ADMIN_USER_HEADER", ""), env.get("RELAY_ADMIN_PROXY", "")),
-        env=env,
+        env={} if NO_PLACEHOLDERS in variables else env,
     )
 
 

@@ -7,7 +7,7 @@ condition would otherwise widen what an operator changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -86,6 +86,11 @@ def _no_moment() -> datetime:
     raise ValueError("write a time like 2026-11-23T09:00:00Z")
 
 
+def _since(text: str) -> str:
+    moment_of(text, datetime.now(UTC))
+    return text
+
+
 def _one_of(*states: State) -> AfterValidator:
     def check(state: State) -> State:
         if state not in states:
@@ -103,11 +108,15 @@ Moment = Annotated[
     PlainValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+Since = Annotated[str, AfterValidator(_since)]
 Limit = Annotated[int, Field(ge=1, le=MOST)]
 
 
 TemplateName = Annotated[
-    str, StringConstraints(pattern=r"^([A-Za-z0-9_-]+/)?[A-Za-z0-9_][A-Za-z0-9_.-]*\.j2$")
+    str,
+    StringConstraints(
+        max_length=200, pattern=r"^([A-Za-z0-9_-]+/)?[A-Za-z0-9_][A-Za-z0-9_.-]*\.j2$"
+    ),
 ]
 
 
@@ -255,7 +264,7 @@ class Diff(Asked):
     rules: Text = NOT_GIVEN
     templates: dict[TemplateName, str] = Field(default_factory=dict)
     against: Annotated[int, Field(ge=1, le=MOST)] = NOT_GIVEN
-    since: Text = "14d"
+    since: Since = "14d"
     messages: bool = False
 
 

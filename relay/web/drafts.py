@@ -25,16 +25,18 @@ from relay.errors import UsageError
 from relay.journal.doors import journal_path
 from relay.messages.shelf import read_folder
 from relay.reload.withheld import BESIDE, RULES
-from relay.settings import Settings
+from relay.settings import NO_PLACEHOLDERS, Settings
 
 PATIENCE = 90.0
 """Seconds for a comparison of many events."""
 MEMORY = 1 << 30
 """Bytes of addresses."""
+BEHIND = 10
+"""How much nicer a child is than the relay: what is routed and sent goes first."""
 AT_ONCE = 2
 """Children that run at the same time; the others wait."""
 TEMPLATES = "message_templates"
-_LISTS = frozenset({".csv", ".tsv", ".txt", ".json", ".yaml"})
+_LISTS = frozenset({".csv", ".tsv", ".txt", ".json"})
 _LARGEST = 1 << 20
 _MOST_FILES = 200
 _STAND_IN = ("stand-ins take their places", "a stand-in takes its place", "RELAY_360DIALOG_")
@@ -106,7 +108,10 @@ class Tries:
         async with self._free:
             with tempfile.TemporaryDirectory(prefix="relay-draft-") as name:
                 folder = Path(name)
-                await asyncio.to_thread(_write, folder, draft, self._settings)
+                try:
+                    await asyncio.to_thread(_write, folder, draft, self._settings)
+                except OSError as error:
+                    raise UsageError(f"it cannot be tried: {error.strerror}") from None
                 async with _child(folder, self._settings, words) as child:
                     out, err = await child.communicate()
         if out and child.returncode in (0, 1):
@@ -172,6 +177,7 @@ async def _child(
             "RELAY_RULES": RULES,
             "RELAY_TEMPLATES": TEMPLATES,
             "RELAY_JOURNAL": _journal(settings.journal),
+            NO_PLACEHOLDERS: "1",
             "RELAY_ALLOW_PRIVATE_DESTINATIONS": "1",
         },
         stdin=asyncio.subprocess.DEVNULL,
@@ -181,6 +187,7 @@ async def _child(
     if hasattr(resource, "prlimit"):
         resource.prlimit(child.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.prlimit(child.pid, resource.RLIMIT_CPU, (int(PATIENCE), int(PATIENCE)))
+        os.setpriority(os.PRIO_PROCESS, child.pid, BEHIND)
     try:
         async with asyncio.timeout(PATIENCE):
             yield child

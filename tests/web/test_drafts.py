@@ -11,6 +11,7 @@ from relay.errors import UsageError
 from relay.settings import Settings
 from relay.web import drafts
 from relay.web.drafts import Draft, Tries
+from tests.client import partner
 from tests.conftest import RULES, Start
 
 HIDDEN = "what-only-the-environment-knows"
@@ -35,10 +36,18 @@ async def test_a_check_names_faults_at_their_lines_and_no_variable(settings: Set
 
 
 async def test_a_draft_learns_no_variable(start: Start, settings: Settings) -> None:
-    client = await start()
-    rules = RULES.replace("name: Everything", 'name: "it is ${ANY_TOKEN}"')
-    status, said = await client.api("/api/diff", "POST", {"rules": rules})
-    assert HIDDEN not in str(said), status
+    """Of the relay's own, one may hold the password of its database."""
+    client = await start(insecure=True)
+    assert (await client.post(partner()))[0] == 200
+    await client.settled()
+    for name in ("ANY_TOKEN", "RELAY_JOURNAL", "PYTHONPATH", "PATH"):
+        rules = RULES.replace("name: Everything", f'name: "it is ${{{name}}}"')
+        status, said = await client.api("/api/diff", "POST", {"rules": rules})
+        assert status == 200, said
+        (changed,) = said["differences"]
+        assert HIDDEN not in str(changed)
+        stand_in = name.lower().replace("_", "-")
+        assert f"it is missing-{stand_in}" in str(changed)
 
 
 async def test_a_draft_reads_no_file_beyond_the_rules_folder(
@@ -58,6 +67,22 @@ async def test_a_draft_reads_no_file_beyond_the_rules_folder(
     assert await faults("inside.csv") == []
     for name in ("../outside.csv", str(outside), "link.csv"):
         assert await faults(name), name
+
+
+async def test_a_name_that_no_folder_takes_is_said_so(start: Start, settings: Settings) -> None:
+    client = await start()
+    for length in (201, 300):
+        body = {"templates": {"x" * length + ".md.j2": "# x\n"}}
+        assert (await client.api("/api/diff", "POST", body))[0] == 400
+    with pytest.raises(UsageError, match="name too long"):
+        await Tries(settings).check(Draft(RULES, {"x" * 300 + ".md.j2": "# x\n"}))
+
+
+@pytest.mark.parametrize("since", ["\0", "soon", "9999999999d", "--help", ""])
+async def test_a_span_that_is_none_starts_no_child(since: str, start: Start) -> None:
+    client = await start()
+    status, said = await client.api("/api/diff", "POST", {"since": since})
+    assert (status, said["error"][:6]) == (400, "since:")
 
 
 async def test_a_template_is_no_path(settings: Settings) -> None:
