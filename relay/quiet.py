@@ -138,6 +138,8 @@ def until(text: str | None, lasting: str | None, now: datetime, zone: ZoneInfo) 
             raise UsageError("for: no calendar knows the end of it; write 30m, 2h or 3d") from None
     end = coming(text or "", now, zone)
     if end is None:
+        if span(text or "") is not None:
+            raise UsageError(f'until: "{shown(text or "", 40)}" is a span: say it with for')
         raise UsageError(
             f'until: "{shown(text or "", 40)}" is no time; write 18:00, "Monday 9:00" or '
             "2026-11-29T09:00"

@@ -14,7 +14,7 @@ _UNITS: Mapping[timedelta, str] = {
     timedelta(weeks=1): "w wk week weeks woche wochen",
 }
 _UNIT = {word: unit for unit, words in _UNITS.items() for word in words.split()}
-_PART = re.compile(r"(\d{1,9}(?:[.,]\d{1,3})?)\s*([a-z]+)\s*(?:,|and|und)?\s*", re.ASCII)
+_PART = re.compile(r"(\d{1,9}(?:[.,]\d{1,3})?)\s*([a-z]+)\.?\s*(?:,|and|und)?\s*", re.ASCII)
 _DAYS = {
     word: number
     for number, words in enumerate(
@@ -30,7 +30,15 @@ _DAYS = {
     )
     for word in words.split()
 }
-_AWAY = {"today": 0, "heute": 0, "tomorrow": 1, "morgen": 1}
+_AWAY = {
+    "today": 0,
+    "heute": 0,
+    "tomorrow": 1,
+    "morgen": 1,
+    "day after tomorrow": 2,
+    "übermorgen": 2,
+}
+_HOURS = {"noon": 12, "mittag": 12, "mittags": 12, "midnight": 24, "mitternacht": 24}
 _MONTHS = {
     word: number
     for number, words in enumerate(
@@ -52,13 +60,17 @@ _MONTHS = {
     )
     for word in words.split()
 }
-_FILLERS = re.compile(r"[,\u202f\xa0]|\b(?:at|um|on|am(?= [a-z])|den)\b")
+_FILLERS = re.compile(r"[,\u202f\xa0]|\b(?:at|um|on|(?<!\d )am(?= [a-z])|den)\b")
 _CLOCK = re.compile(
-    r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d)(?::(?P<second>\d\d))?)?\s*(?P<half>am|pm|uhr|h)?"
+    r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d)(?::(?P<second>\d\d))?)?\s*(?P<half>am|pm|uhr)?"
 )
-_NUMBERS = re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.(?:\s?(\d{4}))?")
+_NUMBERS = re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.(?:\s?(\d{4}|\d\d))?")
 _NAMED = re.compile(r"(?:([a-zä]+)\s+(\d{1,2})|(\d{1,2})\.?\s+([a-zä]+))(?:\s+(\d{4}))?")
-_TIME_AT_END = re.compile(r"^(?:(?P<day>.*?)(?:\s+|t))??(?P<clock>\d[\d:.]*\s*(?:am|pm|uhr|h)?)$")
+_TIME = rf"(?P<clock>\d[\d:.]*\s*(?:am|pm|uhr)?|{'|'.join(_HOURS)})"
+_DAY_AND_TIME = (
+    re.compile(rf"(?:(?P<day>.*?)(?:\s+|t))??{_TIME}"),
+    re.compile(rf"{_TIME}\s(?P<day>.+)"),
+)
 
 
 def span(text: str) -> timedelta | None:
@@ -82,53 +94,70 @@ def coming(text: str, now: datetime, zone: tzinfo) -> datetime | None:
     """The moment that a person means who speaks of the future; None if it says none.
 
     ISO 8601 with or without an offset, `29.11.2026 09:00`, `Nov 29 9:00`, `18:00`, `6pm`,
-    `tomorrow 9:00`, `Monday`, `Mo 9 Uhr`. What names no offset is in `zone`; a day alone is its
-    beginning; a time or a weekday alone is the next one. A time that the clock skips is the one
-    that it skips to.
+    `tomorrow 9:00`, `9am tomorrow`, `Monday`, `Mo 9 Uhr`, `midnight`. What names no offset is in
+    `zone`; a day alone is its beginning; a time or a weekday alone is the next one. A time that
+    the clock skips is the one that it skips to; of one that it shows twice, the next.
     """
     said = " ".join(_FILLERS.sub(" ", text.lower()).split())
     moment: datetime | None
     try:
         moment = datetime.fromisoformat(said.upper())
     except ValueError:
-        local = now.astimezone(zone)
-        moment = _spoken(said, local.replace(tzinfo=None))
+        try:
+            moment = _spoken(said, now.astimezone(zone))
+        except OverflowError:
+            return None
         if moment is None:
             return None
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        found = (moment if moment.tzinfo else _next(moment, now, zone)).astimezone(UTC)
+        found.astimezone(zone)  # as people are shown it
     except OverflowError:
         return None
+    return found
+
+
+def _next(local: datetime, now: datetime, zone: tzinfo | None) -> datetime:
+    """The moment at which the clocks of a zone show this; of two, the one that is not over."""
+    first = local.replace(tzinfo=zone)
+    return first if first.astimezone(UTC) > now else first.replace(fold=1)
 
 
 def _spoken(said: str, now: datetime) -> datetime | None:
-    """The same without a zone, of what ISO does not know."""
-    if (day := _on(said, time(), now)) is not None:
+    """The same as clocks there show it, of what ISO does not know; `now` is in their zone."""
+    today = now.replace(tzinfo=None)
+    if (day := _on(said, timedelta(), today)) is not None:
         return day
-    found = _TIME_AT_END.fullmatch(said)
-    clock = _clock(found["clock"]) if found else None
-    if found is None or clock is None:
-        return None
-    if not found["day"]:
-        at = datetime.combine(now.date(), clock)
-        return at if at > now else at + timedelta(days=1)
-    return _on(found["day"], clock, now)
+    for form in _DAY_AND_TIME:
+        found = form.fullmatch(said)
+        clock = _clock(found["clock"]) if found else None
+        if found is None or clock is None:
+            continue
+        if found["day"]:
+            return _on(found["day"], clock, today)
+        at = _at(today, clock)
+        return at if _next(at, now, now.tzinfo).astimezone(UTC) > now else at + timedelta(days=1)
+    return None
 
 
-def _on(said: str, clock: time, now: datetime) -> datetime | None:
+def _at(day: date, clock: timedelta) -> datetime:
+    return datetime.combine(day, time()) + clock
+
+
+def _on(said: str, clock: timedelta, now: datetime) -> datetime | None:
     if said in _AWAY:
-        return datetime.combine(now.date() + timedelta(days=_AWAY[said]), clock)
+        return _at(now, timedelta(days=_AWAY[said]) + clock)
     if said in _DAYS:
-        at = datetime.combine(now.date() + timedelta((_DAYS[said] - now.weekday()) % 7), clock)
+        at = _at(now, timedelta((_DAYS[said] - now.weekday()) % 7) + clock)
         return at if at > now else at + timedelta(days=7)
     day = _date(said, now)
-    return None if day is None else datetime.combine(day, clock)
+    return None if day is None else _at(day, clock)
 
 
 def _date(said: str, now: datetime) -> date | None:
     """A date; one without a year is the next of its kind."""
     if found := _NUMBERS.fullmatch(said):
-        day, month, year = int(found[1]), int(found[2]), found[3]
+        day, month, year = int(found[1]), int(found[2]), found[3] and f"20{found[3]}"[-4:]
     elif found := _NAMED.fullmatch(said):
         name = found[1] or found[4]
         day, month, year = int(found[2] or found[3]), _MONTHS.get(name, 0), found[5]
@@ -147,16 +176,18 @@ def _date(said: str, now: datetime) -> date | None:
     return None
 
 
-def _clock(said: str) -> time | None:
+def _clock(said: str) -> timedelta | None:
+    """A time of day since its beginning; 24:00 is its end."""
+    if said in _HOURS:
+        return timedelta(hours=_HOURS[said])
     found = _CLOCK.fullmatch(said)
     if found is None or (found["minute"] is None and found["half"] is None):
         return None
     hour, half = int(found["hour"]), found["half"]
+    minute, second = int(found["minute"] or 0), int(found["second"] or 0)
     if half in ("am", "pm"):
         if not 1 <= hour <= 12:
             return None
         hour = hour % 12 + (12 if half == "pm" else 0)
-    try:
-        return time(hour, int(found["minute"] or 0), int(found["second"] or 0))
-    except ValueError:
-        return None
+    clock = timedelta(hours=hour, minutes=minute, seconds=second)
+    return clock if max(minute, second) < 60 and clock <= timedelta(days=1) else None

@@ -28,6 +28,7 @@ from relay.events import from_iso
 from relay.journal import EventState, Filter
 from relay.phones import PhonePattern, normalise
 from relay.quiet import Conditions as SilenceConditions
+from relay.text import one_line
 from relay.times import span
 
 ROWS = 100
@@ -91,6 +92,13 @@ def _since(text: str) -> str:
     return text
 
 
+def _line(text: str) -> str:
+    line = one_line(text)
+    if not line:
+        raise ValueError("nothing in it can be seen")
+    return line
+
+
 def _one_of(*states: State) -> AfterValidator:
     def check(state: State) -> State:
         if state not in states:
@@ -101,6 +109,12 @@ def _one_of(*states: State) -> AfterValidator:
 
 
 Text = Annotated[str, StringConstraints(min_length=1)]
+Word = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_line),
+]
+"""What people are shown again, in a line with others."""
 Phone = Annotated[str, AfterValidator(_phone)]
 Numbers = Annotated[str, AfterValidator(_numbers)]
 Moment = Annotated[
@@ -237,14 +251,14 @@ class Silences(Asked):
 class BeginSilence(Asked):
     """`POST /api/silences`, `relay silence add`."""
 
-    phone: Text = NOT_GIVEN
-    client: Text = NOT_GIVEN
-    kind: Text = NOT_GIVEN
-    topic: Text = NOT_GIVEN
-    destination: Text = NOT_GIVEN
+    phone: Word = NOT_GIVEN
+    client: Word = NOT_GIVEN
+    kind: Word = NOT_GIVEN
+    topic: Word = NOT_GIVEN
+    destination: Word = NOT_GIVEN
     lasting: Text = Field(NOT_GIVEN, alias="for")
     until: Text = NOT_GIVEN
-    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    why: Word
     also_critical: bool = False
 
     def given(self) -> dict[str, Any]:

@@ -118,6 +118,8 @@ def test_conditions_that_nothing_can_meet_are_refused(about: dict[str, str], sai
         (None, None),
         ("18:00", "2h"),
         ("2026-11-23T09:59", None),
+        ("2h", None),
+        ("9999-12-31T23:59Z", None),
         (None, "0h"),
         (None, "9999999w"),
     ],

@@ -59,6 +59,14 @@ def test_what_is_no_span(text: str) -> None:
         ("Sat 18:00", "2026-11-28 18:00"),
         ("Sat 08:00", "2026-12-05 08:00"),
         ("am Mo um 9 Uhr", "2026-11-30 09:00"),
+        ("24:00", "2026-11-29 00:00"),
+        ("midnight", "2026-11-29 00:00"),
+        ("morgen Mittag", "2026-11-29 12:00"),
+        ("übermorgen 24:00", "2026-12-01 00:00"),
+        ("9 am tomorrow", "2026-11-29 09:00"),
+        ("18 Uhr am Montag", "2026-11-30 18:00"),
+        ("2026-11-30T24:00", "2026-12-01 00:00"),
+        ("30.11.26 9:00", "2026-11-30 09:00"),
         ("2027-03-28T02:30", "2027-03-28 03:30"),
     ],
 )
@@ -69,9 +77,33 @@ def test_a_moment_to_come_is_one_of_the_zone(text: str, local: str) -> None:
     assert f"{found.astimezone(BERLIN):%Y-%m-%d %H:%M}" == local
 
 
-@pytest.mark.parametrize("text", ["", "9", "25:00", "13 pm", "29.13.2026", "29.2.2027", "never"])
+@pytest.mark.parametrize(
+    "text", ["", "9", "25:00", "24:01", "13 pm", "2h", "29.13.2026", "29.2.2027", "never"]
+)
 def test_what_is_no_moment(text: str) -> None:
     assert coming(text, SATURDAY, BERLIN) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted"),
+    [
+        ("02:10+02:00", "02:30+02:00"),
+        ("02:40+02:00", "02:30+01:00"),
+        ("02:10+01:00", "02:30+01:00"),
+        ("02:40+01:00", None),
+    ],
+)
+@pytest.mark.parametrize("text", ["2:30", "2026-10-25T02:30", "today 2:30"])
+def test_of_a_time_that_the_clock_shows_twice_the_next_is_meant(
+    text: str, now: str, wanted: str | None
+) -> None:
+    at = datetime.fromisoformat(f"2026-10-25T{now}")
+    found = coming(text, at, BERLIN)
+    assert found is not None
+    if wanted is not None:
+        assert found == datetime.fromisoformat(f"2026-10-25T{wanted}")
+    else:
+        assert (found > at) is (text == "2:30"), "a time alone is the one of the next day"
 
 
 @given(st.text(max_size=40))
