@@ -120,7 +120,6 @@ def _remove(connection: Connection, events: list[int], following: Mark) -> Prune
         (owed,),
     )
     attempts = connection.changes()
-    connection.execute(f"DELETE FROM silenced WHERE delivery IN {NUMBERS}", (owed,))
     connection.execute(f"DELETE FROM event_phones WHERE event IN {NUMBERS}", (gone,))
     connection.execute(f"DELETE FROM twin_tokens WHERE event IN {NUMBERS}", (gone,))
     connection.execute(
@@ -179,10 +178,6 @@ def _quarantine(connection: Connection, before: int) -> Pruned:
         (before, STEP_ROWS),
     )
     more = STEP_ROWS in (gone, connection.changes())
-    connection.execute(
-        "DELETE FROM silenced WHERE silence IN (SELECT id FROM silences WHERE told_at < ?)",
-        (before,),
-    )
     connection.execute("DELETE FROM silences WHERE told_at < ?", (before,))
     connection.execute("DELETE FROM incidents WHERE changed_at < ?", (before,))
     return Pruned(Mark(Phase.QUARANTINE if more else Phase.PAGES), quarantined=gone)
