@@ -1072,6 +1072,18 @@ class JournalSuite:
         assert await store.records.version_of({"a": "b", "rules.yaml": "1"}) == 3
         assert await store.records.version_of({"rules.yaml": "1"}) is None
 
+    async def test_texts_that_no_database_holds_come_back_and_are_found(self, store: Store):
+        odd = "odd\0kind\ud800"
+        client = Client("id\0", "Name\0 \udfff")
+        kept = event("a", kind=odd, client=client, data={odd: odd})
+        await store.journal.append(reading("a", kind=odd, client=client, data={odd: odd}), now=NOW)
+        for wanted in (Filter(kind=odd), Filter(client=client.id), Filter(kind="odd*")):
+            (found,) = await store.records.events(wanted)
+            assert found.event == kept
+        await route_one(store, kept.id, routed(owed("a", rule=odd, destination=odd)))
+        (one,) = await store.records.deliveries(Filter(destination=odd))
+        assert one.delivery.rule == "odd\\x00kind\\ud800"
+
     async def test_the_only_relay_leads_and_hears_nothing(self, store: Store):
         assert store.journal.leads()
         assert await store.journal.lead(now=NOW) is None

@@ -88,7 +88,7 @@ def learn(connection: Connection, facts: Iterable[Fact]) -> None:
         if evidence is not told:  # it is the same for all facts of an event
             told = evidence
             by = micros(told.at), plain(told.kind), told.event_id or ""
-        if not (subject + value + under).isascii():
+        if not (words := subject + value + under).isascii() or "\0" in words:
             subject, value, under = plain(subject), plain(value), plain(under)
         rows.append((noun, subject, relation, value, under, *by))
     if rows:

@@ -73,13 +73,15 @@ def moment_or_none(value: int | None) -> datetime | None:
 
 
 def plain(text: str) -> str:
-    """A text that SQLite can hold: lone surrogates are written out."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+    """A text that both engines can hold: lone surrogates and NUL are written out."""
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()
+    return text.replace("\0", "\\x00") if "\0" in text else text
 
 
 def plain_or_none(text: str | None) -> str | None:
     """As `plain`, for a column that may be empty."""
-    return text if text is None or text.isascii() else plain(text)
+    return text if text is None else plain(text)
 
 
 def folded(text: str | None) -> str | None:
