@@ -5,7 +5,8 @@ An engine is imported when an address asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +64,8 @@ async def open_journal(url: str, *, now: datetime) -> Store:
     Raises `JournalLockedError` or `JournalUnusableError`, each with one line for the operator.
     """
     if is_shared(url):
-        from relay.journal.postgres import engine as shared
+        with _extra():
+            from relay.journal.postgres import engine as shared
 
         return await shared.open_journal(url, now=now)
     from relay.journal.sqlite import engine
@@ -77,12 +79,24 @@ def open_records(url: str) -> Records:
     Raises `JournalUnusableError`, also where there is no journal yet.
     """
     if is_shared(url):
-        from relay.journal.postgres import engine as shared
+        with _extra():
+            from relay.journal.postgres import engine as shared
 
         return shared.open_records(url)
     from relay.journal.sqlite import engine
 
     return engine.open_records(url)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """What is imported inside comes with an extra of the package."""
+    try:
+        yield
+    except ImportError as error:
+        raise JournalUnusableError(
+            f"a journal in PostgreSQL needs {error.name}: install relay-360[postgres]"
+        ) from None
 
 
 async def examine_journal(url: str) -> list[str]:

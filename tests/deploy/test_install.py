@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from relay import __version__
 from tests.needs import ROOT
 
 pytestmark = pytest.mark.slow
@@ -109,6 +111,44 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert ours - packed == set()
 
 
+def locked(file: str) -> set[str]:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+
+
+def test_the_locks_hold_what_the_package_asks_for() -> None:
+    extras = PROJECT["optional-dependencies"]
+    for file, names in (
+        ("requirements.lock", ["build"]),
+        ("requirements-dev.lock", ["build", "dev"]),
+        ("deploy/requirements.lock", ["build", "otel", "postgres"]),
+    ):
+        asked = [*PROJECT["dependencies"], *(line for name in names for line in extras[name])]
+        assert {canonicalize_name(Requirement(line).name) for line in asked} <= locked(file), file
+
+
+def test_the_dev_environment_has_every_extra() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert {line for name in ("otel", "postgres") for line in extras[name]} <= set(extras["dev"])
+
+
+def test_a_journal_in_postgresql_without_its_extra_is_one_clear_line(
+    installed: Path, tmp_path: Path
+) -> None:
+    ran = subprocess.run(
+        [str(installed), "events", "--journal", "postgresql://relay:secret-word@localhost/relay"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert re.fullmatch(
+        r"relay: a journal in PostgreSQL needs \w+: install relay-360\[postgres\]\n", ran.stderr
+    )
+
+
 def test_the_package_says_what_it_is() -> None:
+    assert PROJECT["version"] == __version__
     assert set(PROJECT) >= {"authors", "classifiers", "keywords", "readme", "requires-python"}
     assert "Programming Language :: Python :: 3.13" in PROJECT["classifiers"]
