@@ -276,6 +276,7 @@ class Live:
         """Say in metrics and by an alarm whether the files are live."""
         self._metrics.rules_version.set(loaded.plan.version)
         self._metrics.rules_ok.set(0 if loaded.error else 1)
+        await self._store.journal.note_rules(loaded.plan.version, loaded.waits)
         notice = notices.rules_refused(loaded.refused_at or "")
         if loaded.error:
             await self.alarms.begin(notice, self.worker.plan)

@@ -1087,6 +1087,7 @@ class JournalSuite:
     async def test_the_only_relay_leads_and_hears_nothing(self, store: Store):
         assert store.journal.leads()
         assert await store.journal.lead(now=NOW) is None
+        assert list(await store.records.relays()) == []
         news = asyncio.ensure_future(store.journal.news())
         await owe(store, owed())
         await store.journal.adopt_rules({"rules.yaml": "1"}, now=NOW)

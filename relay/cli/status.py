@@ -56,7 +56,7 @@ async def _status(settings: Settings) -> tuple[dict[str, Any], ZoneInfo, bool]:
             changes(newest.files, loaded.kept) if loaded and newest and settings.hold_edits else ()
         )
         found = await gather(records, destinations, error, now=datetime.now(UTC), waits=waits)
-    return found, zone, False
+    return found, zone, bool(found["relays"])
 
 
 def _loaded(settings: Settings) -> tuple[Loaded | None, str | None]:
@@ -97,6 +97,11 @@ def _show(out: Console, status: dict[str, Any], zone: ZoneInfo, *, serves: bool)
     out.print(f"last event: {spoke}", markup=False)
     rules = status["rules"]
     out.print(f"rules: version {rules['version']}, live since {when(rules['loaded_at'])}")
+    for relay in status["relays"]:
+        does = "delivers" if relay["leads"] else "stands by"
+        says = f"; its files say otherwise ({', '.join(relay['waits'])})" if relay["waits"] else ""
+        told = f"relay {relay['name']}: {does}, by version {relay['version']}{says}"
+        out.print(told, style="yellow" if says else "", markup=False)
     _show_watch(out, status["watch"], when)
     events = status["events"]
     counts = ", ".join(

@@ -30,6 +30,7 @@ from relay.journal.values import (
     Owing,
     Past,
     Recorded,
+    Relay,
     Routed,
     RulesVersion,
     Settlement,
@@ -230,6 +231,10 @@ class Journal(Protocol):
         """
         ...
 
+    async def note_rules(self, version: int, waits: Sequence[str]) -> None:
+        """Tell those who look on by which rules this relay goes, and which files say otherwise."""
+        ...
+
     async def news(self) -> Set[str]:
         """Wait for what a relay that shares its journal should know, and answer in words.
 
@@ -378,6 +383,10 @@ class Records(Protocol):
 
     async def rules(self, version: int | None = None) -> RulesVersion | None:
         """A rules version; None: the newest."""
+        ...
+
+    async def relays(self) -> Sequence[Relay]:
+        """The relays that share the journal and live, by name; none where it cannot be shared."""
         ...
 
     async def version_of(self, files: Mapping[str, str]) -> int | None:

@@ -390,6 +390,20 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """One of the relays that share a journal, and live."""
+
+    name: str
+    """Host and process."""
+    leads: bool
+    """It delivers."""
+    version: int = 0
+    """The rules by which it goes; 0 while it reads them."""
+    waits: tuple[str, ...] = ()
+    """Its files that say something else."""
+
+
+@dataclass(frozen=True, slots=True)
 class WatchState:
     """When 360dialog's list was last read whole, and what went wrong since."""
 

@@ -312,6 +312,15 @@ class SilenceList(Answer):
     silences: list[ListedSilence]
 
 
+class Relay(Answer):
+    """One of the relays that share the journal: whether it delivers, and by which rules it goes."""
+
+    name: str
+    leads: bool
+    version: int
+    waits: list[str]
+
+
 class Status(Answer):
     """Whether anything is wrong."""
 
@@ -321,6 +330,7 @@ class Status(Answer):
     alarms: list[Alarm]
     silences: list[CountedSilence]
     rules: Rules
+    relays: list[Relay]
     sources: dict[str, str | None]
     watch: Watch
     last_event_at: str | None

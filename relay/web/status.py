@@ -57,6 +57,10 @@ async def gather(
             "error": error,
             "waits": list(waits),
         },
+        "relays": [
+            {"name": one.name, "leads": one.leads, "version": one.version, "waits": [*one.waits]}
+            for one in await records.relays()
+        ],
         "sources": await _sources(records),
         "watch": await _watch(records),
         "last_event_at": iso(status.last_event_at) if status.last_event_at else None,

@@ -94,6 +94,18 @@ async def test_what_one_knows_by_heart_the_others_changes_reach(join: Join):
         assert one.delivery.target == "slack:#new"
 
 
+async def test_each_says_by_which_rules_it_goes(join: Join):
+    first, second = await join(), await join()
+    assert await first.records.relays() == []
+    await first.journal.note_rules(2, ())
+    await second.journal.note_rules(1, ("rules.yaml",))
+    found = await second.records.relays()
+    assert [(one.leads, one.version, one.waits) for one in found] in (
+        [(True, 2, ()), (False, 1, ("rules.yaml",))],
+        [(False, 1, ("rules.yaml",)), (True, 2, ())],
+    )
+
+
 async def test_a_repeat_is_one_at_whichever_relay_it_comes(join: Join):
     relays = [await join() for _ in range(3)]
     names = [f"event {number}" for number in range(20)]

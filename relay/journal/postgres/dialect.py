@@ -110,7 +110,9 @@ CREATE TABLE relays (
     name       TEXT COLLATE "C" NOT NULL,   -- host and process
     made       BIGINT NOT NULL DEFAULT 0,   -- the number of its last transaction
     seen_at    TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    leads      BOOLEAN NOT NULL DEFAULT FALSE
+    leads      BOOLEAN NOT NULL DEFAULT FALSE,
+    version    BIGINT NOT NULL DEFAULT 0,   -- of the rules by which it goes
+    waits      TEXT NOT NULL DEFAULT '[]'   -- its files that say something else
 );
 CREATE UNIQUE INDEX one_leads ON relays (leads) WHERE leads;
 CREATE FUNCTION attempt_stands() RETURNS trigger LANGUAGE plpgsql AS $$

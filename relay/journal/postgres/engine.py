@@ -6,20 +6,21 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
 from relay.errors import JournalBusyError, JournalError, JournalUnusableError
-from relay.journal import Records, Store
+from relay.journal import Records, Relay, Store
 from relay.journal.doors import SETTING
 from relay.journal.postgres import schema
 from relay.journal.postgres.connection import Connection, LostError, RefusedError
 from relay.journal.postgres.writer import GONE, Writer
-from relay.journal.postgres.writing import PostgresWriting
+from relay.journal.postgres.writing import PostgresWriting, living
 from relay.journal.sql import notes, work
 from relay.journal.sql.journal import SqlJournal, SqlRecords
+from relay.journal.sql.rows import packed
 from relay.journal.sql.writing import Connection as Reading
 from relay.journal.sql.writing import Writing
 
@@ -120,6 +121,15 @@ class PostgresJournal(SqlJournal):
 
         return await self._writer.submit(verb)
 
+    async def note_rules(self, version: int, waits: Sequence[str]) -> None:
+        """Keep it in this relay's own row."""
+
+        def verb(writing: Writing) -> None:
+            assert isinstance(writing, PostgresWriting)
+            writing.note_rules(version, packed(list(waits)))
+
+        await self._writer.submit(verb)
+
     async def news(self) -> Set[str]:
         """Wait for news of the database and of the relays that share it; see `Journal`."""
         await self._is_news.wait()
@@ -182,6 +192,10 @@ class _Reader:
 
 class PostgresRecords(SqlRecords[_Reader]):
     """The questions; each connection is used by one thread at a time."""
+
+    async def relays(self) -> Sequence[Relay]:
+        """Those that gave a sign of life, by the database's clock."""
+        return await self.ask(living)
 
     def answer(self, connection: _Reader, question: Callable[[Reading], T]) -> T:
         """Answer one question from one moment; over a new connection where the old one is gone."""

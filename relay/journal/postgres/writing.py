@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
 
-from relay.journal import Aim
+from relay.journal import Aim, Relay
 from relay.journal.postgres.connection import Connection, LostError, Rows
+from relay.journal.sql.writing import Connection as Reading
 from relay.journal.sql.writing import Troubles, Writing
 
 LEASE = 6.0
@@ -160,6 +162,12 @@ class PostgresWriting(Connection, Writing):
         self.is_led = self.is_led or self.leads
         return self.leads
 
+    def note_rules(self, version: int, waits: str) -> None:
+        """Say by which rules this relay goes; `waits` in JSON."""
+        self.execute(
+            "UPDATE relays SET version = ?, waits = ? WHERE id = ?", (version, waits, self._relay)
+        )
+
     def leave(self) -> None:
         """This relay ends: another may lead."""
         self.execute("DELETE FROM relays WHERE id = ?", (self._relay,))
@@ -176,3 +184,14 @@ class PostgresWriting(Connection, Writing):
             if known != self._known:
                 self._known = known
                 self.forget_known()
+
+
+def living(connection: Reading) -> Sequence[Relay]:
+    """The relays that gave a sign of life; commands, which have no rules, left out."""
+    return [
+        Relay(name, leads, version, tuple(json.loads(waits)))
+        for name, leads, version, waits in connection.execute(
+            f"SELECT name, leads, version, waits FROM relays WHERE {_IS_ALIVE} AND version > 0"
+            " ORDER BY name"
+        )
+    ]

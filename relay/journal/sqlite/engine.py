@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,7 @@ from typing import TypeVar
 import apsw
 
 from relay.errors import JournalBrokenError, JournalBusyError, JournalError
-from relay.journal import Records, Store
+from relay.journal import Records, Relay, Store
 from relay.journal.doors import journal_path
 from relay.journal.sql import notes
 from relay.journal.sql.journal import SqlJournal, SqlRecords
@@ -131,6 +131,9 @@ class SqliteJournal(SqlJournal):
         """Nothing new: it leads."""
         return None
 
+    async def note_rules(self, version: int, waits: Sequence[str]) -> None:
+        """Nothing: nobody asks but itself."""
+
     async def news(self) -> Set[str]:
         """Never any: nobody else changes the file."""
         await asyncio.Event().wait()
@@ -185,6 +188,10 @@ def _rewritten(writing: SqliteWriting) -> bool:
 
 class SqliteRecords(SqlRecords[apsw.Connection]):
     """The questions; each connection is used by one thread at a time."""
+
+    async def relays(self) -> Sequence[Relay]:
+        """None: a file is shared with nobody."""
+        return ()
 
     def answer(self, connection: apsw.Connection, question: Callable[[Connection], T]) -> T:
         """Answer one question from one moment of the journal."""
