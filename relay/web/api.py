@@ -159,7 +159,9 @@ class Admin:
                     wanted = asked.of_body(route.asked, await request.read())
             except WrongRequestError as error:
                 return _no(400, str(error))
-            return await route.handler(request, wanted)
+            answer = await route.handler(request, wanted)
+            answer.headers["Cache-Control"] = "no-store"
+            return answer
 
         return handle
 

@@ -12,7 +12,7 @@ from relay.app import App
 from relay.errors import UsageError
 from relay.settings import from_environment
 from relay.web.page.sessions import COOKIE, LASTS, Attempts
-from tests.client import Client
+from tests.client import Client, partner
 from tests.conftest import Start
 from tests.each import each
 
@@ -193,6 +193,7 @@ async def test_no_part_of_a_cookie_can_be_changed(client: Client, place: int) ->
 async def test_the_api_takes_a_session_and_for_changes_its_form_token(client: Client) -> None:
     anna = await entered(client)
     assert (await anna.get("/api/status"))[0] == 200
+    assert anna.answer.headers["Cache-Control"] == "no-store"
     assert (await anna.post("/api/reload"))[0] == 401
     anna.headers["X-Form-Token"] = anna.form_token
     assert (await anna.post("/api/reload"))[0] == 200
@@ -210,6 +211,47 @@ async def test_who_guesses_tokens_waits_longer_each_time(client: Client) -> None
     assert int(visitor.answer.headers["Retry-After"]) >= 1
 
 
+async def test_behind_a_proxy_a_guesser_is_known_by_what_the_proxy_adds(start: Start) -> None:
+    """In a header of its own, behind the one that the guesser wrote."""
+    client = await start(**TOKENS, proxy=proxy("127.0.0.1"))
+    statuses = []
+    for number in range(Attempts.FREE + 1):
+        headers = [("X-Forwarded-For", f"10.1.1.{number}"), ("X-Forwarded-For", "192.0.2.7")]
+        async with client.session.post(
+            client.url + "/login", data={"token": "wrong"}, headers=headers
+        ) as answer:
+            statuses.append(answer.status)
+    assert statuses == [401] * Attempts.FREE + [429]
+
+
+@each(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"token=\xff"),
+        ("application/x-www-form-urlencoded; charset=klingon", b"token=x"),
+        ("application/x-www-form-urlencoded; charset=utf-16", b"token=x"),
+        ("multipart/form-data; boundary=x", b"token=x"),
+        ("text/plain", b"\0"),
+    ],
+)
+async def test_what_is_no_form_is_a_wrong_token(client: Client, kind: str, body: bytes) -> None:
+    async with client.session.post(
+        client.url + "/login", data=body, headers={"Content-Type": kind}
+    ) as answer:
+        assert answer.status == 401
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@each("query", ["path=1", "self=1", "%0d%0aSet-Cookie:%20a=1", "a%22%3E=%0a&b=%C3%A9"])
+async def test_a_query_stays_one_where_a_page_leads_on(client: Client, query: str) -> None:
+    await client.post(partner(), headers={"Authorization": "hook"})
+    anna = await entered(client)
+    name = re.findall(r"/events/([0-9a-f]{20})", (await anna.get("/events"))[1])[0]
+    assert (await anna.get(f"/events/{name[:6]}?{query}"))[0] == 303
+    assert anna.answer.headers["Location"].startswith(f"/events/{name}?")
+    assert "a" not in anna.answer.cookies
+
+
 def test_a_wait_doubles_up_to_half_a_minute_and_ends_with_the_right_token() -> None:
     attempts = Attempts()
     now, waits = 0.0, []
@@ -223,7 +265,10 @@ def test_a_wait_doubles_up_to_half_a_minute_and_ends_with_the_right_token() -> N
     assert attempts.wait("10.0.0.1", now) == 0
 
 
-@each("to", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)"])
+@each(
+    "to",
+    ["//evil.example", "//[", "/\\evil.example", "https://evil.example", "javascript:alert(1)"],
+)
 async def test_a_login_leads_to_no_other_site(client: Client, to: str) -> None:
     visitor = Visitor(client)
     assert (await visitor.post("/login", token=ANNA, to=to))[0] == 303

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -69,13 +68,13 @@ def _address(visit: Visit) -> str:
     request, proxy = visit.request, visit.admin.settings.proxy
     peer = request.remote or ""
     if proxy is not None and proxy.is_from(peer):
-        named = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        said = ",".join(request.headers.getall("X-Forwarded-For", ()))
+        named = said.rpartition(",")[2].strip()
         return named[:64] or peer
     return peer
 
 
 def _local(to: str) -> str:
     """A path of this relay, whatever the form says."""
-    parts = urlsplit(to)
     safe = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
-    return to if safe and not parts.scheme and not parts.netloc else "/"
+    return to if safe else "/"

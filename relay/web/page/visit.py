@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
@@ -95,9 +95,9 @@ class Visit:
         )
         return web.Response(text=text, content_type="text/html", status=code)
 
-    def back(self, path: str, **said: object) -> web.Response:
+    def back(self, path: str, /, **said: object) -> web.Response:
         """Go there, and say there what was done."""
-        query = "&".join(f"{name}={quote(str(text), safe='')}" for name, text in said.items())
+        query = urlencode(said, quote_via=quote)
         joined = f"{path}{'&' if '?' in path else '?'}{query}" if query else path
         return web.Response(status=303, headers={"Location": joined})
 
@@ -235,12 +235,15 @@ def framed(text: str) -> web.Response:
 
 
 async def _form(request: web.Request) -> Mapping[str, str]:
-    """The fields of a posted form, each once."""
+    """The fields of a posted form, each once; none of what is no form."""
     if request.method != "POST":
         return {}
     if (request.content_length or 0) > LARGEST_BODY:
         raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
     if request.content_type != "application/x-www-form-urlencoded":
         return {}
-    fields: Mapping[str, Any] = await request.post()
+    try:
+        fields: Mapping[str, Any] = await request.post()
+    except (ValueError, LookupError):  # No text, or in letters that nobody knows
+        return {}
     return {name: value for name, value in fields.items() if isinstance(value, str)}
