@@ -11,20 +11,21 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, ParamSpec
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from relay import __version__
+from relay import __version__, logs
 from relay.deliveries import Delivery, State
 from relay.errors import UsageError
 from relay.events import Event, Source
 from relay.journal import Routing
+from relay.logs import Seldom
 from relay.outcomes import outcome_word
 from relay.sending import Tried
 
@@ -46,8 +47,22 @@ PATIENCE = 5.0
 """Seconds that the end waits for a collector."""
 TOLD = (200, 503)
 """The answers to senders that were admitted: strangers make no spans."""
+P = ParamSpec("P")
+_seldom = Seldom()
 _taken: ContextVar[list[Event]] = ContextVar("taken")
 """The new events of this task's webhook."""
+
+
+def _harmless(make: Callable[P, None]) -> Callable[P, None]:
+    """A span that cannot be made is said, and touches nothing of what it is about."""
+
+    def made(*args: P.args, **named: P.kwargs) -> None:
+        try:
+            make(*args, **named)
+        except Exception as error:
+            _seldom(logs.error, "a span could not be made", error=type(error).__name__)
+
+    return made
 
 
 class _Ids(RandomIdGenerator):
@@ -92,29 +107,36 @@ class Tracing:
         _taken.set(taken)
         answer = await handler(request)
         if answer.status in TOLD:
-            span = self._tracer.start_span(
-                "webhook",
-                TraceContextTextMapPropagator().extract(request.headers),
-                SpanKind.SERVER,
-                {
-                    "http.request.method": "POST",
-                    "http.route": request.path,
-                    "http.response.status_code": answer.status,
-                    "relay.events": len(taken),
-                },
-                start_time=began,
-            )
-            if answer.status != 200:
-                span.set_status(Status(StatusCode.ERROR))
-            for event in taken:
-                self._event(event, began, (Link(span.get_span_context()),))
-            span.end()
+            self._answered(request, answer.status, taken, began)
         return answer
 
     def took(self, events: Sequence[Event]) -> None:
         """These events of the task's webhook are on disk."""
         _taken.get().extend(events)
 
+    @_harmless
+    def _answered(
+        self, request: web.Request, status: int, taken: Sequence[Event], began: int
+    ) -> None:
+        span = self._tracer.start_span(
+            "webhook",
+            TraceContextTextMapPropagator().extract(request.headers),
+            SpanKind.SERVER,
+            {
+                "http.request.method": "POST",
+                "http.route": request.path,
+                "http.response.status_code": status,
+                "relay.events": len(taken),
+            },
+            start_time=began,
+        )
+        if status != 200:
+            span.set_status(Status(StatusCode.ERROR))
+        for event in taken:
+            self._event(event, began, (Link(span.get_span_context()),))
+        span.end()
+
+    @_harmless
     def routed(self, event: Event, routing: Routing, now: datetime) -> None:
         """What became of an event; `now` is when it was matched."""
         began = _nanoseconds(now)
@@ -141,6 +163,7 @@ class Tracing:
         trace_id = _delivery_trace(delivery_id)
         return f"00-{trace_id:032x}-{span:016x}-{self._flags(trace_id):02x}"
 
+    @_harmless
     def settled(self, tried: Tried, after: Delivery) -> None:
         """What came of an attempt: written, sent, recorded."""
         now = time.time_ns()
