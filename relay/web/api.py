@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +22,7 @@ from relay.web.shapes import (
     delivery_json,
     event_json,
     forgotten_json,
+    loaded_json,
     quarantined_json,
     reverted_json,
     silence_json,
@@ -204,11 +204,11 @@ class Admin:
 
     async def _reload(self, request: web.Request, _asked: Asked) -> web.Response:
         """Read rules, lists and templates now; 422 with every finding if they are refused."""
-        return _loaded(await self.reload(request[_WHO]))
+        return _read(await self.reload(request[_WHO]))
 
     async def _publish(self, request: web.Request, _asked: Asked) -> web.Response:
         """Read them, and make what is good live also where edits are held; 422 as for a reload."""
-        return _loaded(await self.reload(request[_WHO], publish=True))
+        return _read(await self.reload(request[_WHO], publish=True))
 
     async def _revert(self, request: web.Request, _asked: Asked) -> web.Response:
         """Make an older version live; 404 where there is none, 422 where it cannot be."""
@@ -310,19 +310,8 @@ class Admin:
 
         422 where they would be refused, or where nothing is live.
         """
-        from relay.web import drafts
-
         try:
-            draft = await asyncio.to_thread(drafts.on_disk, self.settings)
-            draft = drafts.Draft(
-                wanted.rules or draft.rules, {**draft.templates, **wanted.templates}
-            )
-            options = [f"--since={wanted.since}"]
-            if wanted.against is not None:
-                options.append(f"--against={wanted.against}")
-            if wanted.messages:
-                options.append("--messages")
-            return web.json_response(await self.page.tries.diff(draft, *options))
+            return web.json_response(await self.page.tries.diff_asked(wanted))
         except UsageError as error:
             return _no(422, str(error))
 
@@ -403,16 +392,5 @@ def _no(status: int, why: str) -> web.Response:
     return web.json_response({"error": why}, status=status)
 
 
-def _loaded(loaded: Loaded) -> web.Response:
-    findings = loaded.faults if loaded.error else loaded.warnings
-    return web.json_response(
-        {
-            "ok": loaded.error is None,
-            "version": loaded.plan.version,
-            "error": loaded.error,
-            "changed": list(loaded.changed),
-            "waits": list(loaded.waits),
-            "findings": [str(finding) for finding in findings],
-        },
-        status=200 if loaded.error is None else 422,
-    )
+def _read(loaded: Loaded) -> web.Response:
+    return web.json_response(loaded_json(loaded), status=200 if loaded.error is None else 422)

@@ -26,6 +26,7 @@ from relay.journal.doors import journal_path
 from relay.messages.shelf import read_folder
 from relay.reload.withheld import BESIDE, RULES
 from relay.settings import NO_PLACEHOLDERS, Settings
+from relay.web.asked import Diff
 
 PATIENCE = 90.0
 """Seconds for a comparison of many events."""
@@ -96,6 +97,17 @@ class Tries:
         """What `relay diff` says of a draft, against what is live. Raises `UsageError`."""
         return await self._json(draft, "diff", ".", "--json", *options)
 
+    async def diff_asked(self, wanted: Diff) -> dict[str, Any]:
+        """The same as `POST /api/diff` asks for it. Raises `UsageError`."""
+        files = await asyncio.to_thread(on_disk, self._settings)
+        draft = Draft(wanted.rules or files.rules, {**files.templates, **wanted.templates})
+        options = [f"--since={wanted.since}"]
+        if wanted.against is not None:
+            options.append(f"--against={wanted.against}")
+        if wanted.messages:
+            options.append("--messages")
+        return await self.diff(draft, *options)
+
     async def preview(self, draft: Draft, kind: str) -> str:
         """The page of `relay preview`. Raises `UsageError`."""
         return (await self._run(draft, "preview", kind, "--out", "-")).decode()
@@ -139,7 +151,7 @@ def _write(folder: Path, draft: Draft, settings: Settings) -> None:
         if not place.is_relative_to(folder.resolve()):
             raise UsageError(f"{file}: a template has a name, and no path")
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
+        place.write_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 def _lists(source: Path) -> list[Path]:

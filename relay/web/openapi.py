@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from relay import __version__
-from relay.web import answers, asked
+from relay.web import answers, asked, diffed
 
 if TYPE_CHECKING:
     from relay.web.api import Route
@@ -37,7 +37,7 @@ def described(routes: Iterable[Route]) -> dict[str, Any]:
     """The whole document."""
     table = list(routes)
     models: dict[type[Any], Any] = {answers.Error: None}
-    models |= {getattr(answers, route.answer): None for route in table}
+    models |= {_model(route.answer): None for route in table}
     models |= {route.asked: None for route in table if route.asked is not asked.Nothing}
     chosen = [(model, "validation") for model in models]
     named, definitions = models_json_schema(chosen, ref_template=_REFERENCE)  # type: ignore[arg-type]
@@ -63,6 +63,11 @@ def described(routes: Iterable[Route]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _model(name: str) -> type[Any]:
+    model: type[Any] = getattr(answers, name, None) or getattr(diffed, name)
+    return model
 
 
 def _operation(

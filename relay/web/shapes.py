@@ -17,6 +17,7 @@ from relay.quiet import Silence
 
 if TYPE_CHECKING:
     from relay.pipeline import Explanation, Plan
+    from relay.reload import Loaded
     from relay.reload.reloader import Reverted
 
 
@@ -153,6 +154,19 @@ def ready_json(
             "error": error,
             "waits": list(waits),
         },
+    }
+
+
+def loaded_json(loaded: Loaded) -> dict[str, Any]:
+    """What came of reading the files."""
+    findings = loaded.faults if loaded.error else loaded.warnings
+    return {
+        "ok": loaded.error is None,
+        "version": loaded.plan.version,
+        "error": loaded.error,
+        "changed": list(loaded.changed),
+        "waits": list(loaded.waits),
+        "findings": [str(finding) for finding in findings],
     }
 
 

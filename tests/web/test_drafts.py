@@ -96,3 +96,11 @@ async def test_what_takes_too_long_is_ended(
     monkeypatch.setattr(drafts, "PATIENCE", 0.0)
     with pytest.raises(UsageError, match="not done within"):
         await Tries(settings).check(Draft(RULES))
+
+
+async def test_what_is_no_text_of_a_file_is_refused_with_words(start: Start) -> None:
+    client = await start()
+    for body in ({"rules": "\ud800"}, {"rules": "a: \0"}, {"since": "\0"}, {"since": "soon"}):
+        status, said = await client.api("/api/diff", "POST", body)
+        assert status in (400, 422), body
+        assert said["error"]
