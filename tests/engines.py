@@ -61,6 +61,14 @@ class InPostgres:
         self._database = self._cluster.fresh()
         self.url = self._cluster.url(self._database)
 
+    @property
+    def port(self) -> int:
+        return self._cluster.port
+
+    def by(self, port: int) -> str:
+        """Its address by another port."""
+        return self._cluster.url(self._database, port=port)
+
     def sql(self, text: str) -> list[tuple[str, ...]]:
         return self._cluster.sql(text, database=self._database)
 

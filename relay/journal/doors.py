@@ -15,8 +15,11 @@ from relay.errors import JournalUnusableError, UsageError
 
 if TYPE_CHECKING:
     from relay.journal import Records, Store
+    from relay.journal.moving import Moved
     from relay.journal.sqlite.backup import Copied
 
+Tell = Callable[[float], None]
+"""Hears how much of something long is done, from 0 to 1."""
 SETTING = "RELAY_JOURNAL or --journal"
 WAY_BACK = "put the newest `relay backup` in its place, as docs/operation.md says"
 
@@ -111,15 +114,20 @@ async def examine_journal(url: str) -> list[str]:
     return await engine.examine_journal(url)
 
 
-def back_up(
-    url: str, to: Path, *, replace: bool = False, tell: Callable[[float], None] = lambda _: None
-) -> Copied:
+def back_up(url: str, to: Path, *, replace: bool = False, tell: Tell = lambda _: None) -> Copied:
     """Copy the journal's file; see `relay.journal.sqlite.backup`."""
     if is_shared(url):
         raise UsageError("a journal in PostgreSQL is backed up by pg_dump, as docs/scaling.md says")
     from relay.journal.sqlite import backup
 
     return backup.back_up(url, to, replace=replace, tell=tell)
+
+
+async def move(source: str, target: str, *, now: datetime, tell: Tell = lambda _: None) -> Moved:
+    """Copy a journal's file into a database; see `relay.journal.moving`."""
+    from relay.journal import moving
+
+    return await moving.move(source, target, now=now, tell=tell)
 
 
 def free_space(folder: Path) -> tuple[int, int]:

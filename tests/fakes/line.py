@@ -32,9 +32,8 @@ class Line:
 
     async def __aexit__(self, *_: object) -> None:
         await self.refuse()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._passes.set()
+        await asyncio.gather(*self._tasks)
 
     async def restore(self) -> None:
         """The line is good: connections are taken, and what waited goes on."""

@@ -34,6 +34,8 @@ def version(connection: Connection) -> int:
     if connection.execute("SELECT to_regclass('meta') IS NULL").get:
         return 0
     found = connection.execute("SELECT value FROM meta WHERE key = 'version'").get
+    if str(found).startswith("moving "):
+        raise JournalUnusableError("`relay migrate` into it is not finished: run it again")
     if found is None or not str(found).isdecimal():
         raise JournalUnusableError("its database has a table `meta` that is not the relay's")
     if int(found) > VERSION:
