@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from relay.worker import Worker
 
 USUAL = Tempo()
+READY_WITHIN = 2.0
+"""Seconds that the journal has to answer whoever asks whether the relay is ready."""
 
 
 def utc_now() -> datetime:
@@ -305,7 +307,10 @@ class App:
         if not self._live.done():
             return can_store, {"starting": "the rules are being read"}
         try:
-            return can_store, await self._live.result().ready()
+            async with asyncio.timeout(READY_WITHIN):
+                return can_store, await self._live.result().ready()
+        except TimeoutError:
+            return False, {"error": f"the journal has not answered for {READY_WITHIN:.0f} s"}
         except JournalError as error:
             return False, {"error": str(error)}
 

@@ -171,6 +171,8 @@ class Live:
             logs.error("the journal cannot be reached: webhooks are refused until it can")
         if "back" in news:
             logs.info("the journal can be reached again")
+            # What was refused for a lost answer may have been recorded all the same.
+            self.worker.inbox.look_again()
         if "vacant" in news and await self._store.journal.lead(now=self.clock()) is not None:
             logs.warning("this relay delivers from now on: no other one does")
             await self.worker.take_over()

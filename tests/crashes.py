@@ -17,7 +17,7 @@ import apsw
 
 from relay.channels.slack.writing import client_msg_id
 from relay.journal import Filter
-from relay.journal.sqlite.engine import open_records
+from relay.journal.doors import open_records
 from relay.sources.reading import read
 from tests.client import partner
 from tests.fakes.slack import FakeSlack
@@ -91,8 +91,8 @@ def received(slack: FakeSlack, deliveries: Mapping[str, str]) -> Counter[str]:
 async def look(
     relay: RelayProcess, slack: FakeSlack, acknowledged: set[str], judge: Judge, *, at_rest: bool
 ) -> list[Finding]:
-    """What the judge finds in the journal's file."""
-    records = open_records(f"sqlite:///{relay.journal}")
+    """What the judge finds in the journal."""
+    records = open_records(relay.env["RELAY_JOURNAL"])
     try:
         stored = await records.deliveries(Filter(limit=ALL))
         names = {client_msg_id(one.delivery.id): one.delivery.id for one in stored}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import UTC, datetime
 
-from relay.cli.output import print_json
-from relay.cli.progress import progress
+from relay.cli.output import print_json, progress
 from relay.journal.doors import move, shown
 from relay.settings import Settings
 

@@ -5,10 +5,11 @@ first act is to take an advisory lock of the database. So there is one writer at
 relays, as with SQLite over all threads, and every check that a verb makes still holds when it
 writes. A group of which a verb fails is taken back and run again, each verb alone.
 
-Where the connection is lost, webhooks are refused at once, for their sender repeats them; all else
-waits until the database is there again. A commit whose answer was lost may have been made: each
-transaction leaves its number in the relay's own row, which says so afterwards, on whichever server
-then answers. So no verb is done twice, and none is told done that was not.
+Where the connection is lost, or nothing is answered for a while, webhooks are refused, for their
+sender repeats them; all else waits until the database is there again. A commit whose answer was
+lost may have been made: each transaction leaves its number in the relay's own row, which says so
+afterwards, on whichever server then answers. So no verb is done twice, and none is told done that
+was not.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ AFTER_A_LOSS = 0.5
 """Seconds between two tries to reach the database."""
 _MAY_PASS = ("40", "55", "57014", "25006")
 """Codes of what has nothing to do with the verbs: a conflict, a lock, a timeout, a standby."""
+SILENCE = 5.0
+"""Seconds of one group, its wait for the lock included, for which webhooks wait at most."""
 GONE = "the database cannot be reached"
+SILENT = f"the database has not answered for {SILENCE:.0f} s"
 
 
 class _Job(NamedTuple):
@@ -87,12 +91,24 @@ class Writer:
         """Transactions since the start."""
         self.leads = False
         """This relay led when it last wrote."""
-        self.trouble: str | None = None
-        """Why nothing can be recorded now."""
+        self._lost: str | None = None
+        self._group: Sequence[_Job] = ()
+        self._since: float | None = None
+        """When the group began that is under way."""
+        self._guard: asyncio.TimerHandle | None = None
+        self._refused = False
+        """For its silence; what was asked for may be done all the same."""
         self.on_news: Callable[[set[str]], None] = lambda _: None
         """Told, in the loop, what other relays told."""
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be recorded now; None if all is well."""
+        since = self._since
+        is_silent = since is not None and time.monotonic() - since > SILENCE
+        return self._lost or (SILENT if is_silent else None)
 
     def submit(
         self,
@@ -111,9 +127,11 @@ class Writer:
         answer: asyncio.Future[T] = self._loop.create_future()
         if self._closing:
             answer.set_exception(JournalClosedError("the journal is closed"))
-        elif self.trouble is not None and not patient:
-            answer.set_exception(JournalBusyError(self.trouble))
+        elif not patient and (trouble := self.trouble) is not None:
+            answer.set_exception(JournalBusyError(trouble))
         else:
+            if self._guard is None:
+                self._guard = self._loop.call_later(BEAT, self._refuse_the_impatient)
             self.waiting += 1
             self._jobs.append(
                 _Job(verb, answer, patient, None if touches is None else frozenset(touches))
@@ -122,11 +140,26 @@ class Writer:
                 os.write(self._bell, b"!")
         return answer
 
+    def _refuse_the_impatient(self) -> None:
+        """Answer who waits for a database that is silent; look again while anybody waits."""
+        self._guard = None
+        if self.waiting and not self._closing:
+            self._guard = self._loop.call_later(BEAT, self._refuse_the_impatient)
+        if self._lost is None and self.trouble is not None:
+            if not self._refused:
+                self._refused = True
+                self.on_news({"lost"})
+            for job in (*self._group, *self._jobs.copy()):
+                if not job.patient and not job.answer.done():
+                    job.answer.set_exception(JournalBusyError(SILENT))
+
     async def close(self) -> None:
         """Finish what is queued, as far as the database is there, and close the connection."""
         if self._closing:
             return
         self._closing = True
+        if self._guard is not None:
+            self._guard.cancel()
         os.write(self._bell, b"!")
         await asyncio.to_thread(self._thread.join)
         os.close(self._ear)
@@ -134,11 +167,13 @@ class Writer:
 
     def _run(self) -> None:
         while (jobs := self._take()) is not None:
+            self._group, self._since = jobs, time.monotonic()
             for done, results in self._done(jobs):
                 self.leads = self._connection is not None and self._connection.leads
                 if done:
                     self._tell(self._resolve, done, results)
             self._pass_on()
+            self._group, self._since = (), None
         if self._connection is not None:
             self._connection.close()
 
@@ -170,6 +205,9 @@ class Writer:
             return
         with suppress(LostError):  # the next group finds it lost
             words = connection.heard(wait=True)
+            if self._refused:
+                self._refused = False
+                words.add("back")
             if not connection.is_led:
                 words.add("vacant")
             elif connection.leads and connection.are_dead:
@@ -204,14 +242,14 @@ class Writer:
                     return
                 self._lose(str(error))
             else:
-                if self.trouble is not None:
-                    self.trouble = None
+                if self._lost is not None:
+                    self._lost = None
                     self._tell(self.on_news, {"back"})
                 yield jobs, made
                 return
             given_up = [job for job in jobs if self._closing or not job.patient]
             if given_up:
-                fault = _Failed(JournalBusyError(self.trouble or GONE))
+                fault = _Failed(JournalBusyError(self._lost or GONE))
                 yield given_up, [fault] * len(given_up)
             if made is not None:
                 made = [one for job, one in zip(jobs, made, strict=True) if job not in given_up]
@@ -241,9 +279,9 @@ class Writer:
         return self._connection
 
     def _lose(self, why: str) -> None:
-        if self.trouble is None:
+        if self._lost is None:
             self._tell(self.on_news, {"lost"})
-        self.trouble = f"{GONE}: {why}"
+        self._lost = f"{GONE}: {why}"
         if self._connection is not None:
             self._connection.take_back()
             self._connection.close()
