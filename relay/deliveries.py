@@ -79,6 +79,33 @@ class Cause(StrEnum):
     REPLAY = "replay"
     INCIDENT = "incident"
     """A change of what its target was told before, which no rule sends there."""
+    FALLBACK = "fallback"
+    """Its destination stands in for another one, which could not be told in time."""
+
+
+FALLING_BACK = frozenset({Cause.RULE, Cause.DEFAULT, Cause.FALLBACK})
+"""Why a delivery is owed that has a fallback: alarms, tests and replays have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Who is told in the place of a destination that cannot be."""
+
+    to: str
+    """A destination."""
+    after: timedelta
+    """Since the delivery first became due; one that is given up falls back at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """For whom a fallback stands in, and why."""
+
+    destination: str
+    channel: str
+    reason: str
+    """What its target said; empty where nothing was tried."""
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +152,10 @@ class Delivery:
     """The incident that its event belongs to."""
     acts: tuple[Act, ...] = ()
     """What was done of it, where it takes several attempts."""
+    instead: Instead | None = None
+    """Of a fallback: what it stands in for."""
+    fell_back_to: str | None = None
+    """Who was told in its destination's place meanwhile; empty: nobody was to be."""
 
     @property
     def degraded(self) -> bool:
@@ -219,6 +250,22 @@ def suppress(delivery: Delivery, reason: str) -> Delivery:
     """It is owed to nobody, for good."""
     _only(delivery, "suppressed", State.PENDING, State.PARKED, State.DEAD)
     return replace(delivery, state=State.SUPPRESSED, reason=reason)
+
+
+def falls_back_at(
+    delivery: Delivery, since: datetime, after: timedelta, now: datetime
+) -> datetime | None:
+    """When the fallback of a delivery is owed that first became due at `since`; None: never."""
+    if delivery.cause not in FALLING_BACK or delivery.via is not None:
+        return None
+    match delivery.state:
+        case State.DEAD:
+            return since
+        case State.PENDING | State.CLAIMED | State.PARKED:
+            # Longer than that from now cannot be true: somebody set the clock back meanwhile.
+            return since + after if since - now <= after else now
+        case _:
+            return None
 
 
 def wait_after(failures: int, chance: float) -> timedelta:

@@ -16,7 +16,7 @@ from relay import logs, notices, reload, replay
 from relay.alarms import Alarms
 from relay.channels import NO_PACE, Channel
 from relay.channels.registry import open_channels, sandboxed
-from relay.deliveries import Delivery
+from relay.deliveries import Delivery, State
 from relay.errors import JournalError
 from relay.events import Event
 from relay.inbox import Inbox
@@ -34,6 +34,7 @@ from relay.web import asked
 from relay.web.shapes import ready_json
 from relay.web.status import gather
 from relay.worker import Worker
+from relay.worker.fallbacks import Fallbacks
 from relay.worker.loops import PRUNED_EVERY, Heartbeat, Loops, Upkeep
 from relay.worker.numbers import COMPARED_EVERY, Numbers
 from relay.worker.watch import Watch
@@ -106,6 +107,9 @@ class Live:
         self.silences = Silences(
             store, plan=lambda: self.worker.plan, clock=self.clock, wake=self.worker.wake
         )
+        self.fallbacks = Fallbacks(
+            store, plan=lambda: self.worker.plan, clock=self.clock, wake=self.worker.wake
+        )
         self.numbers = Numbers(
             store,
             self.alarms,
@@ -147,6 +151,7 @@ class Live:
             start("registration", alone(self.numbers.compare), every=COMPARED_EVERY)
             start("heartbeat", alone(self.heartbeat.beat), every=self._tempo.heartbeat)
         start("silences", alone(self.silences.look), every=self._tempo.watch, patience=patience)
+        start("fallbacks", alone(self.fallbacks.go_round))
         start("loop lag", self.watch.measure_lag, patience=patience)
         start("retention", alone(self.upkeep.work), every=PRUNED_EVERY, patience=PRUNED_EVERY)
         start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)
@@ -201,6 +206,8 @@ class Live:
         if self._tracing:
             self._tracing.settled(tried, after)
         self.watch.settled(tried, after)
+        if after.state is State.DEAD:
+            self.fallbacks.look_now.set()
 
     def _routed(self, event: Event, routing: Routing, now: datetime) -> None:
         if self._record:
@@ -212,6 +219,7 @@ class Live:
     async def _adopt(self, plan: Plan) -> None:
         await self.worker.adopt(self._usable(plan))
         self.numbers.changed.set()
+        self.fallbacks.look_now.set()
 
     async def reload(self, who: str, *, publish: bool) -> Loaded:
         """Read the rules now, because somebody asked for it."""

@@ -1,7 +1,7 @@
-"""The words of a living message: how long its matter lasts or lasted, and what happened so far.
+"""What a message says of more than its event: how long a matter lasts, and what happened so far.
 
-Whatever stands here comes from the journal at the moment of sending; the message of an event that
-is alone is left as it is. Pure.
+A fallback says for whom it stands in, and why. Whatever stands here comes from the journal at the
+moment of sending; the message of an event that is alone is left as it is. Pure.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from relay.deliveries import Delivery
+from relay.deliveries import Delivery, Instead
 from relay.events import Event
 from relay.events.properties import new_value
 from relay.incidents import Updates, View
 from relay.messages import Block, Bullets, Item, Message, Paragraph, Text
 from relay.messages.filters import show_duration, show_moment
-from relay.messages.languages import Voice
+from relay.messages.languages import Voice, spell_time
 from relay.messages.words import phrase, title
 from relay.outcomes import Act
 from relay.text import one_line
@@ -46,6 +46,40 @@ def told(
         blocks.insert(0, _line(phrase("living_lost", language)))
     blocks += [Paragraph((Text(phrase("so_far", language), bold=True),)), _history(view, voice)]
     return replace(message, title=f"{head} · {_how_long(view, voice)}", blocks=tuple(blocks))
+
+
+def noticed(message: Message, delivery: Delivery, voice: Voice) -> Message:
+    """A message that says why it came here, or that somebody else was told meanwhile.
+
+    A form of its own gives way to the usual one, which can say it; JSON that somebody's service
+    waits for stays as it is.
+    """
+    if delivery.instead is not None:
+        text = _stands_in(delivery.instead, voice)
+    elif name := delivery.fell_back_to:
+        text = phrase("told_meanwhile", voice.language, destination=one_line(name, 80))
+    else:
+        return message
+    native = {channel: made for channel, made in message.native.items() if channel == "webhook"}
+    return replace(message, native=native, blocks=(_line(text), *message.blocks))
+
+
+def _stands_in(instead: Instead, voice: Voice) -> str:
+    """For whom a fallback stands in, and why: `Slack: … (not_in_channel) since 10:42`."""
+    clause, end, _remedy = one_line(instead.reason, 300).partition("): ")
+    since = instead.since.astimezone(voice.zone)
+    if since.date() == voice.now.astimezone(voice.zone).date():
+        at = spell_time(since.hour, since.minute, voice.language)
+    else:
+        at = show_moment(instead.since, voice, short=True)
+    return phrase(
+        "stands_in",
+        voice.language,
+        destination=one_line(instead.destination, 80),
+        channel=instead.channel.capitalize(),
+        reason=f"{clause}{end[:1]}" or phrase("untried", voice.language),
+        at=at,
+    )
 
 
 def _how_long(view: View, voice: Voice) -> str:

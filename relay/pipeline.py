@@ -16,6 +16,7 @@ from relay.channels import Call, Channel, Destination, Mention, Parcel
 from relay.deliveries import (
     Cause,
     Delivery,
+    Instead,
     delivery_id,
 )
 from relay.directory import Origin
@@ -154,6 +155,26 @@ def owe(
     )
 
 
+def owe_fallback(
+    late: Delivery, event: Event, instead: Instead, to: Destination, version: int, now: datetime
+) -> Delivery:
+    """What a destination is owed in the place of another one that could not be told in time.
+
+    An event owes a target one such delivery at most, whomever it stands in for.
+    """
+    delivery = owe(
+        event,
+        to,
+        cause=Cause.FALLBACK,
+        now=now,
+        version=version,
+        rule=late.rule,
+        template=late.template,
+        occasion="fallback",
+    )
+    return replace(delivery, instead=instead, incident=late.incident)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one attempt does for an incident at a target."""
@@ -183,10 +204,10 @@ def compose(
         message = fallback(event, context, delivery.fault)
     else:
         message = plan.templates.render(event, context=context, quick=quick)
-    if step is None:
-        return message
     voice = context.voice(event)
-    return living.told(message, delivery, step.view, step.act, step.updates, voice)
+    if step is not None:
+        message = living.told(message, delivery, step.view, step.act, step.updates, voice)
+    return living.noticed(message, delivery, voice)
 
 
 def _context(delivery: Delivery, plan: Plan, now: datetime) -> Context:
@@ -202,6 +223,7 @@ def _context(delivery: Delivery, plan: Plan, now: datetime) -> Context:
         channel=delivery.channel,
         body=destination.body if destination is not None else None,
         audience=destination.audience if destination is not None else READERS,
+        is_late=delivery.fell_back_to is not None,
     )
 
 
@@ -241,7 +263,7 @@ def write(
     )
 
 
-_CALLING = frozenset({Cause.RULE, Cause.DEFAULT, Cause.ALARM})
+_CALLING = frozenset({Cause.RULE, Cause.DEFAULT, Cause.ALARM, Cause.FALLBACK})
 """Why a delivery is owed that may call people: tests and replays never do."""
 
 
@@ -310,7 +332,8 @@ def written(
         usual = without_override(message, reason)
         return written(delivery, event, plan, channel, usual, now, step)
     about = event if step is None else living.subject(event, step.view, step.act, step.updates)
-    plain = fallback(about, _context(delivery, plan, now), reason)
+    context = _context(delivery, plan, now)
+    plain = living.noticed(fallback(about, context, reason), delivery, context.voice(about))
     try:
         payload = write(delivery, event, destination, channel, plain, now, plain=True, **more)
     except UnsendableError as error:

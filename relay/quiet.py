@@ -24,7 +24,7 @@ from relay.times import coming, span
 if TYPE_CHECKING:
     from relay.rules.conditions import Matcher
 
-COVERED = frozenset({Cause.RULE, Cause.DEFAULT, Cause.INCIDENT})
+COVERED = frozenset({Cause.RULE, Cause.DEFAULT, Cause.INCIDENT, Cause.FALLBACK})
 LONGEST_WHY = 200
 SILENCED = "silenced by "
 """How the reason of a delivery begins that a silence suppressed."""

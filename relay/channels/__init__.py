@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from relay.deliveries import Cause
+from relay.deliveries import Cause, Fallback
 from relay.events import Direction, Severity
 from relay.incidents import Updates
 from relay.messages import READERS
@@ -94,6 +94,8 @@ class Destination:
     """The template that writes its JSON, for a webhook that has its own."""
     updates: Updates = Updates.POST
     """How it is told of a change of an open incident."""
+    fallback: Fallback | None = None
+    """Who is told in its place when it cannot be."""
 
     @property
     def address(self) -> str:

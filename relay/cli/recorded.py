@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from relay.cli.output import cell, clean, text_panel, when
 from relay.deliveries import State
 from relay.journal import StoredDelivery
-from relay.web.recorded import Recorded, answer, at, by, waits
+from relay.web.recorded import Recorded, answer, at, by, waits, why_instead
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +35,8 @@ def show_deliveries(out: Console, recorded: Recorded) -> None:
             ("refused", "; ".join(f"{who}: {why}" for who, why in owed.refused.items())),
             ("note", ", ".join(filter(None, marks))),
             ("reason", owed.reason or ""),
+            ("instead", why_instead(owed, recorded.zone)),
+            ("late", f"fell back to {owed.fell_back_to}" if owed.fell_back_to else ""),
         ]
         for label, text in facts:
             if text:

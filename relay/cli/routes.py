@@ -61,6 +61,12 @@ async def run(options: Namespace, settings: Settings) -> int:
         style="dim",
         markup=False,
     )
+    if handed := [
+        f"{clean(name)} falls back to {clean(one.fallback.to)} after {one.fallback.after}"
+        for name, one in plan.destinations.items()
+        if one.fallback is not None
+    ]:
+        out.print(f"{'; '.join(handed)}.", style="dim", markup=False)
     if options.client and not phone:
         out.print(_numbers_of(numbers), style="dim", markup=False)
     return 0

@@ -255,6 +255,7 @@ def _read(
     if not form.findings.errors:
         # Where rules have faults, what they would use is not known.
         used = {name for rule in listed for name in rule.may_tell}
+        used |= {one.fallback.to for one in destinations.values() if one.fallback is not None}
         _warn_of_unused(form, at["destinations"], used | set(default) | set(alarms))
         phones.warn_of_unused()
         clients.warn_of_unused()

@@ -27,6 +27,7 @@ from relay.journal.values import (
     Filter,
     Hour,
     Lane,
+    Late,
     Owing,
     Past,
     Recorded,
@@ -154,6 +155,16 @@ class Journal(Protocol):
         """Record that the end of a silence is told, with the events of the relay's own that do.
 
         False, and nothing is recorded, if that was done before.
+        """
+        ...
+
+    async def fall_back(
+        self, owed: Sequence[tuple[str, Event, Delivery]], *, now: datetime
+    ) -> Set[str]:
+        """Record what is owed in the place of late deliveries, by their ids; to which targets.
+
+        Each falls back once, and only while it is unfinished; it stays owed itself. A target that
+        is owed the event anyway gets nothing more.
         """
         ...
 
@@ -314,6 +325,13 @@ class Records(Protocol):
 
     async def dead(self) -> Sequence[Dead]:
         """What was given up, the relay's own alarms left out, by destination."""
+        ...
+
+    async def late(self, destinations: Collection[str]) -> Sequence[Late]:
+        """What is unfinished at destinations and may come to owe a fallback.
+
+        Of each destination and state those that first became due, some at a time.
+        """
         ...
 
     async def troubles(self) -> Sequence[Trouble]:

@@ -186,6 +186,8 @@ class Aim:
     account: str
     channel: str
     fingerprint: str
+    falls_back: bool = False
+    """It has a fallback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +324,15 @@ class Lane:
     """Since when the oldest pending or claimed delivery has been tried."""
     first: str | None = None
     """The id of the oldest unfinished delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A delivery whose fallback may come to be owed."""
+
+    delivery: Delivery
+    since: datetime
+    """When it first became due."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Context:
     timezone: ZoneInfo
     now: datetime
     cause: str
-    """`rule`, `default`, `alarm`, `test`, `replay` or `incident`."""
+    """`rule`, `default`, `alarm`, `test`, `replay`, `incident` or `fallback`."""
     destination: str | None = None
     strict: bool = False
     """A missing value raises instead of showing as `[missing: name]`; for checks."""
@@ -48,6 +48,8 @@ class Context:
     """The template that writes the JSON of a webhook."""
     audience: tuple[str, ...] = READERS
     """Who reads there, and so which advice is shown."""
+    is_late: bool = False
+    """It comes so late that somebody else was to be told in its destination's place."""
 
     def voice(self, event: Event) -> Voice:
         """How a message about that event speaks."""
@@ -101,7 +103,7 @@ def _facts(event: Event, language: str) -> Iterator[tuple[str, str]]:
 
 
 def signed(title: str, event: Event, context: Context) -> str:
-    """The title with what it must say: test, replay, late."""
+    """The title with what it must say: test, replay, fallback, late."""
     signs = list(_signs(event, context))
     if not signs:
         return title
@@ -117,16 +119,18 @@ def _signs(event: Event, context: Context) -> Iterator[str]:
         yield phrase("test", language)
     if context.cause == "replay":
         yield phrase("replay", language)
+    if context.cause == "fallback":
+        yield phrase("fallback", language)
     if event.test:
         yield phrase("meta_test", language)
     late = context.now - event.late_since
     # A test is sent with a sample, whose time means nothing.
-    if late > LATE and context.cause != "test":
+    if (late > LATE or context.is_late) and context.cause != "test":
         yield phrase("late", language, span=_rough(late, language))
 
 
 def _rough(span: timedelta, language: str) -> str:
-    minutes = int(span.total_seconds() // 60)
+    minutes = max(int(span.total_seconds() // 60), 1)
     if minutes < 120:
         return phrase("minutes", language, count=minutes)
     if minutes < 48 * 60:
@@ -145,9 +149,9 @@ def footer(event: Event, context: Context, voice: Voice) -> str:
 @lru_cache(maxsize=1024)
 def _by(cause: str, rule: str | None, destination: str | None, language: str) -> str:
     match cause:
-        case "rule" | "replay" | "test" if rule and (named := one_line(rule, 120)):
+        case "rule" | "replay" | "test" | "fallback" if rule and (named := one_line(rule, 120)):
             return phrase("by_rule", language, rule=named)
-        case "default":
+        case "default" | "fallback":
             return phrase("by_default", language)
         case "alarm":
             return phrase("by_alarm", language)

@@ -79,6 +79,15 @@ class Attempt(Answer):
     duration_ms: int | None
 
 
+class Instead(Answer):
+    """What a fallback stands in for, and why."""
+
+    destination: str
+    channel: str
+    reason: str
+    since: str
+
+
 class Delivery(Answer):
     """One event owed to one target."""
 
@@ -101,6 +110,8 @@ class Delivery(Answer):
     reference: dict[str, str]
     via: str | None
     incident: str | None
+    instead: Instead | None
+    fell_back_to: str | None
     attempts: list[Attempt]
 
 

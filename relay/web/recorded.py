@@ -124,8 +124,18 @@ def by(owed: Delivery) -> str:
             return "a test"
         case Cause.INCIDENT:
             return "the incident that it was told of"
+        case Cause.FALLBACK:
+            return f"the fallback of {owed.instead.destination}" if owed.instead else "a fallback"
         case _:
             return "a replay"
+
+
+def why_instead(owed: Delivery, zone: ZoneInfo) -> str:
+    """For whom a fallback stands in, and why; empty for what is none."""
+    if (instead := owed.instead) is None:
+        return ""
+    reason = instead.reason or "not sent"
+    return f"{instead.destination}, {instead.channel}, since {at(instead.since, zone)}: {reason}"
 
 
 def _last(one: StoredDelivery) -> datetime:

@@ -50,6 +50,10 @@ def _owed_json(delivery: Delivery) -> dict[str, Any]:
         "reference": dict(delivery.reference),
         "via": delivery.via,
         "incident": delivery.incident,
+        "instead": None
+        if delivery.instead is None
+        else {**asdict(delivery.instead), "since": iso(delivery.instead.since)},
+        "fell_back_to": delivery.fell_back_to or None,
     }
 
 

@@ -89,7 +89,7 @@ class Worker:
     async def adopt(self, plan: Plan) -> None:
         """Make this plan the live one; the next event and the next delivery go by it."""
         aims = {
-            name: Aim(d.target, d.account, d.channel, d.fingerprint)
+            name: Aim(d.target, d.account, d.channel, d.fingerprint, d.fallback is not None)
             for name, d in plan.destinations.items()
         }
         await self._store.journal.aim(aims, now=self.clock(), version=plan.version)

@@ -35,7 +35,7 @@ _OF_EVENTS = (
     " (SELECT CAST(value AS BIGINT) FROM json_each(:seqs)))"
 )
 # Where messages go (destination, target, recipients) is configuration, not a sender's text.
-_DELIVERY = ("rendered", "reason", "fault", "refused", "reference")
+_DELIVERY = ("rendered", "reason", "fault", "refused", "reference", "instead")
 _LARGE = {
     "deliveries": ("seq", "deliveries", _DELIVERY),
     "attempts": ("id", "attempts", ("reason",)),

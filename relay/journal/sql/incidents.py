@@ -100,11 +100,7 @@ class Concern:
 
     def tell(self, connection: Writing, delivery: Delivery) -> None:
         """Remember that a target is told of the incident, first by this delivery."""
-        connection.execute(
-            "INSERT INTO incident_targets (incident, target, first) VALUES (?, ?, ?)"
-            " ON CONFLICT (incident, target) DO NOTHING",
-            (self.incident.id, plain(delivery.target), delivery.id),
-        )
+        tell(connection, self.incident.id, delivery)
 
     def _edit(self, delivery: Delivery, *, acts: tuple[Act, ...]) -> Delivery:
         return replace(delivery, cause=Cause.INCIDENT, incident=self.incident.id, acts=acts)
@@ -143,6 +139,15 @@ def concern(connection: Writing, seq: int, owing: Owing, now: datetime) -> Conce
         (after.id, after.changes, seq),
     )
     return Concern(after, owing)
+
+
+def tell(connection: Writing, incident: str, delivery: Delivery) -> None:
+    """Remember that a target is told of an incident, first by this delivery."""
+    connection.execute(
+        "INSERT INTO incident_targets (incident, target, first) VALUES (?, ?, ?)"
+        " ON CONFLICT (incident, target) DO NOTHING",
+        (incident, plain(delivery.target), delivery.id),
+    )
 
 
 def view(connection: Connection, delivery: Delivery) -> View | None:

@@ -19,6 +19,7 @@ from relay.journal.care import Forgotten
 from relay.journal.sql import (
     balancing,
     directory,
+    fallbacks,
     forget,
     intake,
     notes,
@@ -172,6 +173,7 @@ class SqlJournal:
     begin_silence = _verb(silences.begin)
     end_silence = _verb(silences.end)
     tell_silence = _verb(routing.tell_silence)
+    fall_back = _verb(fallbacks.fall_back)
     look_at = _verb(quarantine.look_at)
     watch = _verb(watched.watch)
     watch_failed = _verb(watched.watch_failed)
@@ -256,6 +258,7 @@ class SqlRecords(Generic[C]):
     owed = _question(questions.owed)
     lanes = _question(questions.lanes)
     dead = _question(questions.dead)
+    late = _question(fallbacks.late)
     troubles = _question(questions.troubles)
     alarms = _question(questions.alarms)
     untold_silences = _question(silences.untold)

@@ -97,7 +97,7 @@ class Needle:
         match column:
             case "rendered" | "body":
                 return None if self.is_in_json(value) else value
-            case "refused" | "reference" if self.is_in_json(value):
+            case "refused" | "reference" | "instead" if self.is_in_json(value):
                 return packed(self.erased(json.loads(value)))
             case "files":
                 files = json.loads(value)

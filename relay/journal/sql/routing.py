@@ -33,8 +33,8 @@ _ROUTE = (
 )
 _INSERT = (
     f"INSERT INTO deliveries ({', '.join(DELIVERY_FIELDS)},"
-    " orphan, created_at, settled_at, day, own)"
-    f" VALUES ({', '.join('?' * (len(DELIVERY_FIELDS) + 5))}) ON CONFLICT (id) DO NOTHING"
+    " orphan, created_at, settled_at, day, own, due_since)"
+    f" VALUES ({', '.join('?' * (len(DELIVERY_FIELDS) + 6))}) ON CONFLICT (id) DO NOTHING"
 )
 _OWN = (Source.PARTNER, Source.WABA, Source.WATCH)
 
@@ -112,19 +112,19 @@ def route(
                 claimed[placed.target] = opened(connection, placed, new, owing.event, now=now)
         if concern is not None and concern.incident.changes > 1:
             for delivery in concern.beside(connection, told, now):
-                beside.add(_owe_beside(connection, owing.event, delivery, quiet_now, now))
+                beside.add(owe_beside(connection, owing.event, delivery, quiet_now, now).target)
     routed = frozenset(owing.event.id for _, owing in fresh)
     return Routed(routed, claimed, suppressed, frozenset(beside))
 
 
-def _owe_beside(
+def owe_beside(
     connection: Writing,
     event: Event,
     delivery: Delivery,
     silences_on: Sequence[Silence],
     now: datetime,
-) -> str:
-    """Record what no rule sends; its target. A silence holds, but for an edit alone."""
+) -> Delivery:
+    """Record what no rule sends, as it stands then. A silence holds, but for an edit alone."""
     placed, orphan = troubles.place(connection, delivery)
     silence = None if delivery.acts else quiet.covering(silences_on, event, placed, now)
     if silence is not None:
@@ -132,7 +132,7 @@ def _owe_beside(
     new = _insert(connection, event, placed, now, orphan=orphan)
     if new is not None and silence is not None:
         silences.keep(connection, silence, new)
-    return placed.target
+    return placed
 
 
 def _firsts(fresh: Sequence[tuple[int, Owing]], idle: Collection[str]) -> dict[str, str]:
@@ -200,13 +200,23 @@ def _row(
     """Insert a delivery; its row's number, or None if it is known."""
     at = micros(now)
     final = delivery.state in (State.DELIVERED, State.DEAD, State.SUPPRESSED)
+    settled_at = at if final else None
+    due_since = None if final else _due_since(connection, delivery)
     seq = connection.insert(
         _INSERT,
-        (*delivery_values(delivery), int(orphan), at, at if final else None, day, own),
+        (*delivery_values(delivery), int(orphan), at, settled_at, day, own, due_since),
     )
     if seq is not None:
         connection.take(day, noun_of(own), delivery.state)
     return seq
+
+
+def _due_since(connection: Writing, delivery: Delivery) -> int | None:
+    """Since when it is due, where a fallback may come to be owed for it."""
+    aim = connection.aims.get(plain(delivery.destination))
+    if aim is None or not aim.falls_back or delivery.cause not in deliveries.FALLING_BACK:
+        return None
+    return micros(delivery.due_at)
 
 
 def _keep_additions(connection: Writing, seq: int, completed: Completed) -> None:

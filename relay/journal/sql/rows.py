@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from relay.deliveries import Cause, Delivery, State
+from relay.deliveries import Cause, Delivery, Instead, State
 from relay.directory import Completed, Origin
 from relay.events import Client, Direction, Event, Severity, Source, Topic
 from relay.journal.sql.writing import Connection
@@ -48,6 +48,8 @@ DELIVERY_FIELDS = (
     "via",
     "incident",
     "acts",
+    "instead",
+    "fell_back_to",
 )
 DELIVERY_COLUMNS = ", ".join(f"d.{name}" for name in DELIVERY_FIELDS)
 """For a SELECT from `deliveries AS d`, in the order that `to_delivery` reads."""
@@ -128,7 +130,18 @@ def delivery_values(delivery: Delivery) -> tuple[Value, ...]:
         plain_or_none(delivery.via),
         delivery.incident,
         ",".join(delivery.acts),
+        None if delivery.instead is None else _instead_text(delivery.instead),
+        plain_or_none(delivery.fell_back_to),
     )
+
+
+def _instead_text(found: Instead) -> str:
+    return packed([found.destination, found.channel, found.reason, micros(found.since)])
+
+
+def _instead(text: str) -> Instead:
+    destination, channel, reason, since = json.loads(text)
+    return Instead(destination, channel, reason, moment(since))
 
 
 def to_delivery(values: Sequence[Any]) -> Delivery:
@@ -161,6 +174,8 @@ def to_delivery(values: Sequence[Any]) -> Delivery:
         via,
         incident,
         acts,
+        instead,
+        fell_back_to,
     ) = values[: len(DELIVERY_FIELDS)]
     return Delivery(
         id=id_,
@@ -190,6 +205,8 @@ def to_delivery(values: Sequence[Any]) -> Delivery:
         via=via,
         incident=incident,
         acts=tuple(map(Act, acts.split(","))) if acts else (),
+        instead=None if instead is None else _instead(instead),
+        fell_back_to=fell_back_to,
     )
 
 

@@ -91,7 +91,10 @@ CREATE TABLE deliveries (
     own           INTEGER NOT NULL DEFAULT 0,   -- of an alarm or a test
     fault         TEXT,                         -- why the plain message stands for the usual one
     incident      TEXT,                         -- that its event belongs to
-    acts          TEXT NOT NULL DEFAULT ''      -- what of it was done
+    acts          TEXT NOT NULL DEFAULT '',     -- what of it was done
+    due_since     INTEGER,                      -- first due, while its fallback may come to be owed
+    instead       TEXT,                         -- of a fallback: for whom it stands in, and why
+    fell_back_to  TEXT                          -- who was told in its destination's place
 ) STRICT;
 CREATE INDEX pending_by_lane ON deliveries (target, turn, due_at, seq) WHERE state = 'pending';
 CREATE INDEX parked_by_lane ON deliveries (target, orphan, seq, due_at) WHERE state = 'parked';
@@ -100,6 +103,8 @@ CREATE INDEX dead ON deliveries (seq) WHERE state = 'dead';
 CREATE INDEX deliveries_of_event ON deliveries (event_id, seq);
 CREATE INDEX deliveries_by_destination ON deliveries (destination, seq);
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
+CREATE INDEX falling_back ON deliveries (destination, state, due_since) WHERE due_since IS NOT NULL
+    AND state IN ('pending', 'claimed', 'parked', 'dead');
 
 CREATE TABLE attempts (
     id          INTEGER PRIMARY KEY,
@@ -156,7 +161,8 @@ CREATE TABLE aims (                     -- the destinations of the live rules
     target      TEXT NOT NULL,
     account     TEXT NOT NULL,
     channel     TEXT NOT NULL,
-    fingerprint TEXT NOT NULL
+    fingerprint TEXT NOT NULL,
+    falls_back  INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE alarms (
@@ -347,6 +353,15 @@ ALTER TABLE deliveries ADD COLUMN incident TEXT;
 ALTER TABLE deliveries ADD COLUMN acts TEXT NOT NULL DEFAULT '';
 """
 
+_FALLBACKS = """
+ALTER TABLE deliveries ADD COLUMN due_since INTEGER;
+ALTER TABLE deliveries ADD COLUMN instead TEXT;
+ALTER TABLE deliveries ADD COLUMN fell_back_to TEXT;
+ALTER TABLE aims ADD COLUMN falls_back INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX falling_back ON deliveries (destination, state, due_since) WHERE due_since IS NOT NULL
+    AND state IN ('pending', 'claimed', 'parked', 'dead');
+"""
+
 OLDEST = 3
 """The oldest version of tables that is brought to today's."""
 STEPS = (
@@ -358,6 +373,7 @@ STEPS = (
     _NINTH,
     _SILENCES,
     _INCIDENTS + _FOLLOWED,
+    _FALLBACKS,
 )
 """Each leads from one version to the next, the first of them from `OLDEST`."""
 VERSION = OLDEST + len(STEPS)

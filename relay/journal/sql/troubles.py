@@ -120,15 +120,19 @@ def aim(
     if version is not None and newest is not None and version < newest:
         return  # another relay adopted other rules meanwhile
     wanted = {
-        plain(name): Aim(plain(at.target), plain(at.account), at.channel, at.fingerprint)
+        plain(name): replace(at, target=plain(at.target), account=plain(at.account))
         for name, at in aims.items()
     }
     if wanted and wanted == connection.aims:
         return  # all that is unfinished is placed by these
     connection.execute("DELETE FROM aims")
     connection.executemany(
-        "INSERT INTO aims VALUES (?, ?, ?, ?, ?)",
-        [(name, at.target, at.account, at.channel, at.fingerprint) for name, at in wanted.items()],
+        "INSERT INTO aims (destination, target, account, channel, fingerprint, falls_back)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (name, at.target, at.account, at.channel, at.fingerprint, int(at.falls_back))
+            for name, at in wanted.items()
+        ],
     )
     connection.execute(
         "DELETE FROM troubles WHERE NOT EXISTS (SELECT 1 FROM aims AS a"
@@ -152,6 +156,19 @@ def aim(
             f" reason = (SELECT t.reason {_COVERING} ORDER BY t.scope LIMIT 1)"
             f" WHERE state = '{state.value}' AND orphan = 0 AND EXISTS (SELECT 1 {_COVERING})",
             (),
+        )
+    if any(at.falls_back for at in wanted.values()):
+        _watch(connection)
+
+
+def _watch(connection: Writing) -> None:
+    """What is unfinished at destinations that have a fallback may come to owe it from now on."""
+    causes = ", ".join(f"'{cause.value}'" for cause in sorted(deliveries.FALLING_BACK))
+    for state, index in (("parked", "parked_by_lane"), ("pending", "pending_by_lane")):
+        connection.execute(
+            f"UPDATE deliveries INDEXED BY {index} SET due_since = created_at"
+            f" WHERE state = '{state}' AND due_since IS NULL AND fell_back_to IS NULL"
+            f" AND cause IN ({causes}) AND EXISTS ({_KNOWN} AND a.falls_back <> 0)"
         )
 
 

@@ -30,7 +30,8 @@ _CANDIDATES = (
     " WHERE seq IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) AND source <> ?"
 )
 _OWED = (
-    "SELECT 1 FROM deliveries WHERE event_id = ? AND target = ? AND cause IN ('rule', 'default')"
+    "SELECT 1 FROM deliveries WHERE event_id = ? AND target = ?"
+    " AND cause IN ('rule', 'default', 'fallback')"
 )
 
 

@@ -157,9 +157,10 @@ class Writing(Connection):
         """Where destinations are, by name."""
         if self._aims is None:
             self._aims = {
-                name: Aim(*values)
-                for name, *values in self.execute(
-                    "SELECT destination, target, account, channel, fingerprint FROM aims"
+                name: Aim(target, account, channel, fingerprint, bool(falls_back))
+                for name, target, account, channel, fingerprint, falls_back in self.execute(
+                    "SELECT destination, target, account, channel, fingerprint, falls_back"
+                    " FROM aims"
                 )
             }
         return self._aims
