@@ -298,15 +298,15 @@ async def test_relays_that_are_killed_owe_each_fallback_once(tmp_path: Path) -> 
         slack.always(error("not_in_channel"))
         text = KILLED.format(slack=slack.api_url, smtp=smtp)
         async with RelayProcess(tmp_path, text) as relay:
-            for number in range(8):
+            for number in range(4):
                 status, _ = await relay.post({**partner(number), "event": "channel_live"})
                 assert status == 200
                 await relay.kill()
                 await relay.start()
-            found = await relay.until(lambda found: _fell_back(found) == 8)
-            assert len({one["event_id"] for one in found if one["cause"] == "fallback"}) == 8
+            found = await relay.until(lambda found: _fell_back(found) == 4)
+            assert len({one["event_id"] for one in found if one["cause"] == "fallback"}) == 4
             async with asyncio.timeout(PATIENCE):
-                while len({str(mail.message["Message-ID"]) for mail in smtp.mails}) < 8:
+                while len({str(mail.message["Message-ID"]) for mail in smtp.mails}) < 4:
                     await asyncio.sleep(0.02)
 
 
