@@ -19,7 +19,7 @@ import apsw
 from relay.errors import JournalError, JournalUnusableError, UsageError
 from relay.journal.doors import Tell, is_shared, journal_path, shown
 from relay.journal.postgres import schema
-from relay.journal.postgres.connection import LostError, RefusedError
+from relay.journal.postgres.connection import LostError, RefusedError, Server
 from relay.journal.postgres.writer import LOCK
 from relay.journal.postgres.writing import PostgresWriting
 from relay.journal.sql.balancing import balance
@@ -87,7 +87,7 @@ async def move(source: str, target: str, *, now: datetime, tell: Tell = lambda _
 def _move(source: apsw.Connection, url: str, tell: Tell) -> Moved:
     target: PostgresWriting | None = None
     try:
-        target = PostgresWriting(url, name="relay migrate")
+        target = PostgresWriting(Server(url), name="relay migrate")
         _begin(target)
         counts = {table: _count(source, table) for table in _tables()}
         resumed = _claim(target, source, counts, shown(url))

@@ -19,7 +19,8 @@ class Line:
         """Seconds that each piece of a client takes: about that much more for each statement."""
         self.opened = 0
         """Connections that were made over it."""
-        self._target = port
+        self.target = port
+        """The server's port, for connections to come."""
         self._server: asyncio.Server | None = None
         self._passes = asyncio.Event()
         self._passes.set()
@@ -67,7 +68,7 @@ class Line:
         self._writers.append(writer)
         try:
             await self._passes.wait()
-            far, out = await asyncio.open_connection("127.0.0.1", self._target)
+            far, out = await asyncio.open_connection("127.0.0.1", self.target)
             try:
                 pumps = [
                     asyncio.create_task(self._pump(reader, out, waits=True)),

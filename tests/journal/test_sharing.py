@@ -19,7 +19,7 @@ from tests.engines import InPostgres
 from tests.fakes.line import Line
 from tests.journal_suite import NOW, claim_one, event_id, owe, owed, reading, said
 from tests.needs import PATIENCE
-from tests.postgres import cluster
+from tests.postgres import Cluster, cluster
 
 Join = Callable[..., Awaitable[Store]]
 
@@ -157,6 +157,37 @@ async def test_while_the_database_is_away_webhooks_are_refused_and_all_else_wait
         assert store.journal.can_store()
         assert len((await store.journal.append(reading("b"), now=NOW)).events) == 1
         await store.journal.close()
+
+
+async def test_a_primary_whose_place_another_took_is_never_written_to_again():
+    """Also where nobody stopped it and the address leads to it once more."""
+    with Cluster().create() as old, old.standby() as new:
+        name = old.fresh()
+        async with Line(old.port) as line:
+            store = await open_journal(old.url(name, port=line.port), now=NOW)
+            await owe(store, owed())
+            before = await claim_one(store, "slack:#wa")
+            async with asyncio.timeout(PATIENCE):
+                while new.sql("SELECT state FROM deliveries", database=name) != [("claimed",)]:
+                    await asyncio.sleep(0.1)
+            new.promote()
+            line.target = new.port
+            line.cut()
+            await store.journal.watch_failed("503")
+            assert (await store.journal.append(reading("b"), now=NOW)).events
+            line.target = old.port
+            line.cut()
+            settling = asyncio.ensure_future(
+                store.journal.settle(said(before.delivery, Sent(Proof.POSTED)), now=NOW)
+            )
+            await heard(store, "lost")
+            line.target = new.port
+            assert (await settling).held
+            await store.journal.close()
+        (state,) = old.sql("SELECT state FROM deliveries", database=name)
+        assert state == ("claimed",)
+        (state,) = new.sql("SELECT state FROM deliveries", database=name)
+        assert state == ("delivered",)
 
 
 async def test_a_relay_can_end_while_the_database_is_away(place: InPostgres, join: Join):

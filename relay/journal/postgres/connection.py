@@ -33,7 +33,6 @@ SESSION = {
     "lock_timeout": "15s",
     "statement_timeout": "45s",
     "client_min_messages": "warning",
-    "search_path": None,
     "TimeZone": "UTC",
     "standard_conforming_strings": "on",
 }
@@ -105,12 +104,74 @@ class Rows:
         return iter(self.fetchall())
 
 
+class Server:
+    """The database of an address, on whichever of its servers is the primary."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._timeline = 0
+        """The newest that was seen: each promotion of a standby begins one."""
+        self._shuffled = False
+
+    def connect(self, name: str) -> psycopg.Connection[Any]:
+        """A session with what a relay needs of one; `name` is shown to administrators.
+
+        Raises `LostError` where no primary answers, `RefusedError` where one does not let it in.
+        """
+        try:
+            given = dict(parse_qsl(urlsplit(self._url).query))
+        except ValueError:
+            given = {}
+        wanted: dict[str, Any] = {key: value for key, value in _NETWORK.items() if key not in given}
+        # A standby takes no change, and an old primary that came back is one.
+        wanted.setdefault("target_session_attrs", "read-write")
+        if self._shuffled:
+            wanted["load_balance_hosts"] = "random"
+        try:
+            made = psycopg.connect(self._url, autocommit=True, application_name=name, **wanted)
+        except psycopg.OperationalError as error:
+            state = getattr(error, "sqlstate", None)
+            text = _plain(str(error))
+            if state is not None and not state.startswith(("57", "53", "08")):
+                raise RefusedError(state, text) from error
+            raise LostError(text) from error
+        except (psycopg.Error, ValueError) as error:
+            # Its words may hold the address, and that a password.
+            raise JournalUnusableError(
+                f"the journal's address is none that PostgreSQL understands ({SETTING})"
+            ) from error
+        try:
+            self._settle_in(made)
+        except psycopg.Error as error:
+            made.close()
+            raise LostError(_plain(str(error))) from error
+        except LostError:
+            made.close()
+            raise
+        return made
+
+    def _settle_in(self, made: psycopg.Connection[Any]) -> None:
+        calls = ", ".join("set_config(%s, %s, false)" for _ in SESSION)
+        row = made.execute(
+            # The first eight digits of a log file's name are the timeline.
+            f"SELECT pg_walfile_name(pg_current_wal_lsn()), {calls}",
+            [word for pair in SESSION.items() for word in pair],
+        ).fetchone()
+        assert row is not None
+        timeline = int(row[0][:8], 16)
+        if timeline < self._timeline:
+            # Nobody told it that another server took its place: what it took would be lost.
+            self._shuffled = True
+            raise LostError("the server that answers was the primary before another one")
+        self._timeline = timeline
+
+
 class Connection:
     """A session, used by one thread at a time. Raises `LostError` and `RefusedError`."""
 
-    def __init__(self, url: str, *, name: str, read_only: bool = False) -> None:
+    def __init__(self, server: Server, *, name: str, read_only: bool = False) -> None:
         """Connect; raises `LostError` where no server answers, `RefusedError` where one does."""
-        self._owner = connect(url, name=name)
+        self._owner = server.connect(name)
         self.pg = self._owner.pgconn
         self.pg.nonblocking = 1
         self.pg.enter_pipeline_mode()
@@ -312,39 +373,6 @@ class Connection:
             ]
         rows.changed = result.command_tuples or 0
         self._total += rows.changed
-
-
-def connect(url: str, *, name: str) -> psycopg.Connection[Any]:
-    """A session of its own with what this relay needs of one."""
-    try:
-        given = dict(parse_qsl(urlsplit(url).query))
-    except ValueError:
-        given = {}
-    wanted: dict[str, Any] = {key: value for key, value in _NETWORK.items() if key not in given}
-    if "target_session_attrs" not in given:
-        # A standby takes no change, and an old primary that came back is one.
-        wanted["target_session_attrs"] = "read-write"
-    try:
-        connection = psycopg.connect(url, autocommit=True, application_name=name, **wanted)
-    except psycopg.OperationalError as error:
-        state = getattr(error, "sqlstate", None)
-        text = _plain(str(error))
-        if state is not None and not state.startswith(("57", "53", "08")):
-            raise RefusedError(state, text) from error
-        raise LostError(text) from error
-    except (psycopg.Error, ValueError) as error:
-        # Its words may hold the address, and that a password.
-        raise JournalUnusableError(
-            f"the journal's address is none that PostgreSQL understands ({SETTING})"
-        ) from error
-    try:
-        for setting, value in SESSION.items():
-            if value is not None:
-                connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
-    except psycopg.Error as error:
-        connection.close()
-        raise LostError(_plain(str(error))) from error
-    return connection
 
 
 def _encoded(value: Any) -> bytes | None:

@@ -15,7 +15,7 @@ from relay.errors import JournalBusyError, JournalError, JournalUnusableError
 from relay.journal import Records, Relay, Store
 from relay.journal.doors import SETTING
 from relay.journal.postgres import schema
-from relay.journal.postgres.connection import Connection, LostError, RefusedError
+from relay.journal.postgres.connection import Connection, LostError, RefusedError, Server
 from relay.journal.postgres.writer import GONE, Writer
 from relay.journal.postgres.writing import PostgresWriting, living
 from relay.journal.sql import notes, work
@@ -37,11 +37,11 @@ async def open_journal(url: str, *, now: datetime) -> Store:
 
     Raises `JournalUnusableError` with one line for the operator.
     """
-    relay = secrets.token_hex(8)
+    relay, server = secrets.token_hex(8), Server(url)
     name = f"{socket.gethostname()}:{os.getpid()}"
 
     def connected() -> PostgresWriting:
-        connection = PostgresWriting(url, name=f"relay {name}")
+        connection = PostgresWriting(server, name=f"relay {name}")
         try:
             schema.register(connection, relay, name)
             connection.listen()
@@ -51,7 +51,7 @@ async def open_journal(url: str, *, now: datetime) -> Store:
         return connection
 
     def opened() -> tuple[PostgresWriting, bytes, tuple[str, ...]]:
-        with_schema = PostgresWriting(url, name=f"relay {name}")
+        with_schema = PostgresWriting(server, name=f"relay {name}")
         try:
             schema.bring(with_schema)
             weaknesses = _weaknesses(with_schema)
@@ -69,7 +69,7 @@ async def open_journal(url: str, *, now: datetime) -> Store:
         return connection, key, weaknesses
 
     connection, key, weaknesses = await asyncio.to_thread(_in_words, opened)
-    records = PostgresRecords([_Reader(url) for _ in range(READERS)])
+    records = PostgresRecords([_Reader(server) for _ in range(READERS)])
     journal = PostgresJournal(Writer(connection, relay, connected), records)
     recovered = await journal.lead(now=now)
     return Store(
@@ -83,7 +83,7 @@ async def open_journal(url: str, *, now: datetime) -> Store:
 
 def open_records(url: str) -> Records:
     """Open the journal to read only; for commands. Raises `JournalUnusableError`."""
-    reader = _Reader(url)
+    reader = _Reader(Server(url))
 
     def looked() -> None:
         schema.require(reader.connected())
@@ -173,14 +173,14 @@ class PostgresJournal(SqlJournal):
 class _Reader:
     """A connection for questions, made when it is needed and anew when it was lost."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._connection: Connection | None = None
 
     def connected(self) -> Connection:
         """The connection. Raises `LostError`."""
         if self._connection is None or self._connection.is_lost:
-            self._connection = Connection(self._url, name="relay records", read_only=True)
+            self._connection = Connection(self._server, name="relay records", read_only=True)
         return self._connection
 
     def close(self) -> None:

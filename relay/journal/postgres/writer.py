@@ -275,7 +275,10 @@ class Writer:
 
     def _connected(self) -> PostgresWriting:
         if self._connection is None:
-            self._connection = self._connect()
+            try:
+                self._connection = self._connect()
+            except RefusedError as error:  # it may let the relay in again
+                raise LostError(str(error)) from error
         return self._connection
 
     def _lose(self, why: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from relay.journal import Aim, Relay
-from relay.journal.postgres.connection import Connection, LostError, Rows
+from relay.journal.postgres.connection import Connection, LostError, Rows, Server
 from relay.journal.sql.writing import Connection as Reading
 from relay.journal.sql.writing import Troubles, Writing
 
@@ -35,8 +35,8 @@ _CHANGE = (
 class PostgresWriting(Connection, Writing):
     """The connection that writes, in turn with those of other relays."""
 
-    def __init__(self, url: str, *, name: str) -> None:
-        Connection.__init__(self, url, name=name)
+    def __init__(self, server: Server, *, name: str) -> None:
+        Connection.__init__(self, server, name=name)
         Writing.__init__(self)
         self._relay = ""
         self._state: Rows | None = None
