@@ -8,6 +8,7 @@ The file may be moved away at any time; the next lines begin a new one.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -54,8 +55,9 @@ class Record:
         try:
             self._reopen()
         except OSError as error:
-            why = error.strerror or type(error).__name__
-            raise UsageError(f"RELAY_RECORD: cannot write {place}: {why}") from None
+            if error.errno != errno.ENXIO:  # a pipe that nobody reads yet
+                why = error.strerror or type(error).__name__
+                raise UsageError(f"RELAY_RECORD: cannot write {place}: {why}") from None
         self._writer = threading.Thread(target=self._work, name="record", daemon=True)
         self._writer.start()
 
@@ -142,7 +144,9 @@ class Record:
         with suppress(FileNotFoundError):
             if self._file >= 0 and os.path.samestat(os.fstat(self._file), self._path.stat()):
                 return
-        new = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        new = os.open(self._path, how | os.O_NONBLOCK, 0o640)  # no pipe makes us wait to open it
+        os.set_blocking(new, True)
         if self._file >= 0:
             os.close(self._file)
         self._file = new

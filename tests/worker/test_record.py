@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,26 @@ async def test_what_could_not_be_written_is_counted_once_it_can(tmp_path: Path) 
         - len([line for line in found if line["record"] == "gap"])
         == 4
     )
+
+
+async def test_a_pipe_holds_up_nobody_and_is_written_once_somebody_reads_it(
+    tmp_path: Path,
+) -> None:
+    pipe = tmp_path / "record"
+    os.mkfifo(pipe)
+    async with recording(tmp_path / "relay", str(pipe), options=["--sandbox"]) as relay:
+        await relay.post(samples.find("channel_live"))
+        await relay.until(lambda found: any(one["state"] == "delivered" for one in found))
+        await relay.said("the record cannot be written")
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        with open(reader) as read:  # noqa: ASYNC230, PTH123
+            await relay.post(samples.find("channel_created"))
+            found: list[str] = []
+            async with asyncio.timeout(PATIENCE):
+                while not any('"channel_created"' in line for line in found):
+                    found += read.readlines()
+                    await asyncio.sleep(0.02)
+    assert json.loads(found[0])["record"] == "gap"
 
 
 async def test_a_place_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
