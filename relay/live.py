@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from relay.record import Record
     from relay.tracing import Tracing
 
+SWEEP = 15.0
+"""Seconds between two looks for what no relay was told of."""
 NOT_LEADING = 1.0
 """Seconds between two looks whether this relay leads."""
 
@@ -152,6 +154,8 @@ class Live:
             start("heartbeat", alone(self.heartbeat.beat), every=self._tempo.heartbeat)
         start("silences", alone(self.silences.look), every=self._tempo.watch, patience=patience)
         start("fallbacks", alone(self.fallbacks.go_round))
+        if is_shared(self._settings.journal):
+            start("other relays", self._sweep, every=SWEEP)
         start("loop lag", self.watch.measure_lag, patience=patience)
         start("retention", alone(self.upkeep.work), every=PRUNED_EVERY, patience=PRUNED_EVERY)
         start("rules", self.reloader.look, every=LOOK_EVERY, patience=patience)
@@ -187,6 +191,13 @@ class Live:
         if {"changed", "back"} & news:
             await self.reloader.follow()
         if {"work", "changed", "back"} & news:
+            self.worker.wake()
+
+    async def _sweep(self) -> None:
+        """Find what another relay told while this one could not hear, or could not tell."""
+        await self.reloader.follow()
+        if self._store.journal.leads():
+            self.worker.inbox.look_again()
             self.worker.wake()
 
     async def stop(self, grace: float) -> None:

@@ -49,17 +49,17 @@ def route(
     """
     fresh: list[tuple[int, Owing]] = []
     completed: dict[int, Completed] = {}
-    for owing in batch:
-        routing = owing.routing
-        rows = connection.rows(
-            _ROUTE,
-            (
-                routing.state,
-                plain_or_none(routing.muted_by),
-                routing.rules_version,
-                owing.event.id,
-            ),
+    states = [
+        (
+            owing.routing.state,
+            plain_or_none(owing.routing.muted_by),
+            owing.routing.rules_version,
+            owing.event.id,
         )
+        for owing in batch
+    ]
+    for owing, rows in zip(batch, connection.each(_ROUTE, states), strict=True):
+        routing = owing.routing
         if not rows:
             continue
         ((seq, forgotten_at),) = rows

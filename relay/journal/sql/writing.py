@@ -103,6 +103,10 @@ class Writing(Connection):
         """All rows of a statement, which is over with it."""
         return self.execute(sql, parameters).fetchall()
 
+    def each(self, sql: str, many: Iterable[Any]) -> list[list[tuple[Any, ...]]]:
+        """The rows of a statement for each of its parameters."""
+        return [self.rows(sql, parameters) for parameters in many]
+
     def take(self, day: int, noun: str, state: str) -> None:
         """Count one that came in, in its first state; `noun` is one of the ledger's."""
         self._taken[day, noun] += 1
