@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from relay.errors import UsageError
 from relay.settings import from_environment
 from relay.web.page.sessions import COOKIE, LASTS, Attempts
 from tests.client import Client, partner
-from tests.conftest import Start
+from tests.conftest import RULES, Start
 from tests.each import each
 
 ANNA, BEN = "a-token-of-anna", "a-token-of-ben"
@@ -339,3 +341,28 @@ async def test_where_no_token_is_set_the_form_says_so(start: Start) -> None:
     status, text = await Visitor(client).get()
     assert status == 401
     assert "RELAY_ADMIN_TOKEN" in text
+
+
+async def test_of_those_who_publish_at_the_same_moment_one_is_told_of_the_other(
+    client: Client, folder: Path
+) -> None:
+    anna, ben = await entered(client), await entered(client, BEN)
+    base = re.findall(r'name="base" value="(\w+)"', (await anna.get("/rules/edit"))[1])[0]
+
+    async def publish(visitor: Visitor, name: str) -> str:
+        fields = {"file": "rules.yaml", "base": base, "reason": "why not", "do": "publish"}
+        text = RULES.replace("name: Everything", f"name: {name}")
+        fields |= {"text": text, "form_token": visitor.form_token}
+        return (await visitor.post("/rules/edit", **fields))[1]
+
+    said = await asyncio.gather(publish(anna, "Of anna"), publish(ben, "Of ben"))
+    assert sorted("changed this file meanwhile" in one for one in said) == [False, True]
+    winner = said.index(min(said, key=lambda one: "changed this file meanwhile" in one))
+    assert ("Of anna", "Of ben")[winner] in (folder / "rules.yaml").read_text()
+
+
+async def test_only_files_of_the_rules_are_downloaded(client: Client) -> None:
+    anna = await entered(client)
+    for name in ('x"; filename="y.exe', "x\r\nSet-Cookie: a=1", "../relay.db"):
+        fields = {"file": name, "text": "x", "do": "download", "form_token": anna.form_token}
+        assert (await anna.post("/rules/edit", **fields))[0] == 404

@@ -216,12 +216,12 @@ async def edited(visit: Visit) -> web.StreamResponse:
         reason=form.get("reason", "").strip()[:200],
     )
     do = form.get("do", "check")
+    source = await _source(visit)
+    draft = _draft(made, source)
     if do == "download":
         name = made.file.replace("/", "-")
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return web.Response(text=text, content_type="text/plain", headers=headers)
-    source = await _source(visit)
-    draft = _draft(made, source)
     made = replace(made, findings=await _findings(visit, made, draft), tried=True)
     if do == "findings":
         return web.json_response({"findings": list(made.findings)})
@@ -231,7 +231,8 @@ async def edited(visit: Visit) -> web.StreamResponse:
         if made.errors:
             made = replace(made, said="Nothing was published: it would be refused.")
         else:
-            return await _publish(visit, made, source)
+            async with visit.admin.page.publishing:  # one after the other: each sees the last
+                return await _publish(visit, made, await _source(visit))
     return await _editor(visit, made, source)
 
 

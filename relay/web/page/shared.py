@@ -27,6 +27,7 @@ class Shared:
         self.tries = Tries(admin.settings)
         self.drawings: dict[str, str] = {}
         """Previews of drafts, by a name that nobody guesses; the oldest goes first."""
+        self.publishing = asyncio.Lock()
         self.closing = asyncio.Event()
         """The relay stops: open pages are let go."""
         self._admin = admin
