@@ -23,9 +23,9 @@ from relay.sources.reading import read
 from relay.text import one_line
 from tests.each import each
 from tests.fakes.messages import LOOPBACK, destination, message, parcel
-from tests.message_cases import FOLDER, a_context
+from tests.message_cases import a_context
 
-BUNDLED = Templates.load(FOLDER)
+BUNDLED = Templates.shipped()
 OURS = {
     "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
     "Content-Language", "X-Relay-Severity", "X-Relay-Direction", "Importance", "X-Priority",

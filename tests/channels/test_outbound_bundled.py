@@ -28,10 +28,10 @@ from tests.channels.test_outbound_payloads import (
 )
 from tests.each import each
 from tests.fakes.messages import HOSTILE
-from tests.message_cases import FOLDER, NOON, a_context
+from tests.message_cases import NOON, a_context
 from tests.needs import examples, some
 
-BUNDLED = Templates.load(FOLDER)
+BUNDLED = Templates.shipped()
 SHORT = " ".join(text for text in HOSTILE.values() if len(text) < 200)
 TEXTS = {"short": SHORT, "lines": HOSTILE["lines"], "long": f"<@U1> {HOSTILE['long']}"}
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=300)

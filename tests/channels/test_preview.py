@@ -33,10 +33,10 @@ from relay.preview import CHANNEL_NAMES, Preview, Written, destination, events, 
 from tests.conftest import RULES
 from tests.each import each
 from tests.fakes.messages import everything, parcel
-from tests.message_cases import BERLIN, FOLDER
+from tests.message_cases import BERLIN
 from tests.relay_process import run_process, run_relay
 
-BUNDLED = Templates.load(FOLDER)
+BUNDLED = Templates.shipped()
 HOSTILE = (
     "</title></style><script>alert(1)</script>\"' onload=x <!channel> ]]> &lt;b&gt; \x07\ud800"
 )
