@@ -57,6 +57,9 @@ class State(StrEnum):
 
     PENDING = "pending"
     """In by routing, by a failed attempt with attempts left, or by a retry; out by a claim."""
+    HELD = "held"
+    """In by routing in quiet hours, or for a digest; out when its time has come, or with the digest
+    that tells it."""
     CLAIMED = "claimed"
     """In by a lane's driver; out by what the target answered, or by the loss of the driver."""
     DELIVERED = "delivered"
@@ -77,6 +80,8 @@ class Cause(StrEnum):
     ALARM = "alarm"
     TEST = "test"
     REPLAY = "replay"
+    DIGEST = "digest"
+    """One message for several that were held."""
     INCIDENT = "incident"
     """A change of what its target was told before, which no rule sends there."""
     FALLBACK = "fallback"
@@ -185,6 +190,18 @@ def fresh(delivery: Delivery, now: datetime) -> Delivery:
     return delivery
 
 
+def hold(delivery: Delivery, until: datetime) -> Delivery:
+    """Its destination is to be told of it later."""
+    _only(delivery, "held", State.PENDING)
+    return replace(delivery, state=State.HELD, due_at=until)
+
+
+def release(delivery: Delivery, now: datetime) -> Delivery:
+    """Its time has come, or nothing holds it any more."""
+    _only(delivery, "released", State.HELD)
+    return replace(delivery, state=State.PENDING, due_at=now, tried_since=now)
+
+
 def park(delivery: Delivery, reason: str) -> Delivery:
     """Its target is out of order, or its destination is no longer known."""
     _only(delivery, "parked", State.PENDING)
@@ -212,7 +229,7 @@ def twin_of(delivery: Delivery) -> str | None:
 def retry(delivery: Delivery, now: datetime) -> Delivery:
     """An operator puts it back: all attempts are open again, with the full message."""
     if not is_discarded(delivery):
-        _only(delivery, "retried", State.DEAD, State.PARKED)
+        _only(delivery, "retried", State.DEAD, State.PARKED, State.HELD)
     return replace(
         delivery,
         state=State.PENDING,
@@ -248,7 +265,7 @@ def discard(delivery: Delivery, who: str) -> Delivery:
 
 def suppress(delivery: Delivery, reason: str) -> Delivery:
     """It is owed to nobody, for good."""
-    _only(delivery, "suppressed", State.PENDING, State.PARKED, State.DEAD)
+    _only(delivery, "suppressed", State.PENDING, State.PARKED, State.DEAD, State.HELD)
     return replace(delivery, state=State.SUPPRESSED, reason=reason)
 
 

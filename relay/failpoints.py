@@ -16,7 +16,7 @@ VARIABLE = "RELAY_FAIL_AT"
 
 
 class Failpoint(StrEnum):
-    """Along the path of one event, in order."""
+    """Along the path of one event, in order; the last two on that of a digest."""
 
     AFTER_READ = "after-read"
     """A webhook was read, and nothing of it is stored."""
@@ -30,7 +30,13 @@ class Failpoint(StrEnum):
     AFTER_SEND = "after-send"
     """The target has answered, and the journal does not know."""
     AFTER_SETTLE = "after-settle"
+    BEFORE_GATHER = "before-gather"
+    """What a digest tells is chosen, and not yet fixed."""
+    AFTER_GATHER = "after-gather"
+    """It is fixed, and nothing of it was sent."""
 
+
+OF_A_DIGEST = frozenset({Failpoint.BEFORE_GATHER, Failpoint.AFTER_GATHER})
 
 _armed: Failpoint | None = None
 

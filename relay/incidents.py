@@ -174,8 +174,10 @@ def next_act(updates: Updates, delivery: Delivery, view: View) -> Act | None:
     if updates is Updates.POST:
         return None if Act.POST in done else Act.POST
     if not view.posted:
-        # Where nothing was told, a change that no rule sends there says nothing.
-        return Act.POST if delivery.cause is not Cause.INCIDENT or Act.LOST in done else None
+        # Where nothing was told, a change that no rule sends there says nothing. A digest may have
+        # told it, whose message is about more than this.
+        owes = delivery.cause is not Cause.INCIDENT or Act.LOST in done or view.shown
+        return Act.POST if owes else None
     if updates is Updates.EDIT and Act.EDIT not in done and view.shown < view.incident.changes:
         return Act.EDIT
     if Act.REPLY not in done and view.posted < view.place:

@@ -34,6 +34,7 @@ from relay.web import asked
 from relay.web.shapes import ready_json
 from relay.web.status import gather
 from relay.worker import Worker
+from relay.worker.digests import Digests
 from relay.worker.fallbacks import Fallbacks
 from relay.worker.loops import PRUNED_EVERY, Heartbeat, Loops, Upkeep
 from relay.worker.numbers import COMPARED_EVERY, Numbers
@@ -109,6 +110,9 @@ class Live:
         self.silences = Silences(
             store, plan=lambda: self.worker.plan, clock=self.clock, wake=self.worker.wake
         )
+        self.digests = Digests(
+            store, plan=lambda: self.worker.plan, clock=self.clock, wake=self.worker.wake
+        )
         self.fallbacks = Fallbacks(
             store, plan=lambda: self.worker.plan, clock=self.clock, wake=self.worker.wake
         )
@@ -138,6 +142,7 @@ class Live:
         if loaded.error:
             logs.error("rules refused", error=loaded.error, live_version=loaded.plan.version)
         await self.worker.start()
+        await self.digests.adopt(self.worker.plan)
         start, patience = self._loops.start, self._tempo.patience
         alone = self._alone
         start("news", self._hear)
@@ -152,6 +157,7 @@ class Live:
             start("numbers", alone(self.numbers.go_round))
             start("registration", alone(self.numbers.compare), every=COMPARED_EVERY)
             start("heartbeat", alone(self.heartbeat.beat), every=self._tempo.heartbeat)
+        start("digests", alone(self.digests.look), every=self._tempo.watch, patience=patience)
         start("silences", alone(self.silences.look), every=self._tempo.watch, patience=patience)
         start("fallbacks", alone(self.fallbacks.go_round))
         if is_shared(self._settings.journal):
@@ -229,6 +235,7 @@ class Live:
 
     async def _adopt(self, plan: Plan) -> None:
         await self.worker.adopt(self._usable(plan))
+        await self.digests.adopt(self.worker.plan)
         self.numbers.changed.set()
         self.fallbacks.look_now.set()
 

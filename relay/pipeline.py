@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from relay import living
+from relay import living, quiet
 from relay.channels import Call, Channel, Destination, Mention, Parcel
 from relay.deliveries import (
     Cause,
     Delivery,
     Instead,
+    State,
     delivery_id,
+    hold,
 )
 from relay.directory import Origin
 from relay.errors import (
@@ -31,7 +33,7 @@ from relay.messages.builtin import fallback, without_override
 from relay.messages.languages import DEFAULT
 from relay.messages.templates import Context, Templates
 from relay.outcomes import Act
-from relay.quiet import Silence, covering
+from relay.quiet import Silence
 from relay.rules import Choice, Match, Ruleset, Verdict
 from relay.sources.watch import Watching
 
@@ -64,6 +66,8 @@ class Owed:
     payload: Mapping[str, Any]
     silence: Silence | None = None
     """What suppresses it."""
+    until: datetime | None = None
+    """Until when it would be held."""
     calls: tuple[Call, ...] = ()
     """Whom the message calls."""
 
@@ -112,6 +116,35 @@ def owe_choice(event: Event, choice: Choice, plan: Plan, now: datetime) -> Deliv
         rule=choice.rule,
         template=choice.template,
     )
+
+
+def held_until(name: str, plan: Plan, at: datetime) -> datetime | None:
+    """Until when a destination is told nothing that can wait of what is routed at a moment."""
+    destination = plan.destinations.get(name)
+    if destination is None or (destination.quiet is None and destination.digest is None):
+        return None
+    return quiet.release(destination.quiet, destination.digest, at, plan.timezone)
+
+
+def held_back(routing: Routing, event: Event, plan: Plan, now: datetime) -> Routing:
+    """A routing with what its destinations are to be told later.
+
+    Never what is critical, what a rule with `always` sends there, or a test.
+    """
+    until = {
+        one.id: at
+        for one in routing.deliveries
+        if not (one.critical or event.test)
+        and (at := held_until(one.destination, plan, now)) is not None
+    }
+    if not until:
+        return routing
+    always = {plan.destinations[name].target for name in plan.ruleset.always_tells(event)}
+    owed = tuple(
+        hold(one, until[one.id]) if one.id in until and one.target not in always else one
+        for one in routing.deliveries
+    )
+    return replace(routing, deliveries=owed)
 
 
 def route_faulty(event: Event, plan: Plan, now: datetime, fault: str) -> Routing:
@@ -290,14 +323,15 @@ def explain(
     silences: Sequence[Silence] = (),
 ) -> Explanation:
     """Route and render an event without recording or sending anything."""
-    routing = route(event, plan, now)
+    routing = held_back(route(event, plan, now), event, plan, now)
     owed = []
     for delivery in routing.deliveries:
         message = compose(delivery, event, plan, now)
         channel = channels[delivery.channel]
         payload, message, _ = written(delivery, event, plan, channel, message, now)
-        silence = covering(silences, event, delivery, now)
-        owed.append(Owed(delivery, message, payload, silence, called(delivery, event, plan)))
+        silence = quiet.covering(silences, event, delivery, now)
+        until = delivery.due_at if delivery.state is State.HELD else None
+        owed.append(Owed(delivery, message, payload, silence, until, called(delivery, event, plan)))
     return Explanation(event, plan.ruleset.explain(event), routing, tuple(owed))
 
 

@@ -1,15 +1,18 @@
-"""Silences: what nobody is told for a while, by whose word, why, and until when. Pure.
+"""What is not told now: silences for a while and for good, quiet hours and digests until later.
 
 A silence is no rule: rules with `always` are covered by it as well. It covers what the rules and
 the default send; alarms, replays and tests pass, and so does a critical event, unless the silence
 says otherwise.
+
+Quiet hours and digests hold what is neither critical nor sent by a rule with `always`. Hours are
+those of a wall clock: where it is set, they last as long as it says. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -24,6 +27,7 @@ from relay.times import coming, span
 if TYPE_CHECKING:
     from relay.rules.conditions import Matcher
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COVERED = frozenset({Cause.RULE, Cause.DEFAULT, Cause.INCIDENT, Cause.FALLBACK})
 LONGEST_WHY = 200
 SILENCED = "silenced by "
@@ -180,3 +184,64 @@ def check(about: Conditions, destinations: Collection[str]) -> None:
             else:
                 hint = "see `relay kinds`" if name == "kind" else f"there are {', '.join(words)}"
             raise UsageError(f'{name}: there is no "{shown(text, 80)}": {hint}')
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Every day from a time to another one, into the next day where that is earlier."""
+
+    begin: time
+    end: time
+    days: frozenset[int] = frozenset(range(7))
+    """On which they begin; Monday is 0."""
+    zone: ZoneInfo | None = None
+    """None: that of the rules."""
+
+    def over(self, now: datetime, zone: ZoneInfo) -> datetime | None:
+        """When the quiet hours of a moment end; None where it is in none."""
+        zone = self.zone or zone
+        day = now.astimezone(zone).date()
+        for began in (day, day - timedelta(days=1)):
+            last = began + timedelta(days=self.end <= self.begin)
+            until = _at(last, self.end, zone)
+            if began.weekday() in self.days and _at(began, self.begin, zone) <= now < until:
+                return until
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """A digest each day at a time."""
+
+    at: time
+
+    def following(self, now: datetime, zone: ZoneInfo) -> datetime:
+        """The next one after a moment."""
+        day = now.astimezone(zone).date()
+        coming = (_at(day + timedelta(days=more), self.at, zone) for more in range(3))
+        return next(moment for moment in coming if moment > now)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A digest again and again, counted from 1970 on, so that each relay means the same."""
+
+    span: timedelta
+
+    def following(self, now: datetime, _zone: ZoneInfo) -> datetime:
+        """The next one after a moment."""
+        return now + self.span - (now - _EPOCH) % self.span
+
+
+def release(
+    hours: Hours | None, digest: Daily | Every | None, now: datetime, zone: ZoneInfo
+) -> datetime | None:
+    """Until when a message is held that is routed now; None: it is not."""
+    at = digest.following(now, zone) if digest is not None else None
+    over = hours.over(at or now, zone) if hours is not None else None
+    return over or at
+
+
+def _at(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """A time of a wall clock in UTC; one that it skips is the one that it skips to."""
+    return datetime.combine(day, clock, zone).astimezone(UTC)

@@ -38,6 +38,7 @@ _AWAY = {
     "day after tomorrow": 2,
     "übermorgen": 2,
 }
+_MIDNIGHT = datetime(1970, 1, 1, tzinfo=UTC)
 _HOURS = {"noon": 12, "mittag": 12, "mittags": 12, "midnight": 24, "mitternacht": 24}
 _MONTHS = {
     word: number
@@ -191,3 +192,14 @@ def _clock(said: str) -> timedelta | None:
         hour = hour % 12 + (12 if half == "pm" else 0)
     clock = timedelta(hours=hour, minutes=minute, seconds=second)
     return clock if max(minute, second) < 60 and clock <= timedelta(days=1) else None
+
+
+def clock(said: str) -> time | None:
+    """A time of day such as `9:00`, `6 pm` or `18 Uhr`, in small letters; `24:00` is midnight."""
+    found = _clock(said)
+    return None if found is None else (_MIDNIGHT + found).time()
+
+
+def weekday(said: str) -> int | None:
+    """The number of a day of the week, Monday being 0, from its name in small letters."""
+    return _DAYS.get(said)

@@ -18,6 +18,7 @@ from relay.incidents import Updates
 from relay.messages import READERS
 from relay.outcomes import Act, Outcome
 from relay.proxies import Proxies
+from relay.quiet import Daily, Every, Hours
 
 if TYPE_CHECKING:
     from relay.events import Event
@@ -92,6 +93,10 @@ class Destination:
     """Whom its messages call."""
     body: str | None = None
     """The template that writes its JSON, for a webhook that has its own."""
+    quiet: Hours | None = None
+    """When it is told of nothing that can wait."""
+    digest: Daily | Every | None = None
+    """When it is told of what can wait."""
     updates: Updates = Updates.POST
     """How it is told of a change of an open incident."""
     fallback: Fallback | None = None

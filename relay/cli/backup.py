@@ -30,7 +30,9 @@ async def run(options: Namespace, settings: Settings) -> int:
             }
         )
         return 0
-    unfinished = sum(copied.deliveries.get(s, 0) for s in ("pending", "claimed", "parked", "dead"))
+    unfinished = sum(
+        copied.deliveries.get(s, 0) for s in ("pending", "held", "claimed", "parked", "dead")
+    )
     print(
         f"{copied.path}: {copied.size} bytes, {copied.received} events, {copied.owed} deliveries,"
         f" {unfinished} of them unfinished; the copy was checked and is whole"

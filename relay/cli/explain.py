@@ -205,6 +205,9 @@ def _show_owed(out: Console, explanation: Explanation) -> None:
         calls = f"calls {', '.join(call.name for call in owed.calls)}" if owed.calls else None
         body = json_body(owed.delivery.channel, owed.payload)
         out.print(panel(owed.message, where, body, below=calls))
+        if owed.until is not None and owed.silence is None:
+            said = f"{owed.delivery.destination} would be told later: held until"
+            out.print(clean(f"{said} {owed.until:%Y-%m-%d %H:%M %Z}"), style="yellow", markup=False)
         if owed.silence is not None:
             said = f"{owed.delivery.destination} would not be told now: {owed.silence.reason}"
             out.print(clean(said), style="yellow", markup=False, soft_wrap=True)

@@ -85,7 +85,7 @@ def _show(out: Console, status: dict[str, Any], zone: ZoneInfo, *, serves: bool)
             str(waits) if waits else "",
             when(one["waiting_since"] or one["oldest_due_at"]) if waits else "",
             when(one["next_try_at"]),
-            cell(one["reason"]),
+            cell(one["reason"] or _held(one, when)),
         )
         rows.append(cells)
     columns = ("destination", "", "state", "last answer", "waits", "since", "next try", "why")
@@ -110,6 +110,13 @@ def _show(out: Console, status: dict[str, Any], zone: ZoneInfo, *, serves: bool)
         if events.get(name)
     )
     out.print(f"events: {counts or 'none yet'}", style="dim", markup=False)
+
+
+def _held(destination: dict[str, Any], when: Any) -> str:
+    """What quiet hours or a digest hold for it."""
+    if not destination.get("held"):
+        return ""
+    return f"{destination['held']} held until {when(destination['held_until'])}"
 
 
 def _say_what_is_wrong(

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
 from relay.config.form import Form, validate
+from relay.config.holding import DIGEST, QUIET, read_digest, read_quiet
 from relay.config.mentions import FOR_INSIDE, MENTION, check_reach, read_mention
 from relay.config.nodes import Entry, Fields, Node, Scalar, quoted, unknown
 from relay.deliveries import HORIZON, Fallback
@@ -387,6 +388,8 @@ BESIDE: Mapping[str, Key] = {
             "examples": [{"to": "oncall", "after": "10m"}],
         },
     ),
+    "quiet": Key(read_quiet, QUIET),
+    "digest": Key(read_digest, DIGEST),
     "updates": Key(
         _updates,
         {

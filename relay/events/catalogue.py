@@ -213,6 +213,8 @@ _TABLE = (
           "A number appeared in 360dialog's list, or is gone from it", details.NUMBER_WATCH),
     _kind(_R, "relay_alarm", Topic.OTHER, bad("The relay needs attention"),
           "A trouble of the relay itself"),
+    _kind(_R, "relay_digest", Topic.OTHER, plain("Messages that were held"),
+          "What was held in quiet hours or for a digest, as one message"),
     _kind(_R, "relay_test", Topic.OTHER, plain("Test message"), "A test by a person"),
 )  # fmt: skip
 

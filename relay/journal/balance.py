@@ -18,7 +18,7 @@ EVENT_STATES = {
     "routed": "routed",
 }
 """How the journal's states of an event are called in the balance, in its order."""
-DELIVERY_STATES = ("pending", "claimed", "delivered", "parked", "dead", "suppressed")
+DELIVERY_STATES = ("pending", "held", "claimed", "delivered", "parked", "dead", "suppressed")
 TALLIES = ("quarantined", "duplicate", "ignored", "refused")
 
 

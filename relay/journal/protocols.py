@@ -25,6 +25,8 @@ from relay.journal.values import (
     Checked,
     Dead,
     Filter,
+    Held,
+    Holding,
     Hour,
     Lane,
     Late,
@@ -137,6 +139,24 @@ class Journal(Protocol):
 
     async def discard(self, wanted: Filter, *, now: datetime, who: str) -> int:
         """Give up pending, parked or dead deliveries for good; how many."""
+        ...
+
+    async def hold(self, due: Mapping[str, datetime]) -> None:
+        """Hold deliveries that are held, by their ids, until other moments."""
+        ...
+
+    async def release(self, ids: Sequence[str], *, now: datetime) -> int:
+        """Put held deliveries back, each by itself; how many."""
+        ...
+
+    async def gather(
+        self, event: Event, digest: Delivery, ids: Sequence[str], *, now: datetime
+    ) -> bool:
+        """Fix the members of a digest, and record it with the event of the relay's own that it is.
+
+        What becomes of it becomes of them. False, and nothing is recorded, if one of them is held
+        no more or stands in another digest.
+        """
         ...
 
     async def begin_silence(self, silence: Silence) -> Silence:
@@ -336,6 +356,14 @@ class Records(Protocol):
 
     async def troubles(self) -> Sequence[Trouble]:
         """What is out of order."""
+        ...
+
+    async def held(self, *, until: datetime | None = None) -> Sequence[Held]:
+        """What is held and in no digest, lane by lane; due until a moment, or all of it."""
+        ...
+
+    async def holding(self) -> Mapping[str, Holding]:
+        """How much is held for each destination."""
         ...
 
     async def silences(

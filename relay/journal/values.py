@@ -11,7 +11,7 @@ from typing import Any
 from relay.deliveries import Delivery, State
 from relay.directory import Completed, Origin
 from relay.events import Event
-from relay.incidents import Living, Updates, View
+from relay.incidents import Incident, Living, Updates, View
 from relay.outcomes import Scope
 from relay.quiet import Silence
 
@@ -307,6 +307,28 @@ class Silenced:
     def count(self) -> int:
         """How many deliveries it suppressed."""
         return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delivery that waits for quiet hours to end or for a digest."""
+
+    delivery: Delivery
+    event: Event
+    created_at: datetime
+    incident: Incident | None = None
+    """How the incident of its event stands."""
+    is_living: bool = False
+    """Its target shows that incident in a message, which is edited rather than told again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What is held for one destination."""
+
+    count: int
+    until: datetime
+    """When the first of it is due."""
 
 
 @dataclass(frozen=True, slots=True)

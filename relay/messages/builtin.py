@@ -155,6 +155,8 @@ def _by(cause: str, rule: str | None, destination: str | None, language: str) ->
             return phrase("by_default", language)
         case "alarm":
             return phrase("by_alarm", language)
+        case "digest":
+            return phrase("by_digest", language)
         case "incident":
             return phrase("by_incident", language)
         case "test" if destination:

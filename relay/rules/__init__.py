@@ -214,6 +214,12 @@ class Ruleset:
             by_default=False,
         )
 
+    def always_tells(self, event: Event) -> frozenset[str]:
+        """The destinations that rules with `always` send an event to."""
+        facts = Facts(event)
+        matched = (rule for rule in self.rules if rule.always and rule.when.holds(facts))
+        return frozenset(name for rule in matched for name in rule.to(facts))
+
     def explain(self, event: Event) -> tuple[Verdict, ...]:
         """A verdict of every rule, in order, with the first condition that failed."""
         facts = Facts(event)

@@ -177,6 +177,8 @@ class Destination(Answer):
     reason: str | None
     pending: int
     parked: int
+    held: int
+    held_until: str | None
     oldest_due_at: str | None
     next_try_at: str | None
     waiting_since: str | None

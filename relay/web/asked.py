@@ -36,6 +36,9 @@ MOST = 2**63 - 1
 """Of rows, and of an id: what SQLite can count."""
 MOST_CONTACTS = 2_000
 """In one request: webhooks are recorded between two of them."""
+RETRIED = (State.DEAD, State.PARKED, State.HELD, State.SUPPRESSED)
+DISCARDED = (State.PENDING, State.PARKED, State.HELD, State.DEAD)
+"""The states of what a person can put back, and give up."""
 NOT_GIVEN: Any = None
 """Stands in a field that was not given; `model_fields_set` knows."""
 LATELY = timedelta(days=7)
@@ -200,13 +203,13 @@ class _Change(Conditions):
 class Retry(_Change):
     """Dead and parked ones; suppressed means those that a person discarded."""
 
-    state: Annotated[State, _one_of(State.DEAD, State.PARKED, State.SUPPRESSED)] = NOT_GIVEN
+    state: Annotated[State, _one_of(*RETRIED)] = NOT_GIVEN
 
 
 class Discard(_Change):
     """What is not finished."""
 
-    state: Annotated[State, _one_of(State.PENDING, State.PARKED, State.DEAD)] = NOT_GIVEN
+    state: Annotated[State, _one_of(*DISCARDED)] = NOT_GIVEN
 
 
 class Replay(Conditions):

@@ -105,6 +105,10 @@ def _told(one: StoredDelivery, zone: ZoneInfo) -> str:
             return f"{name} was not told, by {cause}: given up on {at(_last(one), zone)}"
         case State.SUPPRESSED:
             return f"{name} was not told, by {cause}: {owed.reason}"
+        case State.HELD if owed.via:
+            return f"{name} is told by {cause} in the digest {owed.via}"
+        case State.HELD:
+            return f"{name} was not told yet, by {cause}: held until {at(owed.due_at, zone)}"
         case State.CLAIMED:
             return f"{name} is being told by {cause}"
         case _:
@@ -122,6 +126,8 @@ def by(owed: Delivery) -> str:
             return "`alarms`"
         case Cause.TEST:
             return "a test"
+        case Cause.DIGEST:
+            return "a digest"
         case Cause.INCIDENT:
             return "the incident that it was told of"
         case Cause.FALLBACK:

@@ -109,6 +109,7 @@ def _explained(explanation: Explanation) -> dict[str, Any]:
                 "message": {"title": owed.message.title, "text": owed.message.text},
                 "payload": dict(owed.payload),
                 "silence": owed.silence and silence_json(owed.silence),
+                "held_until": _maybe(owed.until),
             }
             for owed in explanation.owed
         ],

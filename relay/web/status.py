@@ -10,7 +10,7 @@ from typing import Any
 from relay.channels import Destination
 from relay.events import Source, iso
 from relay.events.properties import Property
-from relay.journal import Attempt, Lane, Records, Trouble
+from relay.journal import Attempt, Holding, Lane, Records, Trouble
 from relay.pace import FAULTS_BEFORE_PAUSE, is_failing
 from relay.web.shapes import silence_json
 
@@ -82,6 +82,7 @@ async def _destinations(
     work = {lane.target: lane for lane in await records.lanes()}
     targets = {name: one.target for name, one in destinations.items()}
     answers = await records.answers(targets, FAULTS_BEFORE_PAUSE)
+    holding = await records.holding()
     return [
         _destination(
             name,
@@ -90,6 +91,7 @@ async def _destinations(
             work.get(one.target),
             answers[name],
             tries.get(one.target) or tries.get(one.account),
+            holding.get(name),
         )
         for name, one in destinations.items()
     ]
@@ -102,6 +104,7 @@ def _destination(
     lane: Lane | None,
     answers: Sequence[Attempt],
     probed_at: datetime | None,
+    holding: Holding | None,
 ) -> dict[str, Any]:
     last = answers[0] if answers else None
     failing = is_failing([one.outcome for one in answers])
@@ -116,6 +119,8 @@ def _destination(
         "reason": trouble.reason if trouble else last.reason if failing and last else None,
         "pending": lane.pending if lane else 0,
         "parked": lane.parked if lane else 0,
+        "held": holding.count if holding else 0,
+        "held_until": iso(holding.until) if holding else None,
         "oldest_due_at": iso(due) if due else None,
         "next_try_at": iso(next_try) if next_try else None,
         "waiting_since": iso(lane.waiting_since) if lane and lane.waiting_since else None,

@@ -21,7 +21,7 @@ from relay.errors import (
 from relay.events import Event
 from relay.inbox import Inbox
 from relay.journal import Claimed, Owing, Routing, Store
-from relay.pipeline import Plan, route, route_faulty
+from relay.pipeline import Plan, held_back, route, route_faulty
 from relay.worker.lanes import Lanes
 
 _NOT_THE_EVENTS = (JournalBrokenError, JournalBusyError, JournalClosedError, JournalFullError)
@@ -104,7 +104,7 @@ class Router:
         plan = self._plan()
         key = incidents.key_of(completed)
         updates = {} if key is None else {d.name: d.updates for d in plan.destinations.values()}
-        routing = route(completed.event, plan, now)
+        routing = held_back(route(completed.event, plan, now), completed.event, plan, now)
         return Owing(completed.event, routing, completed, key, updates)
 
     def _faulty(self, event: Event, error: Exception, now: datetime) -> Owing:

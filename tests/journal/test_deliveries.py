@@ -112,7 +112,13 @@ MOVES: dict[str, tuple[Callable[[Delivery], Delivery], set[State], State]] = {
     "claim": (deliveries.claim, {State.PENDING}, State.CLAIMED),
     "park": (lambda d: deliveries.park(d, "why"), {State.PENDING}, State.PARKED),
     "unpark": (lambda d: deliveries.unpark(d, NOW), {State.PARKED}, State.PENDING),
-    "retry": (lambda d: deliveries.retry(d, NOW), {State.DEAD, State.PARKED}, State.PENDING),
+    "retry": (
+        lambda d: deliveries.retry(d, NOW),
+        {State.DEAD, State.PARKED, State.HELD},
+        State.PENDING,
+    ),
+    "hold": (lambda d: deliveries.hold(d, NOW), {State.PENDING}, State.HELD),
+    "release": (lambda d: deliveries.release(d, NOW), {State.HELD}, State.PENDING),
     "go on": (
         lambda d: deliveries.go_on(d, Act.EDIT, Sent(Proof.EDITED)),
         {State.CLAIMED},
@@ -120,7 +126,7 @@ MOVES: dict[str, tuple[Callable[[Delivery], Delivery], set[State], State]] = {
     ),
     "discard": (
         lambda d: deliveries.discard(d, "ada"),
-        {State.PENDING, State.PARKED, State.DEAD},
+        {State.PENDING, State.PARKED, State.HELD, State.DEAD},
         State.SUPPRESSED,
     ),
 }

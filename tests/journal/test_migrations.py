@@ -77,6 +77,7 @@ async def test_an_upgrade_keeps_the_work_and_the_balance(tmp_path: Path):
     }
     assert status.deliveries == {
         "pending": 7,
+        "held": 0,
         "claimed": 0,
         "delivered": 2,
         "parked": 2,

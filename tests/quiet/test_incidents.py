@@ -19,7 +19,7 @@ from relay import deliveries
 from relay.deliveries import Cause, Delivery
 from relay.directory import Completed, Evidence, Origin
 from relay.events import Direction, Event, Topic
-from relay.failpoints import Failpoint
+from relay.failpoints import OF_A_DIGEST, Failpoint
 from relay.incidents import Incident, Living, Updates, View, after, key_of, next_act, step
 from relay.journal import EventState, Owing, Routed, Routing, Settlement, Store
 from relay.outcomes import Act, Proof, Sent, Transient
@@ -204,7 +204,9 @@ def test_where_nothing_was_told_a_change_that_no_rule_sends_says_nothing() -> No
     assert next_act(Updates.EDIT, owed(), view) is Act.POST
 
 
-@pytest.mark.parametrize("point", [one for one in Failpoint if one not in (Failpoint.AFTER_READ,)])
+@pytest.mark.parametrize(
+    "point", [one for one in Failpoint if one not in (Failpoint.AFTER_READ, *OF_A_DIGEST)]
+)
 async def test_after_a_kill_the_same_message_goes_on(tmp_path: Path, point: Failpoint) -> None:
     def said(number: int, change: str, rating: str) -> dict[str, Any]:
         told = {"current_quality_update_event": change, "current_quality_rating": rating}

@@ -150,12 +150,17 @@ def tell(connection: Writing, incident: str, delivery: Delivery) -> None:
     )
 
 
+def by_id(connection: Connection, incident_id: str) -> Incident | None:
+    """An incident as it stands; None if it is no longer kept."""
+    row = connection.execute(_BY_ID, (incident_id,)).fetchone()
+    return _incident(row) if row else None
+
+
 def view(connection: Connection, delivery: Delivery) -> View | None:
     """How the incident of a delivery stands, and what its target shows of it."""
-    row = connection.execute(_BY_ID, (delivery.incident,)).fetchone()
-    if row is None:
+    incident = by_id(connection, delivery.incident or "")
+    if incident is None:
         return None
-    incident = _incident(row)
     newest = connection.execute(
         f"{_EVENTS} ORDER BY i.place DESC LIMIT {MOST_SHOWN}", (incident.id,)
     ).fetchall()

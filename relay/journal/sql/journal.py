@@ -18,6 +18,7 @@ from relay.journal import Appended, Ask, Claimed, Owing, Recorded, Routed, Settl
 from relay.journal.care import Forgotten
 from relay.journal.sql import (
     balancing,
+    digests,
     directory,
     fallbacks,
     forget,
@@ -170,6 +171,9 @@ class SqlJournal:
     adopt_rules = _verb(notes.adopt_rules)
     rewrite_rules = _verb(notes.rewrite_rules)
     prune = _verb(retention.prune)
+    hold = _verb(digests.postpone)
+    release = _verb(digests.release)
+    gather = _verb(routing.gather)
     begin_silence = _verb(silences.begin)
     end_silence = _verb(silences.end)
     tell_silence = _verb(routing.tell_silence)
@@ -261,6 +265,8 @@ class SqlRecords(Generic[C]):
     late = _question(fallbacks.late)
     troubles = _question(questions.troubles)
     alarms = _question(questions.alarms)
+    held = _question(digests.held)
+    holding = _question(digests.holding)
     untold_silences = _question(silences.untold)
     silences = _question(silences.silences)
     recalled = _question(notes.recalled)

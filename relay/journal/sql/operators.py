@@ -13,7 +13,7 @@ from datetime import datetime
 
 from relay.deliveries import DISCARDED, State
 from relay.journal import Audited, Filter
-from relay.journal.sql import filters, troubles
+from relay.journal.sql import digests, filters, troubles
 from relay.journal.sql.rows import Row, micros, moment, packed, plain
 from relay.journal.sql.writing import Connection, Writing
 
@@ -30,8 +30,8 @@ def retry(connection: Writing, wanted: Filter, *, now: datetime, who: str) -> in
     where their destinations are now, and are pending also behind a trouble: that they are tried
     is what the operator wants.
     """
-    asked = wanted.ids is not None or wanted.state == State.SUPPRESSED
-    states = (State.DEAD, State.PARKED, *((State.SUPPRESSED,) if asked else ()))
+    asked = wanted.ids is not None or wanted.state in (State.SUPPRESSED, State.HELD)
+    states = (State.DEAD, State.PARKED, *((State.HELD, State.SUPPRESSED) if asked else ()))
     moved = _move(
         connection, wanted, states, State.PENDING, "retry", _RETRY, {"now": micros(now)}, who
     )
@@ -42,9 +42,14 @@ def retry(connection: Writing, wanted: Filter, *, now: datetime, who: str) -> in
 
 def discard(connection: Writing, wanted: Filter, *, now: datetime, who: str) -> int:
     """Give up pending, parked or dead deliveries; how many."""
-    states = (State.PENDING, State.PARKED, State.DEAD)
+    states = (State.PENDING, State.PARKED, State.HELD, State.DEAD)
     parameters: Row = {"now": micros(now), "reason": plain(f"{DISCARDED}{who}")}
-    return _move(connection, wanted, states, State.SUPPRESSED, "discard", _DISCARD, parameters, who)
+    moved = _move(
+        connection, wanted, states, State.SUPPRESSED, "discard", _DISCARD, parameters, who
+    )
+    if moved:
+        digests.discarded(connection, now=now)
+    return moved
 
 
 def _move(
@@ -62,6 +67,8 @@ def _move(
         if wanted.state not in (None, state.value):
             continue
         where, found = filters.of_deliveries(connection, replace(wanted, state=state.value))
+        if state is State.HELD:
+            where += " AND d.via IS NULL"  # what stands in a digest goes with it
         if state is State.SUPPRESSED:
             where += f" AND d.reason LIKE '{DISCARDED}%'"
         connection.execute(

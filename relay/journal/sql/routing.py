@@ -11,7 +11,7 @@ from relay.directory import Completed
 from relay.errors import JournalError
 from relay.events import Event, Source
 from relay.journal import Claimed, EventState, Owing, Routed
-from relay.journal.sql import incidents, silences, troubles, twins
+from relay.journal.sql import digests, incidents, silences, troubles, twins
 from relay.journal.sql.intake import DAY_MICROS, insert_event
 from relay.journal.sql.rows import (
     DELIVERY_FIELDS,
@@ -161,6 +161,16 @@ def tell_silence(
     for event, delivery in told if is_new else ():
         post(connection, event, (delivery,), now=now)
     return is_new
+
+
+def gather(
+    connection: Writing, event: Event, digest: Delivery, ids: Sequence[str], *, now: datetime
+) -> bool:
+    """Fix the members of a digest and record it; False if one of them is held no more."""
+    fixed = digests.gather(connection, digest, ids)
+    if fixed:
+        post(connection, event, (digest,), now=now)
+    return fixed
 
 
 def owe(connection: Writing, owed: Sequence[Delivery], *, now: datetime, who: str = "") -> int:

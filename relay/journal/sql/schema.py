@@ -100,6 +100,8 @@ CREATE INDEX pending_by_lane ON deliveries (target, turn, due_at, seq) WHERE sta
 CREATE INDEX parked_by_lane ON deliveries (target, orphan, seq, due_at) WHERE state = 'parked';
 CREATE INDEX claimed ON deliveries (seq) WHERE state = 'claimed';
 CREATE INDEX dead ON deliveries (seq) WHERE state = 'dead';
+CREATE INDEX held_by_lane ON deliveries (target, due_at, seq) WHERE state = 'held';
+CREATE INDEX deliveries_by_digest ON deliveries (via) WHERE via IS NOT NULL;
 CREATE INDEX deliveries_of_event ON deliveries (event_id, seq);
 CREATE INDEX deliveries_by_destination ON deliveries (destination, seq);
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
@@ -362,6 +364,11 @@ CREATE INDEX falling_back ON deliveries (destination, state, due_since) WHERE du
     AND state IN ('pending', 'claimed', 'parked', 'dead');
 """
 
+_HELD = """
+CREATE INDEX held_by_lane ON deliveries (target, due_at, seq) WHERE state = 'held';
+CREATE INDEX deliveries_by_digest ON deliveries (via) WHERE via IS NOT NULL;
+"""
+
 OLDEST = 3
 """The oldest version of tables that is brought to today's."""
 STEPS = (
@@ -374,6 +381,7 @@ STEPS = (
     _SILENCES,
     _INCIDENTS + _FOLLOWED,
     _FALLBACKS,
+    _HELD,
 )
 """Each leads from one version to the next, the first of them from `OLDEST`."""
 VERSION = OLDEST + len(STEPS)

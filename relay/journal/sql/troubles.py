@@ -182,6 +182,7 @@ def follow(connection: Writing, *, orphans: bool) -> None:
         ("pending", "pending_by_lane"),
         ("claimed", "claimed"),
         ("parked", "parked_by_lane"),
+        ("held", "held_by_lane"),
     ):
         connection.execute(
             f"UPDATE deliveries INDEXED BY {index}"

@@ -13,7 +13,7 @@ from relay.deliveries import Delivery, State
 from relay.errors import IllegalMoveError
 from relay.events import Event
 from relay.journal import Ask, Claimed, Recorded, Settlement, Turn
-from relay.journal.sql import incidents, troubles
+from relay.journal.sql import digests, incidents, troubles
 from relay.journal.sql.rows import (
     DELIVERY_COLUMNS,
     DELIVERY_FIELDS,
@@ -203,6 +203,7 @@ def _settle(connection: Writing, said: Settlement, now: datetime) -> bool:
         more["settled_at = ?"] = micros(now)
     _store(connection, seq, before, placed, more)
     connection.move(day, noun_of(own), State.CLAIMED, placed.state)
+    digests.settled(connection, placed, now=now)
     if said.living is not None:
         incidents.keep(connection, said.living)
     if trouble is not None:

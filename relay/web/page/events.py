@@ -25,8 +25,8 @@ from relay.web.page import searching
 from relay.web.page.visit import NotThereError, Visit, framed
 from relay.web.recorded import Recorded, answer, by, recall, told_by, waits
 
-RETRIED = frozenset({State.DEAD, State.PARKED, State.SUPPRESSED})
-DISCARDED = frozenset({State.PENDING, State.PARKED, State.DEAD})
+RETRIED = frozenset({State.DEAD, State.PARKED, State.HELD, State.SUPPRESSED})
+DISCARDED = frozenset({State.PENDING, State.PARKED, State.HELD, State.DEAD})
 _SCANNED = frozenset({EventState.ROUTED, EventState.MUTED, EventState.UNMATCHED})
 """States that no index knows."""
 
