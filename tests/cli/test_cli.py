@@ -136,7 +136,7 @@ async def test_explain_shows_nothing_private(run: Run, folder: Path) -> None:
         (("check", "--rules", "gone.yaml"), ""),
         (("serve", "--sandbox", "--listen", "nowhere"), "RELAY_LISTEN"),
         (("serve", "--sandbox", "--journal", "sqlite:///no/where.db"), "RELAY_JOURNAL"),
-        (("serve", "--sandbox", "--journal", "postgres://x"), "sqlite:///"),
+        (("serve", "--sandbox", "--journal", "mysql://x"), "sqlite:///"),
     ],
 )
 async def test_wrong_use_is_one_clear_line(

@@ -96,7 +96,7 @@ async def test_an_event_that_cannot_be_completed_keeps_no_other_from_it(world: W
         world.app.worker._lanes,
         plan=lambda: world.app.worker.plan,
         clock=world.clock,
-        on_routed=lambda event, routing: routed.update({event.id: routing}),
+        on_routed=lambda event, routing, _now: routed.update({event.id: routing}),
         on_fault=lambda error, _: faults.append(type(error).__name__),
     )
     await router.go_round()
