@@ -11,7 +11,7 @@ from relay.cli.conditions import asked_of, require_known
 from relay.cli.events import context
 from relay.cli.looking import looking, zone_of
 from relay.cli.output import cell, listing, print_json_lines, when
-from relay.deliveries import Delivery
+from relay.deliveries import Cause, Delivery
 from relay.journal import StoredDelivery
 from relay.settings import Settings
 from relay.web.asked import Deliveries
@@ -81,7 +81,7 @@ def _row(stored: StoredDelivery, zone: ZoneInfo) -> tuple[str, ...]:
         one.id[:8],
         one.event_id[:8],
         cell(one.destination),
-        cell(one.rule or one.cause.value),
+        cell("fallback" if one.cause is Cause.FALLBACK else one.rule or one.cause.value),
         one.state.value + (f" ({one.proof.value})" if one.proof else ""),
         str(len(stored.attempts)),
         cell("; ".join(part for part in (one.reason or "", *marks) if part)),

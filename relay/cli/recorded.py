@@ -56,14 +56,15 @@ def _show_attempts(out: Console, one: StoredDelivery, zone: ZoneInfo) -> None:
         took = "" if attempt.duration_ms is None else f"{attempt.duration_ms} ms"
         word = (attempt.outcome or "under way").replace("_", " ")
         moment = f"  {when(attempt.at, zone)}"
-        rows.add_row(moment, _span(waited), took, word, cell(attempt.reason))
+        rows.add_row(moment, spell_span(waited), took, word, cell(attempt.reason))
     if one.attempts:
         out.print(rows)
     if one.delivery.state is State.PENDING:
         out.print(f"  next try {at(one.delivery.due_at, zone)}", style="dim", markup=False)
 
 
-def _span(span: timedelta) -> str:
+def spell_span(span: timedelta) -> str:
+    """A span as a column of a table has room for: `40 s`, `10 min`, `1.5 h`."""
     seconds = span.total_seconds()
     if seconds < 60:
         return f"{seconds:.0f} s"

@@ -12,6 +12,7 @@ from relay import reload, samples
 from relay.cli.conditions import parse_phone
 from relay.cli.looking import completed, looking
 from relay.cli.output import cell, clean, console, print_json_lines, table
+from relay.cli.recorded import spell_span
 from relay.directory import Entry
 from relay.events import Client, Event
 from relay.journal.doors import is_there
@@ -62,7 +63,8 @@ async def run(options: Namespace, settings: Settings) -> int:
         markup=False,
     )
     if handed := [
-        f"{clean(name)} falls back to {clean(one.fallback.to)} after {one.fallback.after}"
+        f"{clean(name)} falls back to {clean(one.fallback.to)} after"
+        f" {spell_span(one.fallback.after)}"
         for name, one in plan.destinations.items()
         if one.fallback is not None
     ]:

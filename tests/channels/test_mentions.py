@@ -245,6 +245,7 @@ def test_a_rule_s_mention_takes_the_place_of_its_destinations(
     [
         (Cause.DEFAULT, ["@here"]),
         (Cause.ALARM, ["@here"]),
+        (Cause.FALLBACK, ["@here"]),
         (Cause.TEST, []),
         (Cause.REPLAY, []),
     ],

@@ -269,6 +269,28 @@ async def test_a_chain_goes_on_and_each_place_is_told_once(worlds: Worlds) -> No
         ]
 
 
+async def test_who_was_told_instead_hears_the_end_of_the_matter_too(worlds: Worlds) -> None:
+    quality = "rules:\n  - {name: Quality, when: {topic: quality}, send_to: support}\n"
+    made = rules(SOON.replace("oncall", "sales"), **{"rules:\n": quality})
+    async with worlds(made) as world:
+        world.slack.always(error("not_in_channel"), "#support")
+        said = {"current_quality_update_event": "FLAGGED", "current_quality_rating": "RED"}
+        await world.happen("phone_number_quality_changed", **said)
+        await world.until({"delivered": 1}, "fallback")
+        said = {"current_quality_update_event": "UNFLAGGED", "current_quality_rating": "GREEN"}
+        await world.happen("phone_number_quality_changed", **said)
+        await world.until({"delivered": 1}, "incident")
+        (only,) = world.slack.channels["#sales"].values()
+        assert "over within a minute" in only.title
+        async with asyncio.timeout(PATIENCE):
+            while await world.app.store.records.late(["support"]):
+                await asyncio.sleep(0.02)
+        world.slack.always(None, "#support")
+        late = await world.until({"delivered": 2})
+        assert {one["fell_back_to"] for one in late} == {"sales"}
+        assert len(await world.deliveries("fallback")) == 1
+
+
 async def test_replays_and_tests_start_none(worlds: Worlds) -> None:
     async with worlds(rules()) as world:
         await world.happen(CREATED)

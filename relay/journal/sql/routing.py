@@ -211,7 +211,7 @@ def _row(
     at = micros(now)
     final = delivery.state in (State.DELIVERED, State.DEAD, State.SUPPRESSED)
     settled_at = at if final else None
-    due_since = None if final else _due_since(connection, delivery)
+    due_since = troubles.due_since(connection, delivery)
     seq = connection.insert(
         _INSERT,
         (*delivery_values(delivery), int(orphan), at, settled_at, day, own, due_since),
@@ -219,14 +219,6 @@ def _row(
     if seq is not None:
         connection.take(day, noun_of(own), delivery.state)
     return seq
-
-
-def _due_since(connection: Writing, delivery: Delivery) -> int | None:
-    """Since when it is due, where a fallback may come to be owed for it."""
-    aim = connection.aims.get(plain(delivery.destination))
-    if aim is None or not aim.falls_back or delivery.cause not in deliveries.FALLING_BACK:
-        return None
-    return micros(delivery.due_at)
 
 
 def _keep_additions(connection: Writing, seq: int, completed: Completed) -> None:

@@ -56,6 +56,15 @@ def place(connection: Writing, delivery: Delivery) -> tuple[Delivery, bool]:
     return delivery, False
 
 
+def due_since(connection: Writing, delivery: Delivery) -> int | None:
+    """Since when it is due, where a fallback may come to be owed for it from now on."""
+    aim = connection.aims.get(plain(delivery.destination))
+    if aim is None or not aim.falls_back or delivery.cause not in deliveries.FALLING_BACK:
+        return None
+    waits = delivery.state in (State.PENDING, State.CLAIMED, State.PARKED)
+    return micros(delivery.due_at) if waits else None
+
+
 def begin(connection: Writing, trouble: Trouble, *, now: datetime) -> None:
     """Remember a trouble and park all that is pending behind it."""
     connection.execute(
