@@ -178,13 +178,14 @@ async def _child(
     """`relay WORDS` in the folder, without any variable of ours; killed when it takes too long."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # No module is taken from the folder of the draft.
         "-m",
         "relay",
         *words,
         cwd=folder,
         env={
             "PATH": os.environ.get("PATH", ""),
-            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "PYTHONUTF8": "1",
             "RELAY_RULES": RULES,
             "RELAY_TEMPLATES": TEMPLATES,

@@ -237,3 +237,14 @@ async def _runs_over(page: Page) -> bool:
         "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     )
     return wide
+
+
+async def test_of_a_living_message_its_own_words_are_shown(
+    world: PageWorld, browser: Browser
+) -> None:
+    (event,) = (await world.api("/api/events?kind=phone_number_quality_update"))["events"]
+    context, page = await logged_in(browser, world)
+    await page.goto(f"/events/{event['id']}")
+    title = await page.locator(".said strong").inner_text()
+    assert any(title in str(post.json["text"]) for post in world.slack.posts)
+    await context.close()

@@ -61,6 +61,8 @@ class Told:
     stored: StoredDelivery
     by: str
     tries: list[tuple[timedelta, Attempt]]
+    text: Mapping[str, Any] | None
+    """Title and text of what an incident's living message said, which is not drawn anew."""
     link: str | None
     """Where the message stands."""
     may_retry: bool
@@ -126,6 +128,7 @@ def _told(stored: StoredDelivery) -> Told:
         stored,
         by(one),
         waits(stored),
+        stored.rendered if one.incident is not None and stored.rendered else None,
         _link(one),
         one.state in RETRIED and (one.state is not State.SUPPRESSED or is_discarded(one)),
         one.state in DISCARDED,
