@@ -15,11 +15,11 @@ import resource
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from relay.errors import UsageError
 from relay.journal.doors import journal_path
@@ -42,6 +42,9 @@ _LARGEST = 1 << 20
 _MOST_FILES = 200
 _STAND_IN = ("stand-ins take their places", "a stand-in takes its place", "RELAY_360DIALOG_")
 """In findings that only say that the child knows no variables."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,25 @@ class Tries:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._free = asyncio.Semaphore(AT_ONCE)
+        self._under_way: dict[str, asyncio.Task[Any]] = {}
+        """What is being tried, by who asked for it."""
+
+    async def newest(self, who: str, work: Coroutine[Any, Any, T]) -> T | None:
+        """What it answers; None where the same one asked for something newer meanwhile."""
+        if older := self._under_way.get(who):
+            older.cancel()
+        task: asyncio.Task[T] = asyncio.create_task(work)
+        self._under_way[who] = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            here = asyncio.current_task()
+            if here is None or here.cancelling():
+                raise
+            return None
+        finally:
+            if self._under_way.get(who) is task:
+                del self._under_way[who]
 
     async def check(self, draft: Draft) -> list[dict[str, Any]]:
         """Every finding of `relay check`: level, file, line, column and message."""

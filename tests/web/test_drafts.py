@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,22 @@ async def test_what_is_no_text_of_a_file_is_refused_with_words(start: Start) -> 
         status, said = await client.api("/api/diff", "POST", body)
         assert status in (400, 422), body
         assert said["error"]
+
+
+async def test_of_two_tries_of_one_person_the_newer_alone_is_done(settings: Settings) -> None:
+    tries = Tries(settings)
+    begun = asyncio.Event()
+
+    async def slow() -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    async def quick() -> str:
+        return "done"
+
+    first = asyncio.create_task(tries.newest("anna", slow()))
+    await begun.wait()
+    assert await tries.newest("ben", quick()) == "done"
+    assert await tries.newest("anna", quick()) == "done"
+    assert await first is None

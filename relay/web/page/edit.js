@@ -64,7 +64,7 @@ async function check() {
   fields.set("do", "findings");
   try {
     const answer = await fetch("/rules/edit", { method: "POST", body: fields, signal: checking.signal });
-    if (!answer.ok) return;
+    if (answer.status !== 200) return;
     findings = (await answer.json()).findings;
     tell();
     number();
@@ -158,7 +158,11 @@ text.addEventListener("scroll", () => { gutter.scrollTop = text.scrollTop; close
 text.addEventListener("blur", close);
 let changed = false;
 form.addEventListener("input", () => { changed = true; });
-form.addEventListener("submit", () => { changed = false; });
+form.addEventListener("submit", () => {
+  changed = false;
+  clearTimeout(timer);
+  checking?.abort();
+});
 addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
 number();
 check();

@@ -222,9 +222,11 @@ async def edited(visit: Visit) -> web.StreamResponse:
         name = made.file.replace("/", "-")
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return web.Response(text=text, content_type="text/plain", headers=headers)
-    made = replace(made, findings=await _findings(visit, made, draft), tried=True)
     if do == "findings":
-        return web.json_response({"findings": list(made.findings)})
+        who = visit.session.id if visit.session else visit.who
+        found = await visit.admin.page.tries.newest(who, _findings(visit, made, draft))
+        return web.json_response({"findings": found}, status=409 if found is None else 200)
+    made = replace(made, findings=await _findings(visit, made, draft), tried=True)
     if not made.errors and do in ("diff", "preview"):
         made = await _tried(visit, made, draft, do)
     if do == "publish":
