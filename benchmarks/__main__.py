@@ -5,10 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import ModuleType
 
-from benchmarks import burst, commands, ingest, latency, memory, rules, startup, throughput, yard
+from benchmarks import (
+    burst,
+    commands,
+    engines,
+    ingest,
+    latency,
+    memory,
+    rules,
+    startup,
+    throughput,
+    yard,
+)
 from benchmarks.yard import Options, Row
 
-ALL: tuple[ModuleType, ...] = (throughput, ingest, latency, burst, rules, startup, commands, memory)
+ALL: tuple[ModuleType, ...] = (
+    throughput,
+    engines,
+    ingest,
+    latency,
+    burst,
+    rules,
+    startup,
+    commands,
+    memory,
+)
 
 
 def measure(options: Options) -> Sequence[Row]:

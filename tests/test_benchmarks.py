@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-BENCHMARKS = ["throughput", "ingest", "latency", "burst", "rules", "startup", "commands", "memory"]
+BENCHMARKS = [
+    "throughput",
+    "engines",
+    "ingest",
+    "latency",
+    "burst",
+    "rules",
+    "startup",
+    "commands",
+    "memory",
+]
 
 pytestmark = pytest.mark.slow
 

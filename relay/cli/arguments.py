@@ -232,7 +232,12 @@ def build() -> Parser:
         help="part of a number, name or id; or what to fill it from: a list, 360dialog's API",
     )
     directory.add_argument("--limit", metavar="N", type=_count, help="at most so many numbers")
-    add("schema", "print the JSON Schema of the rules file, for editors")
+    schema = add("schema", "print the JSON Schema of the rules file, for editors")
+    schema.add_argument(
+        "--sql",
+        action="store_true",
+        help="instead what makes the tables in PostgreSQL, for its administrator",
+    )
     init = add("init", "write rules to begin with, and overwrite nothing")
     init.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="where to (here)")
     template = add("template", "fetch a template that the relay ships, to edit it")

@@ -123,6 +123,16 @@ def back_up(url: str, to: Path, *, replace: bool = False, tell: Tell = lambda _:
     return backup.back_up(url, to, replace=replace, tell=tell)
 
 
+def tables_script(url: str) -> str:
+    """The SQL that makes the tables for the role of an address; for `relay` where it names none."""
+    from urllib.parse import unquote, urlsplit
+
+    from relay.journal.postgres import schema
+
+    user = urlsplit(url).username if is_shared(url) else None
+    return schema.script(unquote(user) if user else "relay")
+
+
 async def move(source: str, target: str, *, now: datetime, tell: Tell = lambda _: None) -> Moved:
     """Copy a journal's file into a database; see `relay.journal.moving`."""
     from relay.journal import moving

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -13,13 +14,13 @@ from relay.deliveries import State
 from relay.errors import JournalBusyError, JournalUnusableError
 from relay.journal import Aim, Ask, Filter, Store
 from relay.journal.doors import open_journal
-from relay.journal.postgres.schema import script
 from relay.outcomes import Proof, Sent
 from tests.engines import InPostgres
 from tests.fakes.line import Line
 from tests.journal_suite import NOW, claim_one, event_id, owe, owed, reading, said
 from tests.needs import PATIENCE
 from tests.postgres import Cluster, cluster
+from tests.relay_process import run_relay
 
 Join = Callable[..., Awaitable[Store]]
 
@@ -202,14 +203,14 @@ async def test_a_relay_can_end_while_the_database_is_away(place: InPostgres, joi
             await waiting
 
 
-async def test_a_role_that_may_make_no_tables_is_told_what_to_do(place: InPostgres):
+async def test_a_role_that_may_make_no_tables_is_told_what_to_do(place: InPostgres, tmp_path: Path):
     place.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     place.sql("ALTER SCHEMA public OWNER TO postgres")
     with pytest.raises(JournalUnusableError, match="relay schema --sql"):
         await open_journal(place.url, now=NOW)
-    place.sql(script())
-    place.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO relay")
-    place.sql("GRANT USAGE ON SCHEMA public TO relay")
+    code, said, _ = await run_relay("schema", "--sql", "--journal", place.url, env={}, cwd=tmp_path)
+    assert code == 0
+    place.sql(said)
     store = await open_journal(place.url, now=NOW)
     await store.journal.append(reading("a"), now=NOW)
     await store.journal.close()

@@ -14,9 +14,15 @@ _FORBIDDEN = ("42501", "3F000")
 _VERSION = "INSERT INTO meta VALUES ('version', '{}') ON CONFLICT (key) DO UPDATE SET value = '{}';"
 
 
-def script() -> str:
+def script(role: str) -> str:
     """What an administrator runs where the relay's own role may not create tables."""
-    return f"BEGIN;\n{whole()}\n{_VERSION.format(VERSION, VERSION)}\nCOMMIT;\n"
+    name = '"' + role.replace('"', '""') + '"'
+    grants = [
+        f"GRANT ALL ON ALL {what} IN SCHEMA public TO {name};" for what in ("TABLES", "SEQUENCES")
+    ]
+    version = _VERSION.format(VERSION, VERSION)
+    lines = ["BEGIN;", whole(), version, f"GRANT USAGE ON SCHEMA public TO {name};", *grants]
+    return "\n".join([*lines, "COMMIT;", ""])
 
 
 def take_lock(connection: Connection) -> None:
