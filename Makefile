@@ -41,7 +41,8 @@ profile: $(BIN)/.dev ## Draw where an event's processor time goes: docs/event-co
 	$(BIN)/python -m benchmarks.event_cost --top 8
 
 torture: $(BIN)/.dev ## Half an hour of kills, losses of power, histories and faults
-	$(BIN)/pytest -s --durations=0 tests/torture/rounds.py tests/torture/soak.py tests/torture/reloads.py
+	RELAY_FLEET_SECONDS=$${RELAY_FLEET_SECONDS:-600} $(BIN)/pytest -s --durations=0 \
+	  tests/torture/rounds.py tests/torture/soak.py tests/torture/reloads.py tests/journal/test_fleet.py
 
 lock: $(BIN)/.dev ## Write the lock files anew from pyproject.toml
 	$(BIN)/pip-compile -q --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \

@@ -13,10 +13,11 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from urllib.parse import quote
 
 from tests.needs import PATIENCE, require
@@ -59,6 +60,7 @@ class Cluster:
         """`durable` syncs as a real one does; further settings as in `postgresql.conf`."""
         require(why_not())
         self.folder = Path(mkdtemp(prefix="relay-pg-"))
+        (self.folder / "owner").write_text(str(os.getpid()), encoding="ascii")
         self.data = self.folder / "data"
         self.port = _free_port()
         self.settings = {**SETTINGS, "unix_socket_directories": str(self.folder), **settings}
@@ -73,6 +75,7 @@ class Cluster:
 
     def create(self) -> Cluster:
         """Make its files, start it, and make the relay's role."""
+        _sweep()
         options = ["--no-sync", "--auth=scram-sha-256", "--auth-local=trust", f"--username={OWNER}"]
         words = self.folder / "password"
         words.write_text(PASSWORD, encoding="utf-8")
@@ -189,6 +192,18 @@ class Cluster:
         if done.returncode:
             raise AssertionError(f"{program} {' '.join(arguments)}: {text}")
         return text
+
+
+def _sweep() -> None:
+    """Remove what test processes left behind that were killed."""
+    for folder in Path(gettempdir()).glob("relay-pg-*"):
+        with suppress(OSError, ValueError):
+            if Path(f"/proc/{int((folder / 'owner').read_text(encoding='ascii'))}").exists():
+                continue
+            with suppress(OSError):
+                main = (folder / "data/postmaster.pid").read_text(encoding="ascii").split()[0]
+                os.kill(int(main), signal.SIGQUIT)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _free_port() -> int:
