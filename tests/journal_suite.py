@@ -929,6 +929,7 @@ class JournalSuite:
             "pending": 2,
             "claimed": 0,
             "delivered": 1,
+            "held": 0,
             "parked": 0,
             "dead": 0,
             "suppressed": 0,
