@@ -189,23 +189,29 @@ def owe(
 
 
 def owe_fallback(
-    late: Delivery, event: Event, instead: Instead, to: Destination, version: int, now: datetime
+    late: Delivery, event: Event, instead: Instead, to: Destination, plan: Plan, now: datetime
 ) -> Delivery:
     """What a destination is owed in the place of another one that could not be told in time.
 
-    An event owes a target one such delivery at most, whomever it stands in for.
+    An event owes a target one such delivery at most, whomever it stands in for. What can wait is
+    held there as ever.
     """
     delivery = owe(
         event,
         to,
         cause=Cause.FALLBACK,
         now=now,
-        version=version,
+        version=plan.version,
         rule=late.rule,
         template=late.template,
         occasion="fallback",
     )
-    return replace(delivery, instead=instead, incident=late.incident)
+    delivery = replace(delivery, instead=instead, incident=late.incident)
+    always = any(rule.always for rule in plan.ruleset.rules if rule.name == late.rule)
+    if delivery.critical or event.test or always:
+        return delivery
+    until = held_until(to.name, plan, now)
+    return delivery if until is None else hold(delivery, until)
 
 
 @dataclass(frozen=True, slots=True)

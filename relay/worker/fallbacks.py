@@ -87,7 +87,7 @@ class Fallbacks:
                 continue
             to = plan.destinations[fallbacks[delivery.destination].to]
             instead = _why(late, answers[delivery.destination], troubles)
-            one = owe_fallback(delivery, stored.event, instead, to, plan.version, now)
+            one = owe_fallback(delivery, stored.event, instead, to, plan, now)
             owed.append((delivery.id, stored.event, one))
             logs.warning(
                 "fallback",

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.channels.slack.settings import SlackDestination
-from relay.deliveries import Cause, Delivery, Fallback, Instead, State, falls_back_at
+from relay.deliveries import Cause, Delivery, Fallback, Instead, State, falls_back_at, hold
 from relay.journal import Aim, Filter, Store
 from relay.quiet import Conditions, Silence
 from tests.client import partner
@@ -150,6 +150,19 @@ async def test_rules_that_come_to_have_one_count_for_what_waits_already(store: S
     assert set(await names_of(store)) == {parked.id, waiting.id}
 
 
+async def test_what_is_held_owes_none_and_counts_from_its_release_on(store: Store) -> None:
+    await store.journal.aim(AIMS, now=NOW)
+    until = NOW + 60 * MINUTE
+    alone, asked = hold(owed("alone"), until), hold(owed("asked"), until)
+    await owe(store, alone, asked)
+    assert await names_of(store) == []
+    await store.journal.release([alone.id], now=NOW + MINUTE)
+    await store.journal.retry(Filter(ids=(asked.id,)), now=NOW + MINUTE, who="me")
+    found = await store.records.late(["wa"])
+    assert {late.since for late in found} == {NOW + MINUTE}
+    assert len(found) == 2
+
+
 # A whole relay
 
 
@@ -227,6 +240,16 @@ async def test_what_is_in_time_and_what_has_no_fallback_is_told_once(worlds: Wor
         await world.start()
         await world.client.settled()
         assert await world.deliveries("fallback") == []
+
+
+async def test_quiet_hours_hold_a_fallback_that_can_wait(worlds: Worlds) -> None:
+    quiet = {"oncall: {": 'oncall: {digest: "every 24h", '}
+    async with worlds(rules(**quiet)) as world:
+        world.slack.always(error("not_in_channel"), "#support")
+        await world.happen("account_violation")
+        await world.happen()
+        found = await world.until({"held": 1, "delivered": 1}, "fallback")
+        assert [one["state"] for one in found] == ["delivered", "held"]
 
 
 async def test_the_time_goes_on_while_the_relay_is_off(worlds: Worlds) -> None:

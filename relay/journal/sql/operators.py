@@ -19,7 +19,9 @@ from relay.journal.sql.writing import Connection, Writing
 
 _RETRY = """
     state = 'pending', due_at = :now, tried_since = :now, failures = 0, losses = 0, fault = NULL,
-    refused = '{}', reason = NULL, snoozed = 0, orphan = 0, settled_at = NULL"""
+    refused = '{}', reason = NULL, snoozed = 0, orphan = 0, settled_at = NULL,
+    due_since = CASE WHEN state IN ('held', 'suppressed') AND due_since IS NOT NULL
+                     THEN CAST(:now AS BIGINT) ELSE due_since END"""
 _DISCARD = "state = 'suppressed', reason = :reason, settled_at = :now"
 
 

@@ -61,8 +61,8 @@ def due_since(connection: Writing, delivery: Delivery) -> int | None:
     aim = connection.aims.get(plain(delivery.destination))
     if aim is None or not aim.falls_back or delivery.cause not in deliveries.FALLING_BACK:
         return None
-    waits = delivery.state in (State.PENDING, State.CLAIMED, State.PARKED)
-    return micros(delivery.due_at) if waits else None
+    over = delivery.state in (State.DELIVERED, State.DEAD, State.SUPPRESSED)
+    return None if over else micros(delivery.due_at)
 
 
 def begin(connection: Writing, trouble: Trouble, *, now: datetime) -> None:
