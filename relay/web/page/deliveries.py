@@ -12,11 +12,13 @@ from relay.deliveries import State
 from relay.journal import Stopped
 from relay.web import asked
 from relay.web.page import searching
-from relay.web.page.events import DISCARDED, RETRIED
+from relay.web.page.events import DISCARDED
 from relay.web.page.visit import Visit
 
 _SCANNED = frozenset({State.DELIVERED, State.SUPPRESSED})
 """States that no index knows."""
+_RETRIED_UNNAMED = frozenset({State.DEAD, State.PARKED})
+"""What a retry takes that names no state."""
 _ACTIONS = {
     "retry": (asked.Retry, "retried", "Send again"),
     "discard": (asked.Discard, "discarded", "Discard"),
@@ -81,8 +83,6 @@ async def listing(visit: Visit) -> web.Response:
         states=[state.value for state in State],
         spans=searching.SPANS,
         destinations=list((await visit.plan()).destinations),
-        retried=RETRIED,
-        discarded=DISCARDED,
     )
 
 
@@ -92,7 +92,7 @@ async def question(visit: Visit) -> web.Response:
     model, _, words = _ACTIONS[action]
     wanted = searching.asked_in(visit, model).filter()
     records = visit.admin.store.records
-    states = RETRIED - {State.SUPPRESSED} if action == "retry" else DISCARDED
+    states = _RETRIED_UNNAMED if action == "retry" else DISCARDED
     count = 0
     for state in (State(wanted.state),) if wanted.state else sorted(states):
         asked_for = searching.counting(replace(wanted, state=state.value))
