@@ -69,6 +69,7 @@ async def test_they_work_beside_a_running_relay_and_change_through_it(
         assert day["deliveries"] == {
             "owed": 2,
             "pending": 0,
+            "held": 0,
             "claimed": 0,
             "delivered": 2,
             "parked": 0,

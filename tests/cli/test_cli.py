@@ -120,7 +120,7 @@ async def test_explain_shows_nothing_private(run: Run, folder: Path) -> None:
         (("events", "--phone", "030 123"), "--phone"),
         (("events", "--since", "yesterday"), "--since"),
         (("retry",), "say which deliveries"),
-        (("retry", "--state", "delivered"), "--state: only dead, parked, suppressed"),
+        (("retry", "--state", "delivered"), "--state: only dead, parked, held, suppressed"),
         (("retry", "--all", "--state", "dead"), "all stands alone"),
         (("discard", "--state", "dead", "--limit", "1"), 'unknown option "--limit"'),
         (("events", "--state", "dead"), "--state: it is 'received'"),
