@@ -6,42 +6,45 @@ disk. Moments are aware datetimes in UTC.
 
 from __future__ import annotations
 
-from relay.journal.protocols import Journal, Records, Store
-from relay.journal.values import (
-    SEARCHED,
-    Aim,
+from relay.journal.answers import (
     Alarm,
-    Appended,
-    Ask,
-    Attempt,
     Audited,
-    Checked,
-    Claimed,
     Dead,
-    EventState,
-    Filter,
     Held,
     Holding,
     Hour,
     Kept,
     Lane,
     Late,
-    Owing,
     Past,
-    Recorded,
     Relay,
-    Routed,
-    Routing,
-    RulesVersion,
-    Settlement,
     Silenced,
     Status,
     Stopped,
     StoredDelivery,
     StoredEvent,
+    WatchState,
+)
+from relay.journal.protocols import Journal, Store
+from relay.journal.records import Records
+from relay.journal.values import (
+    SEARCHED,
+    Aim,
+    Appended,
+    Ask,
+    Attempt,
+    Checked,
+    Claimed,
+    EventState,
+    Filter,
+    Owing,
+    Recorded,
+    Routed,
+    Routing,
+    RulesVersion,
+    Settlement,
     Trouble,
     Turn,
-    WatchState,
 )
 
 __all__ = [

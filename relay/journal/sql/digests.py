@@ -8,6 +8,7 @@ from typing import Any
 
 from relay import deliveries
 from relay.deliveries import Cause, Delivery, State
+from relay.journal.answers import Held, Holding
 from relay.journal.sql import incidents, troubles
 from relay.journal.sql.rows import (
     DELIVERY_COLUMNS,
@@ -22,7 +23,6 @@ from relay.journal.sql.rows import (
     to_delivery,
 )
 from relay.journal.sql.writing import Connection, Writing, noun_of
-from relay.journal.values import Held, Holding
 
 MOST_AT_ONCE = 2_000
 """Held deliveries that are looked at in one go."""

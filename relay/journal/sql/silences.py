@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from relay.journal.answers import Kept, Silenced
 from relay.journal.sql.rows import EVENT_COLUMNS, event_of_row, micros, moment, plain
 from relay.journal.sql.writing import Connection, Writing
-from relay.journal.values import Kept, Silenced
 from relay.quiet import Conditions, Silence
 
 MOST_LISTED = 20
