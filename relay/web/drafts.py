@@ -227,7 +227,10 @@ async def _child(
         async with asyncio.timeout(PATIENCE):
             yield child
     except TimeoutError:
-        raise UsageError(f"it was not done within {PATIENCE:.0f} seconds") from None
+        raise UsageError(
+            f"it was not done within {PATIENCE:.0f} seconds: a comparison may look back less far, "
+            "and `relay diff` has no such limit"
+        ) from None
     finally:
         if child.returncode is None:
             child.kill()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -21,6 +23,8 @@ from relay.journal import Filter
 from relay.journal.sqlite.engine import open_journal
 from relay.pipeline import owe
 from relay.settings import Address, Settings
+from relay.web.api import listed
+from relay.web.asked import ROWS
 from tests.client import partner, waba
 from tests.conftest import RULES, Start
 from tests.journal_suite import event, reading
@@ -213,3 +217,18 @@ async def test_what_is_handed_over_in_memory_is_bounded_by_number_and_by_size() 
     assert await filled(10, 100) == 10
     assert await filled(MOST_IN_MEMORY + 10, 0) == MOST_IN_MEMORY
     assert await filled(10, MOST_BYTES // 4) == 4
+
+
+async def test_a_list_of_all_is_written_beside_the_loop_that_takes_webhooks() -> None:
+    threads = set()
+
+    def shape(number: int) -> dict[str, int]:
+        threads.add(threading.get_ident())
+        return {"id": number}
+
+    for count in (0, 2, ROWS + 1):
+        answer = await listed("events", shape, range(count))
+        assert answer.text is not None
+        assert json.loads(answer.text) == {"events": [{"id": number} for number in range(count)]}
+        assert (threading.get_ident() in threads) is (0 < count <= ROWS)
+        threads.clear()
