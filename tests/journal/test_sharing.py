@@ -168,8 +168,10 @@ async def test_a_primary_whose_place_another_took_is_never_written_to_again():
             store = await open_journal(old.url(name, port=line.port), now=NOW)
             await owe(store, owed())
             before = await claim_one(store, "slack:#wa")
+            (written,) = old.sql("SELECT pg_current_wal_lsn()")
+            arrived = f"SELECT pg_last_wal_replay_lsn() >= '{written[0]}'"
             async with asyncio.timeout(PATIENCE):
-                while new.sql("SELECT state FROM deliveries", database=name) != [("claimed",)]:
+                while new.sql(arrived) != [("t",)]:
                     await asyncio.sleep(0.1)
             new.promote()
             line.target = new.port
