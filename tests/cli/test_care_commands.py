@@ -108,7 +108,7 @@ async def test_they_work_beside_a_running_relay_and_change_through_it(
         code, out, _ = await run("reconcile")
         assert code == 0
         assert out.count("received      2 = unrouted 0 + unmatched 0 + muted 0 + routed 2") == 2
-        assert "owed          2 = pending 0 + claimed 0 + delivered 2 + parked 0" in out
+        assert "owed          2 = pending 0 + held 0 + claimed 0 + delivered 2 + parked 0" in out
         assert await relay.stop() == 0
     code, out, _ = await run("events", "--json", "--journal", "sqlite:///copy.db")
     assert len(out.splitlines()) == 2
