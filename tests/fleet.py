@@ -257,6 +257,9 @@ async def storm(folder: Path, seconds: float, seed: int, *, every: float = 4.0) 
         times = fleet.slack.times["#support"]
         pauses = [after - at for at, after in pairwise(times)]
         fleet.slack.always(None, GONE)
+        async with asyncio.timeout(PATIENCE):
+            while len(fleet.alarms("gone")) < 2:
+                await asyncio.sleep(0.1)
         await fleet.rest(PATIENCE + len(fleet.acknowledged) / A_SECOND)
         counts = Counter(one.delivery.state for one in await fleet.deliveries())
         return Storm(

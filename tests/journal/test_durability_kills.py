@@ -12,6 +12,7 @@ import pytest
 from relay.failpoints import OF_A_DIGEST, Failpoint
 from tests.client import partner
 from tests.crashes import RULES, Clients, event_id_of, kill_rounds, look
+from tests.engines import Place
 from tests.fakes.http import STALL
 from tests.fakes.slack import FakeSlack
 from tests.judge import Judge
@@ -37,14 +38,16 @@ HELD = frozenset({Failpoint.AFTER_CLAIM, Failpoint.BEFORE_SEND, Failpoint.AFTER_
 
 @pytest.mark.parametrize("point", [one for one in Failpoint if one not in OF_A_DIGEST])
 async def test_a_kill_at_a_named_point_loses_nothing_and_repeats_only_after_the_send(
-    tmp_path: Path, point: Failpoint
+    tmp_path: Path, place: Place, point: Failpoint
 ) -> None:
     """A2. What may be a repeat says so."""
     body = {**partner(1), "event": "channel_created"}
     acknowledged: set[str] = set()
     async with FakeSlack() as slack:
         relay = RelayProcess(
-            tmp_path, RULES.format(slack=slack), env={"RELAY_FAIL_AT": point.value}
+            tmp_path,
+            RULES.format(slack=slack),
+            env={"RELAY_FAIL_AT": point.value, "RELAY_JOURNAL": place.url},
         )
         async with relay:
             try:
