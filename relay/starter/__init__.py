@@ -16,7 +16,7 @@ RULES = "rules.yaml"
 TEMPLATES = "message_templates"
 
 
-TESTED = "b9b86ec5e7cb097309880e87b333ff21ddac2156f85acd91eea2de251ebf064b"
+TESTED = "0bba457e1f3fb271dd90213600e9d658ff86b2de955af8cbd9c6b6c1357bfaba"
 """The digest of the templates with which the relay's own tests passed."""
 
 

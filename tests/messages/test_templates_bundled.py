@@ -78,10 +78,14 @@ def test_every_template_speaks_for_something_that_the_catalogue_names() -> None:
     assert chosen == {f"{name}.md.j2" for name in BUNDLED.names}
 
 
+WORDLESS = {"relay_digest.md.j2"}
+"""Every word of theirs comes from the event, in the reader's language."""
+
+
 def test_german_and_english_have_the_same_files_and_no_two_say_the_same() -> None:
     english = {path.name for path in FOLDER.glob("*.md.j2")}
     assert {path.name for path in (FOLDER / "de").glob("*.j2")} == english
-    texts = [path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.j2")]
+    texts = [p.read_text("utf-8") for p in FOLDER.rglob("*.j2") if p.name not in WORDLESS]
     assert len(set(texts)) == len(texts)
 
 
@@ -98,7 +102,7 @@ def tags(text: str) -> Counter[str]:
     return Counter(re.sub(r'"[^"]*"', '""', tag) for tag in re.findall(r"{[{%].*?[%}]}", text))
 
 
-@each("file", sorted(path.name for path in FOLDER.glob("*.md.j2")))
+@each("file", sorted({path.name for path in FOLDER.glob("*.md.j2")} - WORDLESS))
 def test_german_and_english_differ_in_words_alone(file: str) -> None:
     if file == "relay_alarm.md.j2":  # the relay writes its alarms in English: German frames them
         return
