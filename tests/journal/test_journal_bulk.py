@@ -60,6 +60,8 @@ async def act(store: Store, what: str) -> None:
         await store.journal.retry(Filter(), now=LATER, who="ada")
     elif what == "take back":
         await store.journal.retry(Filter(state="suppressed"), now=LATER, who="ada")
+    elif what == "let go":
+        await store.journal.retry(Filter(state="held"), now=LATER, who="ada")
     elif what == "discard":
         await store.journal.discard(Filter(), now=LATER, who="ada")
     else:
@@ -73,10 +75,15 @@ async def act(store: Store, what: str) -> None:
             await settled(store, probe, Sent(Proof.POSTED), now=LATER, cured=("slack",))
 
 
+def is_held(one: Delivery) -> bool:
+    return one.state is State.HELD
+
+
 def expected(what: str, one: Delivery) -> Delivery:
     """What the table makes of one; where it knows no such move, nothing."""
     moves: dict[str, Callable[[Delivery], Delivery]] = {
-        "retry": lambda d: d if is_discarded(d) else deliveries.retry(d, LATER),
+        "retry": lambda d: d if is_discarded(d) or is_held(d) else deliveries.retry(d, LATER),
+        "let go": lambda d: deliveries.retry(d, LATER) if is_held(d) else d,
         "take back": lambda d: deliveries.retry(d, LATER) if is_discarded(d) else d,
         "discard": lambda d: deliveries.discard(d, "ada"),
         "park": lambda d: deliveries.park(d, "channel_not_found"),
@@ -92,7 +99,7 @@ def expected(what: str, one: Delivery) -> Delivery:
         return one
 
 
-@pytest.mark.parametrize("what", ["retry", "take back", "discard", "park", "cure"])
+@pytest.mark.parametrize("what", ["retry", "take back", "let go", "discard", "park", "cure"])
 async def test_a_bulk_move_agrees_with_the_table(store: Store, place: Place, what: str):
     owing = some(200)
     names = [f"event {n}" for n in range(200)]
