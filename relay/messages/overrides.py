@@ -99,7 +99,7 @@ escape for them, `plain_text` and rich text show them as they are.
 
 _SIGNS = re.compile(r"[\\`*_~\[\]<>#|!&]|(?<=\{)\{")
 _LINE_START = re.compile(r"(?m)^[ \t\u00a0]*(?:(\d{1,9})(?=[.)])|(?=[-+=]))")
-_INDENT = re.compile(r"(?m)^[ \t]{2,}")
+_INDENT = re.compile(r"(?m)^(?:[ \t]{2,}|\t)")
 
 
 def _for_cards(value: str) -> str:

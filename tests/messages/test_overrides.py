@@ -524,6 +524,7 @@ def test_hostile_values_are_text_to_the_markdown_of_cards(text: str) -> None:
         ("a\n===", "a\n\\==="),
         ("a\n---", "a\n\\---"),
         ("a\n\n    code", "a\n\n code"),
+        ("a\n\n\tcode", "a\n\n code"),
         ("a-b 1.5 c+d", "a-b 1.5 c+d"),
     ],
 )
