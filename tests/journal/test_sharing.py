@@ -134,6 +134,27 @@ async def test_a_commit_whose_answer_was_lost_is_made_once(place: InPostgres, jo
         await store.journal.close()
 
 
+async def test_a_webhook_behind_other_work_is_refused_when_the_database_goes(
+    place: InPostgres, join: Join
+):
+    """The work waits for the database, and nothing of what was refused is stored."""
+    async with Line(cluster().port) as line:
+        store = await join(place.url.replace(f":{cluster().port}/", f":{line.port}/"))
+        line.stall()
+        counting = asyncio.ensure_future(store.journal.watch_failed("503"))
+        await asyncio.sleep(0.2)  # it is under way, so that the webhook waits behind it
+        appending = asyncio.ensure_future(store.journal.append(reading("b"), now=NOW))
+        await line.refuse()
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(JournalBusyError):
+                await appending
+        assert not counting.done()
+        await line.restore()
+        assert await counting == 1
+        assert await store.records.event(event_id("b")) is None
+        await store.journal.close()
+
+
 async def test_while_the_database_is_away_webhooks_are_refused_and_all_else_waits(
     place: InPostgres, join: Join
 ):

@@ -62,6 +62,11 @@ class _Job(NamedTuple):
     touches: frozenset[str] | None
     """What it alone may change of those that run beside it; None: it runs by itself."""
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether who asked was told that nothing is stored; one that went away was not."""
+        return not self.patient and self.answer.done() and not self.answer.cancelled()
+
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
@@ -141,17 +146,19 @@ class Writer:
         return answer
 
     def _refuse_the_impatient(self) -> None:
-        """Answer who waits for a database that is silent; look again while anybody waits."""
+        """Answer who waits for a database that is away; look again while anybody waits."""
         self._guard = None
         if self.waiting and not self._closing:
             self._guard = self._loop.call_later(BEAT, self._refuse_the_impatient)
-        if self._lost is None and self.trouble is not None:
-            if not self._refused:
-                self._refused = True
-                self.on_news({"lost"})
-            for job in (*self._group, *self._jobs.copy()):
-                if not job.patient and not job.answer.done():
-                    job.answer.set_exception(JournalBusyError(SILENT))
+        trouble = self.trouble
+        if trouble is None:
+            return
+        if self._lost is None and not self._refused:
+            self._refused = True
+            self.on_news({"lost"})
+        for job in (*self._group, *self._jobs.copy()):
+            if not job.patient and not job.answer.done():
+                job.answer.set_exception(JournalBusyError(trouble))
 
     async def close(self) -> None:
         """Finish what is queued, as far as the database is there, and close the connection."""
@@ -183,7 +190,11 @@ class Writer:
             self._sleep()
         if not self._jobs and self._closing:
             return None
-        return [self._jobs.popleft() for _ in range(min(len(self._jobs), LARGEST_GROUP))]
+        jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), LARGEST_GROUP))]
+        refused = [job for job in jobs if job.is_refused]
+        if refused:
+            self._tell(self._resolve, refused, [None] * len(refused))
+        return [job for job in jobs if job not in refused]
 
     def _sleep(self) -> None:
         """Until there is something to do, another relay tells something, or for a while."""
