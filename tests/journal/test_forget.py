@@ -451,6 +451,7 @@ def test_a_number_and_its_aliases_are_one(phone: str):
         assert Needle(alias).is_in(f"x {display(phone)} y")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_no_copy_stays_where_rows_were_moved(store: Store, place: Place):
     """SQLite moves rows between pages and leaves copies of them behind, in this history too."""
     chance = random.Random(5)

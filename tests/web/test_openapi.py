@@ -138,7 +138,7 @@ def _attack(url: str) -> None:
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         for operation in schema.get_all_operations():
 
-            @examples(20)
+            @examples(8)
             @given(case=operation.ok().as_strategy(generation_mode=mode))
             def ask(case: Any) -> None:
                 case.call_and_validate(headers=headers, checks=checks)
