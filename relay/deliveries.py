@@ -269,22 +269,6 @@ def suppress(delivery: Delivery, reason: str) -> Delivery:
     return replace(delivery, state=State.SUPPRESSED, reason=reason)
 
 
-def falls_back_at(
-    delivery: Delivery, since: datetime, after: timedelta, now: datetime
-) -> datetime | None:
-    """When the fallback of a delivery is owed that first became due at `since`; None: never."""
-    if delivery.cause not in FALLING_BACK or delivery.via is not None:
-        return None
-    match delivery.state:
-        case State.DEAD:
-            return since
-        case State.PENDING | State.CLAIMED | State.PARKED:
-            # Longer than that from now cannot be true: somebody set the clock back meanwhile.
-            return since + after if since - now <= after else now
-        case _:
-            return None
-
-
 def wait_after(failures: int, chance: float) -> timedelta:
     """The wait after so many failed attempts: full jitter, `chance` in [0, 1) of the bound."""
     bound = SCHEDULE[min(failures, len(SCHEDULE)) - 1] if failures else timedelta(0)

@@ -1,4 +1,4 @@
-"""What is not told now: silences for a while and for good, quiet hours and digests until later.
+"""What is not told now, or told to another: silences, quiet hours, digests, fallbacks.
 
 A silence is no rule: rules with `always` are covered by it as well. It covers what the rules and
 the default send; alarms, replays and tests pass, and so does a critical event, unless the silence
@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from relay.deliveries import Cause, Delivery
+from relay.deliveries import FALLING_BACK, Cause, Delivery, State
 from relay.errors import UsageError
 from relay.events import Event, Severity, Topic
 from relay.phones import PhonePattern, display
@@ -245,3 +245,19 @@ def release(
 def _at(day: date, clock: time, zone: ZoneInfo) -> datetime:
     """A time of a wall clock in UTC; one that it skips is the one that it skips to."""
     return datetime.combine(day, clock, zone).astimezone(UTC)
+
+
+def falls_back_at(
+    delivery: Delivery, since: datetime, after: timedelta, now: datetime
+) -> datetime | None:
+    """When the fallback of a delivery is owed that first became due at `since`; None: never."""
+    if delivery.cause not in FALLING_BACK or delivery.via is not None:
+        return None
+    match delivery.state:
+        case State.DEAD:
+            return since
+        case State.PENDING | State.CLAIMED | State.PARKED:
+            # Longer than that from now cannot be true: somebody set the clock back meanwhile.
+            return since + after if since - now <= after else now
+        case _:
+            return None

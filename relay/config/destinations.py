@@ -5,23 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
 
 from relay.channels import NO_PACE, Destination, Outbound, Pace
 from relay.channels.registry import CHANNELS, ChannelKind
+from relay.config.fallbacks import FALLBACK, check_fallback, read_fallback
 from relay.config.form import Form, validate
 from relay.config.holding import DIGEST, QUIET, read_digest, read_quiet
 from relay.config.mentions import FOR_INSIDE, MENTION, check_reach, read_mention
 from relay.config.nodes import Entry, Fields, Node, Scalar, quoted, unknown
-from relay.deliveries import HORIZON, Fallback
 from relay.incidents import Updates
 from relay.messages import READERS
 from relay.messages.languages import canonical, meant
 from relay.text import nearest
-from relay.times import span
 
 NOBODY = "none"
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
@@ -102,42 +100,8 @@ def read_destinations(
             )
         found[entry.name] = _destination(form, entry, accounts, outbound, language)
     for entry in fields or ():
-        _check_fallback(form, entry, found)
+        check_fallback(form, entry, found)
     return found
-
-
-def _check_fallback(
-    form: Form, entry: Entry, destinations: Mapping[str, Destination | None]
-) -> None:
-    """Say where a fallback leads nowhere, or back."""
-    place = destinations[entry.name]
-    if place is None or place.fallback is None:
-        return
-    assert isinstance(entry.value, Fields)
-    inside = entry.value.entry("fallback")
-    assert inside is not None
-    at: Node = inside.value
-    if isinstance(at, Fields) and (to := at.entry("to")) is not None:
-        at = to.value
-    chain = [place]
-    while (fallback := chain[-1].fallback) is not None:
-        if fallback.to not in destinations:
-            if len(chain) == 1:
-                form.error(at, unknown("destination", fallback.to, destinations))
-            return
-        following = destinations[fallback.to]
-        if following is None:  # it is at fault itself
-            return
-        if following.target in {one.target for one in chain}:
-            way = " → ".join([*(one.name for one in chain), following.name])
-            if following.target == place.target:
-                form.error(
-                    at,
-                    f"destinations.{entry.name}.fallback leads back to where it began ({way}): "
-                    "name a place that works while this one does not",
-                )
-            return
-        chain.append(following)
 
 
 def _destination(
@@ -293,32 +257,6 @@ def _updates(form: Form, entry: Entry) -> Updates | None:
     return Updates(word) if word else None
 
 
-def _fallback(form: Form, entry: Entry) -> Fallback | None:
-    """Who is told instead; whether that is a destination is seen once all are read."""
-    fields = form.fields(entry.value, "fallback", FALLBACK_KEYS)
-    if fields is None:
-        return None
-    to, after = fields.entry("to"), fields.entry("after")
-    if to is None:
-        form.error(entry.key, "fallback has no `to`: name the destination that is told instead")
-    named, filled = form.given(to), form.given(after)
-    length = span(filled.text) if filled is not None else USUALLY_AFTER
-    if after is not None and (length is None or not SHORTEST <= length <= HORIZON):
-        written = quoted(filled.written) if filled is not None else ""
-        form.error(
-            after.value,
-            f"after: {written} is no span of time: write 30s, 10m or 2h, from 1s to "
-            f"{HORIZON.days}d, since for so long a delivery is tried",
-        )
-        return None
-    return Fallback(named.text.strip(), length) if named is not None and length else None
-
-
-FALLBACK_KEYS = ("to", "after")
-USUALLY_AFTER = timedelta(minutes=10)
-SHORTEST = timedelta(seconds=1)
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key that a destination may have beside its transport."""
@@ -363,31 +301,7 @@ BESIDE: Mapping[str, Key] = {
         },
     ),
     "mention": Key(read_mention, MENTION),
-    "fallback": Key(
-        _fallback,
-        {
-            "type": "object",
-            "properties": {
-                "to": {
-                    "type": ["string", "number", "boolean"],
-                    "pattern": r"\S",
-                    "description": "A destination, best by another transport.",
-                },
-                "after": {
-                    "type": "string",
-                    "pattern": r"^\s*[0-9][0-9a-zA-Z., ]*\s*$|\$\{",
-                    "default": "10m",
-                    "examples": ["30s", "10m", "2h"],
-                    "description": "Since a delivery first became due, also while it waits for a "
-                    "target that is out of order; what is given up falls back at once.",
-                },
-            },
-            "required": ["to"],
-            "additionalProperties": False,
-            "description": "Who is told in its place when it cannot be told in time.",
-            "examples": [{"to": "oncall", "after": "10m"}],
-        },
-    ),
+    "fallback": Key(read_fallback, FALLBACK),
     "quiet": Key(read_quiet, QUIET),
     "digest": Key(read_digest, DIGEST),
     "updates": Key(

@@ -12,11 +12,12 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from relay import logs
-from relay.deliveries import Delivery, Fallback, Instead, State, falls_back_at
+from relay.deliveries import Delivery, Fallback, Instead, State
 from relay.events import Event
 from relay.journal import Attempt, Late, Store, Trouble
 from relay.outcomes import FAULTS
 from relay.pipeline import Plan, owe_fallback
+from relay.quiet import falls_back_at
 from relay.worker.loops import LONGEST_REST
 
 

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.channels.slack.settings import SlackDestination
-from relay.deliveries import Cause, Delivery, Fallback, Instead, State, falls_back_at, hold
+from relay.deliveries import Cause, Delivery, Fallback, Instead, State, hold
 from relay.journal import Aim, Filter, Store
-from relay.quiet import Conditions, Silence
+from relay.quiet import Conditions, Silence, falls_back_at
 from tests.client import partner
 from tests.config.test_config import config, faults
 from tests.each import each

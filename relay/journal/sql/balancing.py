@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from relay.journal import Hour
 from relay.journal.balance import TALLIES, Account, Balance, Day
-from relay.journal.sql.rows import micros
+from relay.journal.sql.rows import micros, moment
 from relay.journal.sql.writing import Connection
 
 DAY_MICROS = 86_400_000_000
+HOUR_MICROS = DAY_MICROS // 24
 _HOURS = 24
 
 _TAKEN = "SELECT day, noun, count FROM taken WHERE day >= :day"
@@ -68,3 +71,23 @@ def balance(connection: Connection, since: datetime | None = None) -> Balance:
             for day in sorted(days)
         ]
     )
+
+
+def hours(connection: Connection, *, now: datetime) -> Sequence[Hour]:
+    """The hours of the last day in which anything happened, oldest first."""
+    first = micros(now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23))
+    found: dict[int, dict[str, int]] = {}
+    for place, count in connection.execute(
+        "SELECT received_at / ?, count(*) FROM events"
+        " WHERE received_at >= ? AND source <> 'relay' GROUP BY 1",
+        (HOUR_MICROS, first),
+    ):
+        found.setdefault(place, {})["received"] = count
+    for place, noun, count in connection.execute(
+        "SELECT created_at / ?, CASE state WHEN 'delivered' THEN 'delivered' ELSE 'failed' END,"
+        " count(*) FROM deliveries"
+        " WHERE created_at >= ? AND state IN ('delivered', 'dead', 'parked') GROUP BY 1, 2",
+        (HOUR_MICROS, first),
+    ):
+        found.setdefault(place, {})[noun] = count
+    return [Hour(moment(place * HOUR_MICROS), **found[place]) for place in sorted(found)]

@@ -273,7 +273,7 @@ class SqlRecords(Generic[C]):
     heard = _question(questions.heard)
     answers = _question(questions.answers)
     status = _question(questions.status)
-    hours = _question(questions.hours)
+    hours = _question(balancing.hours)
     rules = _question(questions.rules)
     version_of = _question(notes.version_of)
     balance = _question(balancing.balance)

@@ -6,7 +6,7 @@ import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from relay.deliveries import Delivery, State
@@ -17,7 +17,6 @@ from relay.journal import (
     Dead,
     EventState,
     Filter,
-    Hour,
     Lane,
     Past,
     RulesVersion,
@@ -385,27 +384,3 @@ def status(connection: Connection, *, now: datetime) -> Status:
         refused_webhooks=refused,
         ignored=ignored,
     )
-
-
-_HOUR = 3_600_000_000
-"""Microseconds."""
-
-
-def hours(connection: Connection, *, now: datetime) -> Sequence[Hour]:
-    """The hours of the last day in which anything happened, oldest first."""
-    first = micros(now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23))
-    found: dict[int, dict[str, int]] = {}
-    for place, count in connection.execute(
-        "SELECT received_at / ?, count(*) FROM events"
-        " WHERE received_at >= ? AND source <> 'relay' GROUP BY 1",
-        (_HOUR, first),
-    ):
-        found.setdefault(place, {})["received"] = count
-    for place, noun, count in connection.execute(
-        "SELECT created_at / ?, CASE state WHEN 'delivered' THEN 'delivered' ELSE 'failed' END,"
-        " count(*) FROM deliveries"
-        " WHERE created_at >= ? AND state IN ('delivered', 'dead', 'parked') GROUP BY 1, 2",
-        (_HOUR, first),
-    ):
-        found.setdefault(place, {})[noun] = count
-    return [Hour(moment(place * _HOUR), **found[place]) for place in sorted(found)]
