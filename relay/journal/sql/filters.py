@@ -49,8 +49,7 @@ FEWEST_DIGITS = 4
 def of_events(connection: Connection, wanted: Filter) -> tuple[str, Row]:
     """The conditions on `events AS e`, and their parameters."""
     terms, parameters = _of_subject(wanted)
-    if wanted.state is not None:
-        terms.append(_state("e", wanted.state, parameters))
+    terms += _of_rows(connection, "e", "events", "received_at", wanted, parameters)
     if wanted.destination is not None:
         # By the few deliveries of each event, never by the many of a destination.
         terms.append(
@@ -58,18 +57,8 @@ def of_events(connection: Connection, wanted: Filter) -> tuple[str, Row]:
             " WHERE d.event_id = e.id AND d.destination || '' = :destination)"
         )
         parameters["destination"] = plain(wanted.destination)
-    if wanted.since is not None:
-        terms.append("e.received_at >= :since")
-        parameters["since"] = micros(wanted.since)
-    if wanted.until is not None:
-        terms.append("e.received_at < :until")
-        parameters["until"] = micros(wanted.until)
     if wanted.text is not None:
         terms.append(_event_has(wanted.text, wanted, parameters))
-    terms += _place("e", "events", wanted, parameters)
-    if wanted.ids is not None:
-        terms.append("e.id IN (SELECT value FROM json_each(:ids))")
-        parameters["ids"] = _ids(connection, "events", wanted.ids)
     return " AND ".join(terms) or "TRUE", parameters
 
 
@@ -79,27 +68,36 @@ def of_deliveries(connection: Connection, wanted: Filter) -> tuple[str, Row]:
     terms = []
     if subject:
         terms.append(f"d.event_id IN (SELECT e.id FROM events AS e WHERE {' AND '.join(subject)})")
-    if wanted.state is not None:
-        terms.append(_state("d", wanted.state, parameters))
+    terms += _of_rows(connection, "d", "deliveries", "created_at", wanted, parameters)
     if wanted.destination is not None:
         terms.append("d.destination = :destination")
         parameters["destination"] = plain(wanted.destination)
-    if wanted.since is not None:
-        terms.append("d.created_at >= :since")
-        parameters["since"] = micros(wanted.since)
-    if wanted.until is not None:
-        terms.append("d.created_at < :until")
-        parameters["until"] = micros(wanted.until)
-    if wanted.text is not None:
-        terms.append(_delivery_has(wanted.text, wanted, parameters))
     if wanted.reason is not None:
         terms.append("coalesce(d.reason, '') = :reason")
         parameters["reason"] = plain(wanted.reason)
-    terms += _place("d", "deliveries", wanted, parameters)
-    if wanted.ids is not None:
-        terms.append("d.id IN (SELECT value FROM json_each(:ids))")
-        parameters["ids"] = _ids(connection, "deliveries", wanted.ids)
+    if wanted.text is not None:
+        terms.append(_delivery_has(wanted.text, wanted, parameters))
     return " AND ".join(terms) or "TRUE", parameters
+
+
+def _of_rows(
+    connection: Connection, alias: str, table: str, at: str, wanted: Filter, parameters: Row
+) -> list[str]:
+    """What is asked of both: state, time (the column `at`), part of the rows, ids."""
+    terms = []
+    if wanted.state is not None:
+        terms.append(_state(alias, wanted.state, parameters))
+    if wanted.since is not None:
+        terms.append(f"{alias}.{at} >= :since")
+        parameters["since"] = micros(wanted.since)
+    if wanted.until is not None:
+        terms.append(f"{alias}.{at} < :until")
+        parameters["until"] = micros(wanted.until)
+    terms += _place(alias, table, wanted, parameters)
+    if wanted.ids is not None:
+        terms.append(f"{alias}.id IN (SELECT value FROM json_each(:ids))")
+        parameters["ids"] = _ids(connection, table, wanted.ids)
+    return terms
 
 
 def _place(alias: str, table: str, wanted: Filter, parameters: Row) -> list[str]:
