@@ -207,8 +207,7 @@ def owe_fallback(
         occasion="fallback",
     )
     delivery = replace(delivery, instead=instead, incident=late.incident)
-    always = any(rule.always for rule in plan.ruleset.rules if rule.name == late.rule)
-    if delivery.critical or event.test or always:
+    if delivery.critical or event.test or plan.ruleset.is_always(late.rule):
         return delivery
     until = held_until(to.name, plan, now)
     return delivery if until is None else hold(delivery, until)
@@ -387,4 +386,4 @@ def _is_shown_to_all(delivery: Delivery, event: Event, plan: Plan, step: Step | 
         return False
     if event.direction is Direction.WORSE:
         return True
-    return any(rule.always for rule in plan.ruleset.rules if rule.name == delivery.rule)
+    return plan.ruleset.is_always(delivery.rule)

@@ -220,6 +220,10 @@ class Ruleset:
         matched = (rule for rule in self.rules if rule.always and rule.when.holds(facts))
         return frozenset(name for rule in matched for name in rule.to(facts))
 
+    def is_always(self, name: str | None) -> bool:
+        """Whether the rule of that name has `always`."""
+        return any(rule.always for rule in self.rules if rule.name == name)
+
     def explain(self, event: Event) -> tuple[Verdict, ...]:
         """A verdict of every rule, in order, with the first condition that failed."""
         facts = Facts(event)
