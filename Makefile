@@ -14,8 +14,8 @@ test: $(BIN)/.dev ## Set up, then run the tests: the same everywhere, about 3 mi
 	@echo "Running the tests: about 3 minutes on two idle cores."
 	$(BIN)/pytest -n auto -m "not slow"
 
-test-all: $(BIN)/.dev ## All tests, also the slow ones; random cases and rounds: about 10 minutes
-	@echo "Running all tests, with random cases: about 10 minutes on two idle cores."
+test-all: $(BIN)/.dev ## All tests, also the slow ones; random cases and rounds: about 15 minutes
+	@echo "Running all tests, with random cases: about 15 minutes on two idle cores."
 	RELAY_KILL_ROUNDS=$${RELAY_KILL_ROUNDS:-20} RELAY_POWER_SEEDS=$${RELAY_POWER_SEEDS:-100} \
 	RELAY_MODEL_HISTORIES=$${RELAY_MODEL_HISTORIES:-60} \
 	  $(BIN)/pytest -n auto --hypothesis-profile=random tests tests/torture/rounds.py

@@ -89,6 +89,15 @@ async def start(folder: Path) -> AsyncIterator[Start]:
         yield run
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In `make test` the second engine answers to `test_engines` alone."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if parameters.get("engine") == "postgresql" and item.path.name != "test_engines.py":
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine of the journal."""

@@ -35,6 +35,7 @@ from tests.journal_suite import (
 from tests.needs import PATIENCE, ROOT
 from tests.relay_process import run_relay
 
+pytestmark = pytest.mark.slow
 ODD = "é ü \u0001 \ud800 \U0001f6a8 '; DROP TABLE events; --"
 
 

@@ -14,6 +14,7 @@ from tests.fleet import Fleet, a_fleet
 from tests.needs import PATIENCE
 from tests.relay_process import RelayProcess
 
+pytestmark = pytest.mark.slow
 GROWTH = 60_000
 """Kilobytes that a relay may take for what comes while the database is away."""
 
